@@ -1,0 +1,49 @@
+/** Commands of the members actor: keeps the registry, admits and revokes. */
+import type { BlockId, DeviceId, MeshId } from "../../protocols/ids.ts";
+import type { Registry } from "../../protocols/registry/registry.ts";
+import type { Permission, Role, TrustLevel } from "../../protocols/registry/roles.ts";
+import type { Outcome } from "../handle.ts";
+import type { Ref, Topic } from "../kernel/actor.ts";
+import { topic } from "../kernel/bus.ts";
+import type { Block } from "../../protocols/blocks/block.ts";
+
+export type MembersCommand =
+  /** Founds a mesh with this device as owner unless there is one. */
+  | { readonly type: "foundMesh"; readonly replyTo: Ref<Outcome<MeshId>> }
+  /** After pairing as joiner: adopts a mesh from its registry blocks (founding block first), verified here before anything is stored. */
+  | {
+    readonly type: "joinMesh";
+    readonly mesh: MeshId;
+    readonly blocks: readonly Block[];
+    readonly replyTo: Ref<Outcome<MeshId>>;
+  }
+  /** After pairing as inviter: publishes the statement that admits a device. Answers with every registry block, founding block first. */
+  | {
+    readonly type: "admit";
+    readonly deviceId: DeviceId;
+    readonly displayName: string;
+    readonly role: Role;
+    readonly replyTo: Ref<Outcome<readonly Block[]>>;
+  }
+  | {
+    readonly type: "updateMember";
+    readonly deviceId: DeviceId;
+    readonly change: {
+      readonly displayName?: string;
+      readonly role?: Role;
+      readonly permissions?: readonly Permission[];
+      readonly trust?: TrustLevel;
+    };
+    readonly replyTo: Ref<Outcome<null>>;
+  }
+  | { readonly type: "revoke"; readonly deviceId: DeviceId; readonly replyTo: Ref<Outcome<null>> }
+  | { readonly type: "getRegistry"; readonly replyTo: Ref<Registry | null> };
+
+/** The registry as it is now; published after every change and once after start. Null before this device belongs to a mesh. */
+export interface MembershipChanged {
+  readonly registry: Registry | null;
+}
+export const membershipChanged: Topic<MembershipChanged> = topic<MembershipChanged>(
+  "membershipChanged",
+);
+export type { BlockId };

@@ -1,0 +1,66 @@
+/** Commands of the sessions actor: one child per peer, paths below, protocols above. */
+import type { DeviceId } from "../../protocols/ids.ts";
+import type { ProtocolName } from "../../protocols/envelope.ts";
+import type { PathKind } from "../../platform/transport.ts";
+import type { SessionState } from "../handle.ts";
+import type { Ref, Topic } from "../kernel/actor.ts";
+import { topic } from "../kernel/bus.ts";
+
+export type SessionsCommand =
+  /** Sends one message of a protocol to a peer whose session is up; dropped (and counted) otherwise. Never blocks. */
+  | {
+    readonly type: "sendToPeer";
+    readonly to: DeviceId;
+    readonly protocol: ProtocolName;
+    readonly body: Uint8Array;
+  }
+  /** A person or another actor wants this peer tried now rather than after its backoff. */
+  | { readonly type: "connectNow"; readonly deviceId: DeviceId }
+  /** A protocol found that the peer broke its rules: counted; enough of them close the session. */
+  | { readonly type: "strike"; readonly deviceId: DeviceId; readonly reason: string }
+  | { readonly type: "addStaticPeer"; readonly address: string }
+  | { readonly type: "listPeers"; readonly replyTo: Ref<readonly SessionSummary[]> };
+
+/** What a protocol actor must accept from sessions. `message` is decoded and validated. */
+export interface PeerMessage<Message> {
+  readonly type: "peerMessage";
+  readonly from: DeviceId;
+  readonly message: Message;
+}
+
+/** How sessions hand the bodies of one protocol to its actor. */
+export interface ProtocolRoute<Message> {
+  readonly protocol: ProtocolName;
+  /** Strict; the reason is logged and counted as a strike. */
+  readonly decode: (
+    body: Uint8Array,
+  ) => { readonly ok: true; readonly message: Message } | {
+    readonly ok: false;
+    readonly reason: string;
+  };
+  readonly to: Ref<PeerMessage<Message>>;
+}
+
+/** What the sessions actor knows of one device, member or merely sighted. */
+export interface SessionSummary {
+  readonly deviceId: DeviceId;
+  readonly displayName: string;
+  readonly sighted: boolean;
+  readonly addresses: readonly string[];
+  readonly state: SessionState;
+  readonly path: PathKind | null;
+  readonly pathDescription: string | null;
+  readonly roundTripMs: number | null;
+  readonly connectedForMs: number | null;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly framesUnacknowledged: number;
+  readonly retryInMs: number | null;
+  readonly lastProblem: string | null;
+}
+
+/** Sessions coming and going, for protocol actors. `up` with `resumed` false means: the other side remembers nothing of this session. */
+export type PeerSessionEvent =
+  | { readonly type: "up"; readonly deviceId: DeviceId; readonly resumed: boolean }
+  | { readonly type: "down"; readonly deviceId: DeviceId };
+export const peerSessions: Topic<PeerSessionEvent> = topic<PeerSessionEvent>("peerSessions");

@@ -1,0 +1,58 @@
+/** Commands of the storage actor: the single writer of blocks, with group commit. */
+import type { Block } from "../../protocols/blocks/block.ts";
+import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
+import type { PutOutcome } from "../../store/store.ts";
+import type { Ref, TaskOutcome, Topic } from "../kernel/actor.ts";
+import { topic } from "../kernel/bus.ts";
+
+export type StorageCommand =
+  /** Stores verified blocks; `replyTo` hears when they are durable. Answered in order. */
+  | {
+    readonly type: "storeBlocks";
+    readonly blocks: readonly Block[];
+    /** Null when we made them. */
+    readonly receivedFrom: DeviceId | null;
+    readonly replyTo: Ref<BlocksStored>;
+    /** Given back in the reply. */
+    readonly token: number;
+  }
+  | {
+    readonly type: "storeChunks";
+    readonly chunks: readonly { readonly hash: ContentHash; readonly bytes: Uint8Array }[];
+    readonly replyTo: Ref<ChunksStored>;
+    readonly token: number;
+  }
+  /** Private: a commit has ended. */
+  | {
+    readonly type: "committed";
+    readonly outcome: TaskOutcome<readonly (readonly PutOutcome[])[]>;
+  }
+  | { readonly type: "chunksCommitted"; readonly outcome: TaskOutcome<void> }
+  | { readonly type: "indexed"; readonly outcome: TaskOutcome<number> }
+  | { readonly type: "indexDue" };
+
+export type BlocksStored =
+  | {
+    readonly type: "blocksStored";
+    readonly token: number;
+    readonly outcomes: readonly PutOutcome[];
+  }
+  | { readonly type: "storeFailed"; readonly token: number; readonly error: unknown };
+
+export type ChunksStored =
+  | {
+    readonly type: "chunksStored";
+    readonly token: number;
+    readonly hashes: readonly ContentHash[];
+  }
+  | { readonly type: "storeFailed"; readonly token: number; readonly error: unknown };
+
+/** Blocks that are durable now, in commit order; published once per commit. Only blocks whose outcome is `stored` or `completed`. */
+export interface BlocksCommitted {
+  readonly blocks: readonly {
+    readonly block: Block;
+    readonly receivedFrom: DeviceId | null;
+    readonly completed: boolean;
+  }[];
+}
+export const blocksCommitted: Topic<BlocksCommitted> = topic<BlocksCommitted>("blocksCommitted");

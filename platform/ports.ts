@@ -1,0 +1,98 @@
+/**
+ * What a node needs from the world, as ports. Production and simulation hand in different adapters; nothing
+ * above `platform/` touches a clock, a die, a socket or a key by any other way.
+ */
+
+/** Time as a value that is handed in. The simulated clock drifts, jumps and only moves when the world says so. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch as this device believes. A claim: never used for ordering or safety. */
+  wallMs(): number;
+  /** Milliseconds since an arbitrary start; never goes back. For timeouts and measurements. */
+  monotonicMs(): number;
+  /** Calls `callback` once after `delayMs` (≥ 0). Returns a function that cancels it; cancelling twice is harmless. */
+  schedule(delayMs: number, callback: () => void): () => void;
+}
+
+/** Chance. The system adapter is cryptographically secure; the seeded one is reproducible and for simulation only. */
+export interface Random {
+  /** `count` random bytes (0 ≤ count ≤ 65,536). */
+  bytes(count: number): Uint8Array<ArrayBuffer>;
+  /** A uniform integer in [0, 2^32). */
+  uint32(): number;
+  /** A uniform integer in [0, bound), 1 ≤ bound ≤ 2^32. */
+  below(bound: number): number;
+  /** A uniform number in [0, 1) with 53 bits. */
+  float(): number;
+  /** An independent generator for a child; with equal seed and label it is the same generator. */
+  fork(label: string): Random;
+}
+
+/** One signature to check. */
+export interface SignedMessage {
+  /** Ed25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly message: Uint8Array;
+  /** Ed25519 signature, 64 bytes. */
+  readonly signature: Uint8Array;
+}
+
+/** A fresh X25519 key pair that lives for one handshake. */
+export interface AgreementKeyPair {
+  /** 32 bytes, sent to the other side. */
+  readonly publicKey: Uint8Array<ArrayBuffer>;
+  /** X25519 with the other side's 32-byte public key; 32 bytes. Throws on a low-order key (all-zero result). */
+  agree(remotePublicKey: Uint8Array): Uint8Array<ArrayBuffer>;
+}
+
+/** Cryptography without secrets of its own. Every adapter accepts exactly the same signatures. */
+export interface Crypto {
+  /** SHA-256 of the parts one after another, 32 bytes. */
+  sha256(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>;
+  /**
+   * Ed25519 verification with one acceptance rule everywhere: the public key must be canonical, neither the key
+   * nor R may have small order, then RFC 8032 cofactorless verification.
+   */
+  verify(signed: SignedMessage): boolean;
+  /** Verifies many at once, on other cores where it pays; result i belongs to input i. */
+  verifyMany(signed: readonly SignedMessage[]): Promise<readonly boolean[]>;
+  /** An X25519 key pair whose secret is 32 bytes drawn from `random`. */
+  agreementKeyPair(random: Random): AgreementKeyPair;
+  /** HKDF-SHA-256 (RFC 5869), `length` ≤ 8,160 bytes. */
+  hkdf(
+    options: { secret: Uint8Array; salt: Uint8Array; info: Uint8Array; length: number },
+  ): Uint8Array<ArrayBuffer>;
+  /** HMAC-SHA-256, 32 bytes. */
+  hmac(key: Uint8Array, message: Uint8Array): Uint8Array<ArrayBuffer>;
+  /** ChaCha20-Poly1305 (RFC 8439): ciphertext followed by the 16-byte tag. Key 32 bytes, nonce 12 bytes. */
+  seal(
+    options: { key: Uint8Array; nonce: Uint8Array; plaintext: Uint8Array; associated: Uint8Array },
+  ): Uint8Array<ArrayBuffer>;
+  /** Inverse of `seal`; undefined when the tag does not fit. */
+  open(
+    options: { key: Uint8Array; nonce: Uint8Array; ciphertext: Uint8Array; associated: Uint8Array },
+  ): Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** The device's own identity key. The private half never leaves the adapter. */
+export interface Signer {
+  /** Ed25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array<ArrayBuffer>;
+  /** Ed25519 signature over `message`, 64 bytes. Callers put a domain string in front: see `protocols/domains.ts`. */
+  sign(message: Uint8Array): Uint8Array<ArrayBuffer>;
+}
+
+export type LogLevel = "debug" | "info" | "warning" | "error";
+
+/** Structured log lines. Fields never hold secrets or bodies. */
+export interface Log {
+  write(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** Everything a node is given. Transports, discovery and store have ports of their own beside this file. */
+export interface Platform {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly crypto: Crypto;
+  readonly signer: Signer;
+  readonly log: Log;
+}
