@@ -1,0 +1,141 @@
+/** Every setting of a node with its bounds and default, in one place. Nothing here reads a file or the environment. */
+import { z } from "zod";
+import { BODY_BYTES_MAX } from "../protocols/blocks/block.ts";
+
+/** What a field expects, for people. Attached to the schema, so that bounds and words stand side by side. */
+export interface Expectation {
+  readonly en: string;
+  readonly de: string;
+  [key: string]: unknown;
+}
+
+function described<T extends z.ZodType>(schema: T, en: string, de: string): T {
+  return schema.meta({ en, de } satisfies Expectation);
+}
+
+function integer(min: number, max: number, unit = "", unitDe = unit) {
+  return described(
+    z.int().min(min).max(max),
+    `an integer from ${min} to ${max}${unit === "" ? "" : ` (${unit})`}`,
+    `eine ganze Zahl von ${min} bis ${max}${unitDe === "" ? "" : ` (${unitDe})`}`,
+  );
+}
+
+const truth = described(z.boolean(), "true or false", "true oder false");
+const utf8 = new TextEncoder();
+
+const name = described(
+  z.string().refine((text) => {
+    const bytes = utf8.encode(text).length;
+    // deno-lint-ignore no-control-regex
+    return text.trim() === text && bytes >= 1 && bytes <= 63 && !/[\u0000-\u001f\u007f]/.test(text);
+  }),
+  "a name of 1 to 63 bytes without line breaks or outer spaces",
+  "ein Name von 1 bis 63 Bytes ohne Zeilenumbrüche oder Leerzeichen am Rand",
+);
+
+const host = described(
+  z.string().regex(/^[0-9A-Za-z.:%_-]{1,255}$/),
+  'a host name or an IP address, for example "127.0.0.1" or "::"',
+  'ein Rechnername oder eine IP-Adresse, zum Beispiel "127.0.0.1" oder "::"',
+);
+
+const port = integer(0, 65_535, "0 lets the system choose", "0: das System wählt");
+
+const optionalPath = described(
+  z.string().max(4_096),
+  "a path of a file, or an empty text for none",
+  "ein Dateipfad, oder ein leerer Text für keinen",
+);
+
+function isHttpAddress(text: string): boolean {
+  if (text.length > 512 || !URL.canParse(text)) return false;
+  const url = new URL(text);
+  return (url.protocol === "http:" || url.protocol === "https:") && url.pathname === "/" &&
+    url.search === "" && url.hash === "" && url.username === "" && url.password === "";
+}
+
+const peerAddress = described(
+  z.string().refine(isHttpAddress),
+  'the rendezvous address of a device, for example "http://192.168.1.7:7464"',
+  'die Rendezvous-Adresse eines Geräts, zum Beispiel "http://192.168.1.7:7464"',
+);
+
+const topic = described(
+  z.string().min(1).refine((text) => utf8.encode(text).length <= 128),
+  'topics of 1 to 128 bytes, for example "notes/garden"',
+  'Themen von 1 bis 128 Bytes, zum Beispiel "notizen/garten"',
+);
+
+const gateway = z.strictObject({
+  /** Where people and programs of this device reach the node. Leaving loopback requires TLS. */
+  host: host.default("127.0.0.1"),
+  port: port.default(7_463),
+  /** PEM files; both or none. */
+  tlsCertificate: optionalPath.default(""),
+  tlsKey: optionalPath.default(""),
+});
+
+const rendezvous = z.strictObject({
+  /** Where other devices of the network knock; strangers get no further than the handshake. */
+  host: host.default("::"),
+  port: port.default(7_464),
+});
+
+const discovery = z.strictObject({
+  multicast: truth.default(true),
+  staticPeers: described(
+    z.array(peerAddress).max(64),
+    'at most 64 addresses such as "http://192.168.1.7:7464"',
+    'höchstens 64 Adressen wie "http://192.168.1.7:7464"',
+  ).default([]),
+});
+
+const interest = z.strictObject({
+  topics: described(
+    z.array(topic).max(64),
+    'at most 64 topics such as "notes/garden"; none means all',
+    'höchstens 64 Themen wie "notizen/garten"; keine bedeutet alle',
+  ).default([]),
+  bodyBytesMax: integer(0, BODY_BYTES_MAX, "bytes", "Bytes").default(BODY_BYTES_MAX),
+});
+
+const limits = z.strictObject({
+  /** Requests of one client to the gateway in one minute. */
+  gatewayRequestsPerMinute: integer(10, 1_000_000).default(6_000),
+  /** Largest request to the gateway; also the largest file that `submind add` stores as one block. */
+  gatewayBodyBytes: integer(65_536, BODY_BYTES_MAX, "bytes", "Bytes").default(64 * 1024 * 1024),
+  /** Knocks of one address at the rendezvous in one minute. */
+  rendezvousRequestsPerMinute: integer(10, 100_000).default(120),
+});
+
+const log = z.strictObject({
+  level: described(
+    z.enum(["debug", "info", "warning", "error"]),
+    "debug, info, warning or error",
+    "debug, info, warning oder error",
+  ).default("info"),
+  /** JSON lines go to this file; empty: to standard error. */
+  file: optionalPath.default(""),
+});
+
+/** What may stand in `config.toml`. `dataDirectory` is not among it: the file lies inside that folder. */
+export const configFileSchema = z.strictObject({
+  displayName: name.optional(),
+  gateway: gateway.prefault({}),
+  rendezvous: rendezvous.prefault({}),
+  discovery: discovery.prefault({}),
+  interest: interest.prefault({}),
+  limits: limits.prefault({}),
+  log: log.prefault({}),
+});
+
+/** The settings a node runs with, complete. Sizes in bytes, times in ms. */
+export type Config = Readonly<
+  Omit<z.output<typeof configFileSchema>, "displayName"> & {
+    /** Shown to people beside the device id. Default: the host name. */
+    displayName: string;
+    /** The folder that holds everything of this node. */
+    dataDirectory: string;
+  }
+>;
