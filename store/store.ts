@@ -74,6 +74,13 @@ export interface BlockStats {
   readonly withoutPayload: number;
 }
 
+/** A block that was here until its bytes were found damaged. */
+export interface MissingBlock {
+  readonly author: DeviceId;
+  readonly sequence: number;
+  readonly id: BlockId;
+}
+
 export interface BlockRepository {
   /**
    * Stores verified blocks in one durable transaction, in the order given; outcome i belongs to block i. Within one call a
@@ -84,9 +91,19 @@ export interface BlockRepository {
   get(ids: readonly BlockId[]): Promise<readonly (Block | undefined)[]>;
   /** Which of the ids are stored. At most 10,000. */
   known(ids: readonly BlockId[]): Promise<ReadonlySet<BlockId>>;
-  /** One per author, ascending by author. */
+  /**
+   * One per author, ascending by author. Never claims a block that was set aside as damaged: the frontier then ends before
+   * it, although later blocks are here, so that ordinary sync fetches it again.
+   */
   frontiers(): Promise<readonly Frontier[]>;
-  /** An author's blocks fromSequence ≤ s ≤ toSequence, ascending, until `bytesMax` is reached (at least one if any). */
+  /**
+   * The author's newest block that was ever stored here, also when it or an earlier one is set aside. Whoever makes blocks
+   * continues after this, never after the frontier: else a damaged disk would make this device equivocate.
+   */
+  head(author: DeviceId): Promise<Frontier | undefined>;
+  /** Blocks that were set aside as damaged, in the order stored. A put of one answers "stored" and it is back in its place. */
+  missing(): Promise<readonly MissingBlock[]>;
+  /** An author's blocks (equivocating ones after the one that counts) with fromSequence ≤ s ≤ toSequence, ascending, until `bytesMax` is reached (at least one if any). */
   range(
     query: { author: DeviceId; fromSequence: number; toSequence: number; bytesMax: number },
   ): Promise<readonly Block[]>;
@@ -100,6 +117,8 @@ export interface BlockRepository {
   equivocations(): Promise<readonly Equivocation[]>;
   /** Blocks without payload, oldest first. */
   withoutPayload(limit: number): Promise<readonly Block[]>;
+  /** Blocks whose body is chunked and whose list of chunks is here, oldest first; for resuming interrupted transfers. */
+  largeBodies(): Promise<readonly Block[]>;
   stats(): Promise<BlockStats>;
 }
 
@@ -169,7 +188,7 @@ export interface SettingsRepository {
 
 /** A stored thing that does not match its hash or cannot be read. */
 export interface Damage {
-  readonly table: "blocks" | "chunks" | "settings" | "database";
+  readonly table: "blocks" | "chunks" | "search" | "settings" | "database";
   /** Block id, chunk hash, key or page. */
   readonly key: string;
   readonly problem: string;

@@ -1,0 +1,186 @@
+/**
+ * What full-text search knows of a body: a title and plain text. Pure; never throws, whatever the bytes are.
+ */
+import type { BlockHeader } from "../protocols/blocks/block.ts";
+
+/** Bodies are indexed up to this many bytes; what follows is not found. */
+export const SEARCHABLE_BYTES_MAX = 256 * 1024;
+/** Longest title, characters. */
+export const TITLE_CHARACTERS_MAX = 200;
+
+export interface SearchableText {
+  readonly title: string;
+  readonly text: string;
+}
+
+/** Whether bodies with this header can hold something to index: content (not protocol state) of a text type. */
+export function isSearchable(
+  header: Pick<BlockHeader, "kind" | "mediaType" | "bodyBytes">,
+): boolean {
+  if (header.kind !== "put" && header.kind !== "supersede") return false;
+  return header.bodyBytes > 0 && textFormat(header.mediaType) !== null;
+}
+
+/**
+ * Title and text of a body, or null when there is nothing to index.
+ *
+ * @param body the whole body, or its beginning when it is longer than `SEARCHABLE_BYTES_MAX`
+ */
+export function searchableText(
+  header: Pick<BlockHeader, "kind" | "mediaType" | "bodyBytes">,
+  body: Uint8Array,
+): SearchableText | null {
+  if (!isSearchable(header)) return null;
+  const format = textFormat(header.mediaType);
+  const cut = body.subarray(0, SEARCHABLE_BYTES_MAX);
+  // Not fatal: a wrong byte in a long note must not hide the note.
+  const raw = cleaned(new TextDecoder("utf-8").decode(cut));
+  const found = format === "markdown"
+    ? fromMarkdown(raw)
+    : format === "json"
+    ? fromJson(raw)
+    : format === "html"
+    ? fromHtml(raw)
+    : { title: firstLine(raw), text: raw };
+  if (found.text.trim() === "" && found.title.trim() === "") return null;
+  return { title: found.title.slice(0, TITLE_CHARACTERS_MAX).trim(), text: found.text.trim() };
+}
+
+type TextFormat = "plain" | "markdown" | "json" | "html";
+
+function textFormat(mediaType: string): TextFormat | null {
+  const type = (mediaType.split(";")[0] ?? "").trim().toLowerCase();
+  if (type === "text/markdown") return "markdown";
+  if (type === "text/html" || type === "application/xhtml+xml") return "html";
+  if (type === "application/json" || type.endsWith("+json")) return "json";
+  return type.startsWith("text/") ? "plain" : null;
+}
+
+// Control characters would collide with the snippet marks (U+0002, U+0003), and SQLite cuts text at U+0000.
+// deno-lint-ignore no-control-regex
+const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
+
+function cleaned(text: string): string {
+  return text.replace(CONTROLS, " ");
+}
+
+function firstLine(text: string): string {
+  for (const line of text.split("\n", 50)) {
+    const trimmed = line.trim();
+    if (trimmed !== "") return trimmed;
+  }
+  return "";
+}
+
+// Every pattern below looks at a bounded stretch from each start: text of strangers must not cost quadratic time.
+const FRONT_MATTER = /^---\r?\n([\s\S]{0,8000}?)\r?\n---(?:\r?\n|$)/;
+const HEADING = /^ {0,3}#{1,6}[ \t]+(.+)$/;
+
+function fromMarkdown(raw: string): SearchableText {
+  const frontMatter = FRONT_MATTER.exec(raw);
+  const content = frontMatter === null ? raw : raw.slice(frontMatter[0].length);
+  const text = content
+    // Links and images: what is read stays, the address goes.
+    .replace(/!?\[([^\]\n]{0,200})\]\([^)\n]{0,500}\)/g, "$1")
+    .replace(/^ {0,3}(?:#{1,6}|>|[-*+]|\d{1,9}[.)])[ \t]+/gm, "")
+    .replace(/[*_`~]{1,3}/g, "");
+  const named = /^title:[ \t]*(.{1,200})$/m.exec(frontMatter?.[1] ?? "")?.[1];
+  const title = named?.replace(/^["']|["']$/g, "") ?? firstHeading(content) ?? firstLine(text);
+  return { title: title.replace(/[*_`~]{1,3}/g, ""), text };
+}
+
+function firstHeading(markdown: string): string | undefined {
+  for (const line of markdown.split("\n", 200)) {
+    const heading = HEADING.exec(line.slice(0, 2 * TITLE_CHARACTERS_MAX))?.[1];
+    if (heading !== undefined) return heading.replace(/[ \t]#+[ \t]*$/, "");
+  }
+  return undefined;
+}
+
+const TITLE_KEYS = ["title", "name", "subject", "label"];
+const JSON_DEPTH_MAX = 32;
+
+function fromJson(raw: string): SearchableText {
+  let value: unknown;
+  try {
+    value = JSON.parse(raw);
+  } catch {
+    // Cut at the limit or simply not JSON: its words are still worth finding.
+    return { title: firstLine(raw), text: raw };
+  }
+  const words: string[] = [];
+  collectStrings(value, words, 0);
+  const text = cleaned(words.join("\n"));
+  return { title: cleaned(titleField(value)) || firstLine(text), text };
+}
+
+function titleField(value: unknown): string {
+  if (typeof value !== "object" || value === null) return "";
+  for (const key of TITLE_KEYS) {
+    const candidate: unknown = Object.getOwnPropertyDescriptor(value, key)?.value;
+    if (typeof candidate === "string" && candidate.trim() !== "") return candidate;
+  }
+  return "";
+}
+
+function collectStrings(value: unknown, into: string[], depth: number): void {
+  if (depth > JSON_DEPTH_MAX) return;
+  if (typeof value === "string") into.push(value);
+  else if (typeof value === "number") into.push(String(value));
+  else if (Array.isArray(value)) {
+    for (const item of value) {
+      collectStrings(item, into, depth + 1);
+    }
+  } else if (typeof value === "object" && value !== null) {
+    for (const item of Object.values(value)) collectStrings(item, into, depth + 1);
+  }
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  nbsp: " ",
+};
+
+function fromHtml(raw: string): SearchableText {
+  const titled = /<title[^>]{0,200}>([^<]{0,1000})<\/title/i.exec(raw)?.[1] ?? "";
+  const text = withoutTags(withoutElements(raw, ["script", "style", "head"]));
+  return { title: entities(titled).trim() || firstLine(text), text };
+}
+
+function withoutElements(html: string, names: readonly string[]): string {
+  let out = html;
+  for (const name of names) out = withoutElement(out, name);
+  return out;
+}
+
+function withoutElement(html: string, name: string): string {
+  const lower = html.toLowerCase();
+  // Lower case may change the length of rare letters; offsets would then be wrong.
+  if (lower.length !== html.length) return html;
+  const kept: string[] = [];
+  let from = 0;
+  while (true) {
+    const open = lower.indexOf(`<${name}`, from);
+    const close = open < 0 ? -1 : lower.indexOf(`</${name}`, open);
+    if (close < 0) break;
+    kept.push(html.slice(from, open), " ");
+    from = close + name.length + 2;
+  }
+  kept.push(html.slice(from));
+  return kept.join("");
+}
+
+function withoutTags(html: string): string {
+  return entities(html.replace(/<[^<>]*>/g, " ")).replace(/[ \t]+/g, " ");
+}
+
+function entities(text: string): string {
+  return text.replace(
+    /&([a-z]{2,6});/gi,
+    (whole, name: string) => ENTITIES[name.toLowerCase()] ?? whole,
+  );
+}
