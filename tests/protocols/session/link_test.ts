@@ -196,7 +196,7 @@ Deno.test("link delivers every envelope exactly once and in order, or declares a
         assert.equal(links[side].bufferedBytes, 0);
       }
     }),
-    { seed: 11, numRuns: 500 },
+    { seed: 11, numRuns: 3_000 },
   );
 });
 
