@@ -63,6 +63,11 @@ export interface Crypto {
   ): Uint8Array<ArrayBuffer>;
   /** HMAC-SHA-256, 32 bytes. */
   hmac(key: Uint8Array, message: Uint8Array): Uint8Array<ArrayBuffer>;
+  /**
+   * AES-128 (FIPS 197) of every 16-byte block of `data` by itself under a 16-byte key; `data` is a multiple of 16 bytes. A keyed
+   * pseudo-random function of uniformly distributed blocks (hashes); never use it to hide text.
+   */
+  permuteBlocks(key: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer>;
   /** ChaCha20-Poly1305 (RFC 8439): ciphertext followed by the 16-byte tag. Key 32 bytes, nonce 12 bytes. */
   seal(
     options: { key: Uint8Array; nonce: Uint8Array; plaintext: Uint8Array; associated: Uint8Array },

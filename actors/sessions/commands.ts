@@ -2,7 +2,7 @@
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { ProtocolName } from "../../protocols/envelope.ts";
 import type { PathKind } from "../../platform/transport.ts";
-import type { SessionState } from "../handle.ts";
+import type { Outcome, SessionState } from "../handle.ts";
 import type { Ref, Topic } from "../kernel/actor.ts";
 import { topic } from "../kernel/bus.ts";
 
@@ -18,7 +18,14 @@ export type SessionsCommand =
   | { readonly type: "connectNow"; readonly deviceId: DeviceId }
   /** A protocol found that the peer broke its rules: counted; enough of them close the session. */
   | { readonly type: "strike"; readonly deviceId: DeviceId; readonly reason: string }
-  | { readonly type: "addStaticPeer"; readonly address: string }
+  /** Publish `up` again for every session that is up: a protocol actor has restarted and knows none. */
+  | { readonly type: "repeatPeerSessions" }
+  /** Keeps an address to try, across restarts; refused when it is no rendezvous address. */
+  | {
+    readonly type: "addStaticPeer";
+    readonly address: string;
+    readonly replyTo: Ref<Outcome<null>>;
+  }
   | { readonly type: "listPeers"; readonly replyTo: Ref<readonly SessionSummary[]> };
 
 /** What a protocol actor must accept from sessions. `message` is decoded and validated. */

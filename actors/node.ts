@@ -1,0 +1,21 @@
+/** The supervision tree of a node, as data. The same in production and in the simulator. */
+import type { DiscoveryDependencies } from "./discovery/discovery.ts";
+import { discovery } from "./discovery/discovery.ts";
+import type { DiscoveryCommand } from "./discovery/commands.ts";
+import { gossip } from "./gossip/gossip.ts";
+import type { GossipCommand } from "./gossip/commands.ts";
+import type { Behaviour, Ref } from "./kernel/actor.ts";
+import { refAt } from "./kernel/address.ts";
+import { supervisor, type SupervisorSpec } from "./kernel/supervisor.ts";
+import type { MembersCommand } from "./members/commands.ts";
+import { members } from "./members/members.ts";
+import type { PairingCommand } from "./pairing/commands.ts";
+import { pairing } from "./pairing/pairing.ts";
+import type { PublisherCommand } from "./publisher/commands.ts";
+import { publisher } from "./publisher/publisher.ts";
+import type { SessionsCommand } from "./sessions/commands.ts";
+import { sessions } from "./sessions/sessions.ts";
+import type { StorageCommand } from "./storage/commands.ts";
+import { storage } from "./storage/storage.ts";
+import type { SyncCommand } from "./sync/commands.ts";
+import { sync } from "./sync/sync.ts";

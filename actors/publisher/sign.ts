@@ -1,0 +1,78 @@
+/** Drafts become signed blocks that continue our log: a pure function but for the signature. */
+import type { Block, Frontier } from "../../protocols/blocks/block.ts";
+import { createBlock } from "../../protocols/blocks/encode.ts";
+import { problemOfDraft } from "../../protocols/blocks/limits.ts";
+import type { DeviceId } from "../../protocols/ids.ts";
+import { isAdmitted, may, type Registry } from "../../protocols/registry/registry.ts";
+import type { Crypto, Signer } from "../../platform/ports.ts";
+import type { Refusal } from "../handle.ts";
+import type { PreparedDraft } from "./prepare.ts";
+
+export interface SignOptions {
+  readonly self: DeviceId;
+  readonly signer: Signer;
+  readonly crypto: Crypto;
+  /** Null before this device belongs to a mesh: only a founding block can be made then. */
+  readonly registry: Registry | null;
+  /** The end of our log; null when it is empty. */
+  readonly head: Frontier | null;
+  readonly nowMs: number;
+}
+
+/** Signs drafts in order; all of them or none. */
+export function signDrafts(
+  drafts: readonly PreparedDraft[],
+  options: SignOptions,
+): { readonly type: "signed"; readonly blocks: readonly Block[] } | Refusal {
+  for (const { draft } of drafts) {
+    const refusal = refuse(draft, options);
+    if (refusal !== null) return refusal;
+  }
+  const blocks: Block[] = [];
+  let head = options.head;
+  for (const { draft, payload, bodyBytes } of drafts) {
+    const block = createBlock({
+      mesh: draft.kind === "founding" ? null : options.registry?.mesh ?? null,
+      sequence: (head?.sequence ?? 0) + 1,
+      previous: head?.head ?? null,
+      parents: draft.parents ?? [],
+      kind: draft.kind,
+      target: draft.target ?? null,
+      topic: draft.topic,
+      tags: draft.tags,
+      mediaType: draft.mediaType,
+      timeMs: options.nowMs,
+      bodyBytes,
+      payload,
+      signer: options.signer,
+      crypto: options.crypto,
+    });
+    blocks.push(block);
+    head = { author: options.self, sequence: block.header.sequence, head: block.id };
+  }
+  return { type: "signed", blocks };
+}
+
+function refuse(draft: PreparedDraft["draft"], options: SignOptions): Refusal | null {
+  const problem = problemOfDraft(draft);
+  if (problem !== undefined) {
+    return { type: "refused", reason: "invalid", message: `Cannot publish block: ${problem}` };
+  }
+  if (draft.kind === "founding") {
+    if (options.registry === null && options.head === null) return null;
+    const message = "Cannot found a mesh: this device has already written to one";
+    return { type: "refused", reason: "alreadyMember", message };
+  }
+  const { registry, self } = options;
+  if (registry === null || !isAdmitted(registry, self)) {
+    const message =
+      "Cannot publish block: this device belongs to no mesh; found one by adding something, or pair it with another";
+    return { type: "refused", reason: "noMesh", message };
+  }
+  if (draft.kind !== "member" && !may(registry, self, "blocks.share")) {
+    const message =
+      "Cannot publish block: this device lacks the permission blocks.share; an owner can grant it";
+    return { type: "refused", reason: "notPermitted", message };
+  }
+  return null;
+}

@@ -1,0 +1,37 @@
+/** Where the parts of a node live: paths are fixed by the tree in `node.ts`, so refs exist before the actors do. */
+import type { DiscoveryCommand } from "./discovery/commands.ts";
+import type { GossipCommand } from "./gossip/commands.ts";
+import type { Ref } from "./kernel/actor.ts";
+import { refAt } from "./kernel/address.ts";
+import type { MembersCommand } from "./members/commands.ts";
+import type { PairingCommand } from "./pairing/commands.ts";
+import type { PublisherCommand } from "./publisher/commands.ts";
+import type { SessionsCommand } from "./sessions/commands.ts";
+import type { StorageCommand } from "./storage/commands.ts";
+import type { SyncCommand } from "./sync/commands.ts";
+
+/** Refs to the long-lived actors of one node. */
+export interface NodeRefs {
+  readonly storage: Ref<StorageCommand>;
+  readonly publisher: Ref<PublisherCommand>;
+  readonly members: Ref<MembersCommand>;
+  readonly discovery: Ref<DiscoveryCommand>;
+  readonly sessions: Ref<SessionsCommand>;
+  readonly pairing: Ref<PairingCommand>;
+  readonly sync: Ref<SyncCommand>;
+  readonly gossip: Ref<GossipCommand>;
+}
+
+/** The refs of a node whose tree was spawned under `root`. */
+export function nodeRefs(root = "node"): NodeRefs {
+  return {
+    storage: refAt(`${root}/storage`),
+    publisher: refAt(`${root}/ledger/publisher`),
+    members: refAt(`${root}/ledger/members`),
+    discovery: refAt(`${root}/network/discovery`),
+    sessions: refAt(`${root}/network/sessions`),
+    pairing: refAt(`${root}/network/pairing`),
+    sync: refAt(`${root}/replication/sync`),
+    gossip: refAt(`${root}/replication/gossip`),
+  };
+}

@@ -1,0 +1,199 @@
+/** What the sync actor knows: a plain value that checkers can read. */
+import type { Block, Frontier } from "../../protocols/blocks/block.ts";
+import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
+import type { Registry } from "../../protocols/registry/registry.ts";
+import type { Difference } from "../../protocols/sync/reconcile.ts";
+import type { ReconcileSet } from "../../protocols/sync/reconcile_set.ts";
+import type { LogRange, SyncInterest } from "../../protocols/sync/messages.ts";
+import type { Crypto } from "../../platform/ports.ts";
+import type { Store } from "../../store/store.ts";
+import type { Interest } from "../handle.ts";
+import type { Ref } from "../kernel/actor.ts";
+import type { SessionsCommand } from "../sessions/commands.ts";
+import type { StorageCommand } from "../storage/commands.ts";
+
+export interface SyncDependencies {
+  readonly self: DeviceId;
+  readonly crypto: Crypto;
+  readonly store: Pick<Store, "blocks" | "chunks" | "settings">;
+  readonly storage: Ref<StorageCommand>;
+  readonly sessions: Ref<SessionsCommand>;
+}
+
+/** Bounds of everything this actor holds. What is dropped at a bound is asked for again later. */
+export const SYNC_BOUNDS = {
+  /** Requests without answer per peer: enough to keep a path busy while blocks are verified. */
+  openRequestsPerPeer: 4,
+  requestTimeoutMs: 15_000,
+  /** Sequences asked for in one request, adapted to what fits into an answer. */
+  segmentFirst: 64,
+  segmentMax: 1024,
+  /** Blocks verified together. */
+  batchBlocks: 512,
+  /** Blocks waiting for verification or for a predecessor. */
+  arrivalsMax: 16_384,
+  /** Bodies of at most this many blocks are fetched at a time. */
+  chunkWantsMax: 16_384,
+  openChunkRequestsPerPeer: 4,
+  /** Changes are told to peers at most this often. */
+  frontiersDelayMs: 100,
+  /** A reconciliation that takes more rounds than this is given up: the other side lies. */
+  reconcileRoundsMax: 64,
+  /** Whole sets are compared with one peer this often, to find what logs alone cannot show. */
+  reconcileEveryMs: 600_000,
+  heads: 4096,
+} as const;
+
+/** A block on its way in. */
+export interface Arrival {
+  readonly block: Block;
+  readonly from: DeviceId;
+  /** Asked for by id: may be a fork, a repair or a payload, so it need not continue its author's log. */
+  readonly byId: boolean;
+  /** Ids that must be stored first; empty when it only waits for its turn. */
+  blockedOn: Set<BlockId>;
+}
+
+export type OpenRequest =
+  | {
+    readonly kind: "log";
+    readonly peer: DeviceId;
+    readonly ranges: readonly LogRange[];
+    readonly sequences: number;
+  }
+  | {
+    readonly kind: "ids";
+    readonly peer: DeviceId;
+    readonly ids: readonly BlockId[];
+    readonly shortIds: readonly string[];
+    readonly payloads: boolean;
+  }
+  | { readonly kind: "chunk"; readonly peer: DeviceId; readonly hash: ContentHash };
+
+/** One author's log being fetched from one peer. */
+export interface LogFetch {
+  readonly peer: DeviceId;
+  requestedUpTo: number;
+  openRequests: number;
+}
+
+/** What we know of one peer during its session. */
+export interface PeerSync {
+  readonly id: DeviceId;
+  readonly heads: Map<DeviceId, Frontier>;
+  /** Its first complete list has come. */
+  known: boolean;
+  interest: SyncInterest | null;
+  /** What it was last told, per author. */
+  readonly told: Map<DeviceId, number>;
+  toldInterest: boolean;
+  openRequests: number;
+  openChunkRequests: number;
+  segment: number;
+  /** Authors whose blocks from this peer were refused; asked again when the registry changes. */
+  readonly refused: Set<DeviceId>;
+  inSync: boolean;
+  reconciledAtMs: number | null;
+  /** Heads that differ at the same sequence and were already reconciled. */
+  readonly knownForks: Set<string>;
+  asking: {
+    readonly salt: string;
+    set: ReconcileSet | null;
+    readonly difference: Difference;
+    rounds: number;
+  } | null;
+  answering: {
+    readonly salt: string;
+    set: ReconcileSet | null;
+    pending: Uint8Array | null;
+    byShortId: Map<string, BlockId> | null;
+  } | null;
+  /** Ids to ask this peer for. */
+  readonly wantedIds: Set<BlockId>;
+  readonly wantedShortIds: Set<string>;
+  readonly wantedPayloads: Set<BlockId>;
+}
+
+/** A chunk that is missing. */
+export interface ChunkWant {
+  readonly blocks: Set<BlockId>;
+  preferred: DeviceId | null;
+  /** Peers that did not have it. */
+  readonly without: Set<DeviceId>;
+  asked: boolean;
+}
+
+export interface SyncState {
+  loaded: boolean;
+  registry: Registry | null;
+  interest: Interest | null;
+  readonly frontiers: Map<DeviceId, Frontier>;
+  /** Highest sequence per author that is stored or on its way there without a gap. */
+  readonly accepted: Map<DeviceId, number>;
+  readonly peers: Map<DeviceId, PeerSync>;
+  readonly requests: Map<number, OpenRequest>;
+  nextRequestId: number;
+  readonly fetches: Map<DeviceId, LogFetch>;
+  /** Decoded, in order, waiting for verification. */
+  arrivals: Arrival[];
+  /** Blocks that came before their predecessor, per author and sequence. */
+  readonly early: Map<DeviceId, Map<number, Arrival>>;
+  earlyCount: number;
+  checking: boolean;
+  /** Batches handed to storage, by token. */
+  readonly storing: Map<number, readonly Arrival[]>;
+  nextToken: number;
+  /** By hash; in the order wanted. */
+  readonly chunkWants: Map<ContentHash, ChunkWant>;
+  /** How many chunks each incomplete body lacks. */
+  readonly incompleteBodies: Map<BlockId, number>;
+  readonly storingChunks: Map<number, ContentHash>;
+}
+
+/** The state before anything was read. */
+export function emptySyncState(): SyncState {
+  return {
+    loaded: false,
+    registry: null,
+    interest: null,
+    frontiers: new Map(),
+    accepted: new Map(),
+    peers: new Map(),
+    requests: new Map(),
+    nextRequestId: 1,
+    fetches: new Map(),
+    arrivals: [],
+    early: new Map(),
+    earlyCount: 0,
+    checking: false,
+    storing: new Map(),
+    nextToken: 1,
+    chunkWants: new Map(),
+    incompleteBodies: new Map(),
+    storingChunks: new Map(),
+  };
+}
+
+/** What we know of a peer when its session begins. */
+export function newPeer(id: DeviceId): PeerSync {
+  return {
+    id,
+    heads: new Map(),
+    known: false,
+    interest: null,
+    told: new Map(),
+    toldInterest: false,
+    openRequests: 0,
+    openChunkRequests: 0,
+    segment: SYNC_BOUNDS.segmentFirst,
+    refused: new Set(),
+    inSync: false,
+    reconciledAtMs: null,
+    knownForks: new Set(),
+    asking: null,
+    answering: null,
+    wantedIds: new Set(),
+    wantedShortIds: new Set(),
+    wantedPayloads: new Set(),
+  };
+}

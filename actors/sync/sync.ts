@@ -1,0 +1,404 @@
+/**
+ * Makes our blocks equal our peers'.
+ *
+ * Invariants:
+ * - A block goes to storage only after its signature and its place in its author's log were checked.
+ * - Nobody is told of a block before it is durable here.
+ * - Each author's log is fetched from one peer at a time; when that peer fails, from another.
+ * - Everything waiting here is bounded; what is dropped is asked for again.
+ */
+import { INLINE_BODY_BYTES_MAX } from "../../protocols/blocks/block.ts";
+import type { Frontier } from "../../protocols/blocks/block.ts";
+import type { DeviceId } from "../../protocols/ids.ts";
+import { isWanted } from "../../protocols/sync/interest.ts";
+import type { Frontiers, SyncMessage } from "../../protocols/sync/messages.ts";
+import { nodeEvents } from "../events.ts";
+import type { Interest } from "../handle.ts";
+import type { Behaviour, Context } from "../kernel/actor.ts";
+import { membershipChanged } from "../members/commands.ts";
+import { type PeerMessage, type PeerSessionEvent, peerSessions } from "../sessions/commands.ts";
+import { type BlocksCommitted, blocksCommitted } from "../storage/commands.ts";
+import {
+  findMissingChunks,
+  forgetRefusals,
+  onChunks,
+  onChunksStored,
+  requestChunks,
+  wantChunks,
+} from "./chunks.ts";
+import { type LoadedState, peerInSync, type SyncCommand } from "./commands.ts";
+import {
+  advanceHeads,
+  checkNext,
+  onBatchChecked,
+  onBlocks,
+  onBlocksStored,
+  onStoreFailed,
+  retryAfterRegistryChange,
+} from "./intake.ts";
+import { compareHeads } from "./plan.ts";
+import {
+  onHaveBlocks,
+  onIdsCompared,
+  onReconcileAnswer,
+  onReconcileAsk,
+  onSetBuilt,
+  startReconcile,
+} from "./reconciliation.ts";
+import { dropRequestsOf, onRequestDue, requestFrom, requestMore, tell } from "./requests.ts";
+import { onBlocksRead, onChunkRead, onRequestBlocks, onRequestChunks } from "./serve.ts";
+import {
+  emptySyncState,
+  newPeer,
+  type PeerSync,
+  SYNC_BOUNDS,
+  type SyncDependencies,
+  type SyncState,
+} from "./state.ts";
+
+/** The settings key that holds this device's interest. */
+export const INTEREST_KEY = "interest";
+
+/** The sync actor. */
+export function sync(deps: SyncDependencies): Behaviour<SyncCommand, SyncState> {
+  return {
+    name: "sync",
+    init: (context) => start(context, deps),
+    receive(context, state, command) {
+      switch (command.type) {
+        case "loaded":
+          if (!command.outcome.ok) throw command.outcome.error;
+          return onLoaded(context, state, deps, command.outcome.value);
+        case "sessionChanged":
+          return onSessionChanged(context, state, deps, command.event);
+        case "membershipChanged":
+          state.registry = command.event.registry;
+          retryAfterRegistryChange(state);
+          requestMore(context, state, deps);
+          return checkNext(context, state, deps);
+        case "blocksCommitted":
+          return onBlocksCommitted(context, state, deps, command.event);
+        case "peerMessage":
+          return onPeerMessage(context, state, deps, command);
+        case "headsAnnounced":
+          return onHeads(context, state, deps, command.from, command.heads);
+        case "batchChecked":
+          return onBatchChecked(context, state, deps, command.outcome);
+        case "blocksStored":
+          return onBlocksStored(context, state, deps, command.token, command.outcomes);
+        case "chunksStored":
+          onChunksStored(context, state, command.token);
+          return requestChunks(context, state, deps);
+        case "storeFailed":
+          return onStoreFailed(context, state, command.token, command.error);
+        case "blocksRead":
+          return onBlocksRead(context, deps, command);
+        case "chunkRead":
+          return onChunkRead(context, deps, command);
+        case "chunksCompared":
+          if (!command.outcome.ok) throw command.outcome.error;
+          wantChunks(state, command.outcome.value);
+          return requestChunks(context, state, deps);
+        case "idsCompared":
+          return onIdsCompared(context, state, deps, command.from, command.outcome);
+        case "setBuilt":
+          return onSetBuilt(context, state, deps, command);
+        case "requestDue":
+          onRequestDue(context, state, deps, command.requestId);
+          requestMore(context, state, deps);
+          return requestChunks(context, state, deps);
+        case "frontiersDue":
+          return tellFrontiers(context, state, deps);
+        case "reconcileDue":
+          return onReconcileDue(context, state, deps);
+        case "repairDue":
+          return listDamage(context, deps);
+        case "damageListed":
+          if (!command.outcome.ok) throw command.outcome.error;
+          for (const peer of state.peers.values()) {
+            for (const id of command.outcome.value) peer.wantedIds.add(id);
+          }
+          return requestMore(context, state, deps);
+        case "payloadsListed":
+          if (!command.outcome.ok) throw command.outcome.error;
+          for (const peer of state.peers.values()) {
+            for (const id of command.outcome.value) peer.wantedPayloads.add(id);
+          }
+          return requestMore(context, state, deps);
+        case "setInterest":
+          return storeInterest(context, deps, command.interest, command.replyTo);
+        case "interestStored":
+          return onInterestStored(context, state, deps, command);
+        case "getInterest":
+          return context.send(command.replyTo, state.interest);
+        case "listInSync":
+          return context.send(command.replyTo, inSyncPeers(state));
+        default:
+          command satisfies never;
+      }
+    },
+  };
+}
+
+function start(context: Context<SyncCommand>, deps: SyncDependencies): SyncState {
+  context.subscribe(membershipChanged, (event) => ({ type: "membershipChanged", event }));
+  context.subscribe(peerSessions, (event) => ({ type: "sessionChanged", event }));
+  context.subscribe(blocksCommitted, (event) => ({ type: "blocksCommitted", event }));
+  context.perform(() => load(deps), (outcome) => ({ type: "loaded", outcome }));
+  context.startTimer("reconcile", SYNC_BOUNDS.reconcileEveryMs, { type: "reconcileDue" });
+  return emptySyncState();
+}
+
+async function load(deps: SyncDependencies): Promise<LoadedState> {
+  const frontiers = await deps.store.blocks.frontiers();
+  const interest = (await deps.store.settings.get(INTEREST_KEY) ?? null) as Interest | null;
+  const large = await deps.store.blocks.largeBodies();
+  const incomplete = await findMissingChunks(
+    deps.store,
+    large.map((block) => ({ block, receivedFrom: null })),
+  );
+  return { frontiers, interest, incomplete };
+}
+
+function onLoaded(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  loaded: LoadedState,
+): void {
+  for (const frontier of loaded.frontiers) {
+    // Commits that were announced while we read are newer than what we read.
+    if ((state.frontiers.get(frontier.author)?.sequence ?? 0) >= frontier.sequence) continue;
+    state.frontiers.set(frontier.author, frontier);
+    state.accepted.set(frontier.author, frontier.sequence);
+  }
+  state.interest = loaded.interest;
+  wantChunks(state, loaded.incomplete);
+  state.loaded = true;
+  context.send(deps.sessions, { type: "repeatPeerSessions" });
+  listDamage(context, deps);
+}
+
+function onSessionChanged(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  event: PeerSessionEvent,
+): void {
+  const { deviceId } = event;
+  if (event.type === "down") {
+    dropRequestsOf(context, state, deviceId);
+    state.peers.delete(deviceId);
+    return requestMore(context, state, deps);
+  }
+  if (!state.loaded || (event.resumed && state.peers.has(deviceId))) return;
+  dropRequestsOf(context, state, deviceId);
+  const peer = newPeer(deviceId);
+  state.peers.set(deviceId, peer);
+  tellFrontiersTo(context, state, deps, peer, true);
+  listDamage(context, deps);
+}
+
+function onPeerMessage(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  command: PeerMessage<SyncMessage>,
+): void {
+  const { from, message } = command;
+  const peer = state.peers.get(from);
+  if (peer === undefined) return;
+  switch (message.type) {
+    case "frontiers":
+      return onFrontiers(context, state, deps, peer, message);
+    case "requestBlocks":
+      return onRequestBlocks(context, state, deps, peer, message);
+    case "blocks":
+      return onBlocks(context, state, deps, peer, message);
+    case "requestChunks":
+      return onRequestChunks(context, state, deps, from, message);
+    case "chunks":
+      return onChunks(context, state, deps, from, message);
+    case "reconcileAsk":
+      return onReconcileAsk(context, deps, peer, message);
+    case "reconcileAnswer":
+      return onReconcileAnswer(context, state, deps, peer, message);
+    case "haveBlocks":
+      return onHaveBlocks(context, deps, from, message.ids);
+    default:
+      message satisfies never;
+  }
+}
+
+function onFrontiers(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  peer: PeerSync,
+  message: Frontiers,
+): void {
+  if (message.complete) {
+    peer.heads.clear();
+    peer.known = true;
+  }
+  peer.interest = message.interest;
+  forgetRefusals(state, peer.id);
+  onHeads(context, state, deps, peer.id, message.entries);
+  requestChunks(context, state, deps);
+}
+
+/** A peer has these heads: remembers them and asks for what is new. */
+function onHeads(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  from: DeviceId,
+  heads: readonly Frontier[],
+): void {
+  const peer = state.peers.get(from);
+  if (peer === undefined) return;
+  for (const head of heads) {
+    const known = peer.heads.get(head.author);
+    if (known !== undefined && known.sequence > head.sequence) continue;
+    if (known === undefined && peer.heads.size >= SYNC_BOUNDS.heads) continue;
+    if (known?.head !== head.head) peer.refused.delete(head.author);
+    peer.heads.set(head.author, head);
+  }
+  requestFrom(context, state, deps, peer);
+  noteWhetherInSync(context, state, deps, peer);
+}
+
+function onBlocksCommitted(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  event: BlocksCommitted,
+): void {
+  advanceHeads(state, event);
+  const large = event.blocks.filter(({ block, receivedFrom }) =>
+    receivedFrom !== null && block.header.bodyBytes > INLINE_BODY_BYTES_MAX
+  );
+  if (large.length > 0) {
+    context.perform(
+      () => findMissingChunks(deps.store, large),
+      (outcome) => ({ type: "chunksCompared", outcome }),
+    );
+  }
+  context.startTimer("frontiers", SYNC_BOUNDS.frontiersDelayMs, { type: "frontiersDue" });
+  checkNext(context, state, deps);
+  requestMore(context, state, deps);
+  for (const peer of state.peers.values()) noteWhetherInSync(context, state, deps, peer);
+}
+
+function tellFrontiers(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+): void {
+  for (const peer of state.peers.values()) tellFrontiersTo(context, state, deps, peer, false);
+}
+
+/** Tells a peer what it has not been told yet; nothing when that is nothing. */
+function tellFrontiersTo(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  peer: PeerSync,
+  complete: boolean,
+): void {
+  const entries: Frontier[] = [];
+  for (const frontier of state.frontiers.values()) {
+    if (!complete && peer.told.get(frontier.author) === frontier.sequence) continue;
+    if (entries.length === SYNC_BOUNDS.heads) break;
+    entries.push(frontier);
+    peer.told.set(frontier.author, frontier.sequence);
+  }
+  if (entries.length === 0 && !complete && peer.toldInterest) return;
+  entries.sort((a, b) => a.author < b.author ? -1 : 1);
+  peer.toldInterest = true;
+  tell(context, deps, peer.id, { type: "frontiers", entries, interest: state.interest, complete });
+}
+
+/** Publishes the moment in which a peer and we become equal, and looks behind the heads once per session and at forks. */
+function noteWhetherInSync(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  peer: PeerSync,
+): void {
+  const { equal, forks } = compareHeads(state, peer);
+  const newForks = forks.filter((fork) => !peer.knownForks.has(fork));
+  if (newForks.length > 0 && peer.asking === null) {
+    for (const fork of newForks) peer.knownForks.add(fork);
+    startReconcile(context, deps, peer);
+  }
+  if (equal && !peer.inSync) {
+    context.publish(peerInSync, { deviceId: peer.id });
+    context.publish(nodeEvents, { type: "inSyncWith", deviceId: peer.id });
+    if (peer.reconciledAtMs === null && deps.self < peer.id) startReconcile(context, deps, peer);
+  }
+  peer.inSync = equal;
+}
+
+/** Every while, one comparison with the peer that was compared longest ago. */
+function onReconcileDue(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+): void {
+  context.startTimer("reconcile", SYNC_BOUNDS.reconcileEveryMs, { type: "reconcileDue" });
+  let oldest: PeerSync | undefined;
+  for (const peer of state.peers.values()) {
+    if (oldest === undefined || (peer.reconciledAtMs ?? -1) < (oldest.reconciledAtMs ?? -1)) {
+      oldest = peer;
+    }
+  }
+  if (oldest !== undefined) startReconcile(context, deps, oldest);
+}
+
+function listDamage(context: Context<SyncCommand>, deps: SyncDependencies): void {
+  context.perform(
+    async () => (await deps.store.blocks.missing()).map(({ id }) => id),
+    (outcome) => ({ type: "damageListed", outcome }),
+  );
+}
+
+function storeInterest(
+  context: Context<SyncCommand>,
+  deps: SyncDependencies,
+  interest: Interest | null,
+  replyTo: Extract<SyncCommand, { type: "setInterest" }>["replyTo"],
+): void {
+  context.perform(
+    () => deps.store.settings.set({ [INTEREST_KEY]: interest ?? undefined }),
+    (outcome) => ({ type: "interestStored", interest, replyTo, outcome }),
+  );
+}
+
+function onInterestStored(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  command: Extract<SyncCommand, { type: "interestStored" }>,
+): void {
+  if (!command.outcome.ok) throw command.outcome.error;
+  state.interest = command.interest;
+  context.send(command.replyTo, command.interest);
+  for (const peer of state.peers.values()) {
+    peer.toldInterest = false;
+    tellFrontiersTo(context, state, deps, peer, false);
+  }
+  context.perform(
+    () => listWantedPayloads(deps, command.interest),
+    (outcome) => ({ type: "payloadsListed", outcome }),
+  );
+}
+
+async function listWantedPayloads(deps: SyncDependencies, interest: Interest | null) {
+  const blocks = await deps.store.blocks.withoutPayload(SYNC_BOUNDS.chunkWantsMax);
+  return blocks.filter((block) => isWanted(interest, block.header)).map((block) => block.id);
+}
+
+function inSyncPeers(state: SyncState): ReadonlySet<DeviceId> {
+  return new Set([...state.peers.values()].filter((peer) => peer.inSync).map((peer) => peer.id));
+}

@@ -1,0 +1,35 @@
+/** Gossip messages as bytes: canonical CBOR. The only edge of this protocol. */
+import { z } from "zod";
+import { decodeCanonical, encodeCanonical } from "../codec.ts";
+import { publicKeyOf } from "../ids.ts";
+import { blockId, type Decoded, deviceId, firstProblem, sequence } from "../wire_schema.ts";
+import { ANNOUNCED_HEADS_MAX, type GossipMessage } from "./messages.ts";
+
+const GOSSIP_BYTES_MAX = 32 * 1024;
+
+const head = z.tuple([deviceId, sequence, blockId]).transform(([author, sequence, head]) => ({
+  author,
+  sequence,
+  head,
+}));
+const schema = z.tuple([z.literal("announce"), z.array(head).max(ANNOUNCED_HEADS_MAX)])
+  .transform(([type, heads]) => ({ type, heads }));
+
+/** Decodes what a peer sent; strict, bounded, never throws. */
+export function decodeGossipMessage(body: Uint8Array): Decoded<GossipMessage> {
+  const decoded = decodeCanonical(body, { bytesMax: GOSSIP_BYTES_MAX });
+  if (!decoded.ok) return decoded;
+  const parsed = schema.safeParse(decoded.value);
+  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
+  return { ok: true, message: parsed.data };
+}
+
+/** The bytes of a message. */
+export function encodeGossipMessage(message: GossipMessage): Uint8Array {
+  return encodeCanonical([
+    message.type,
+    message.heads.map((
+      entry,
+    ) => [publicKeyOf(entry.author), entry.sequence, Uint8Array.fromHex(entry.head)]),
+  ]);
+}
