@@ -4,6 +4,7 @@
  * A block is a header, a signature over it, and a payload. The header and signature are always replicated, so every
  * author's log stays verifiable; the payload may be absent on devices that chose not to keep it (selective sync).
  */
+import type { Crypto } from "../../platform/ports.ts";
 import type { BlockId, ContentHash, DeviceId, MeshId } from "../ids.ts";
 
 /** What a block does. `put` adds, `supersede` replaces `target`, `tombstone` removes `target`; the others carry protocol state. */
@@ -84,3 +85,6 @@ export interface Frontier {
   readonly sequence: number;
   readonly head: BlockId;
 }
+
+/** The only cryptography that blocks need besides their signature. */
+export type Hasher = Pick<Crypto, "sha256">;

@@ -15,6 +15,20 @@ export interface Member {
   /** Null for the founder. */
   readonly admittedBy: DeviceId | null;
   readonly admittedAtMs: number;
+  /** 1 for the first admission, higher after each re-admission. */
+  readonly incarnation: number;
+  /** Of the statement that counts for this incarnation: 1 for the admission, higher for updates. */
+  readonly version: number;
+  /** What the device may do in which part of its log, ascending, without overlaps. Where no span is, nothing. */
+  readonly spans: readonly MemberSpan[];
+}
+
+/** Permissions of an author for its blocks fromSequence ≤ s ≤ toSequence. */
+export interface MemberSpan {
+  readonly fromSequence: number;
+  /** Null: without end. */
+  readonly toSequence: number | null;
+  readonly permissions: ReadonlySet<Permission>;
 }
 
 /** Who belongs to a mesh, after all statements known so far. */
@@ -37,4 +51,21 @@ export function isAdmitted(registry: Registry | null, device: DeviceId): boolean
 export function may(registry: Registry | null, device: DeviceId, permission: Permission): boolean {
   const member = registry?.members.get(device);
   return member !== undefined && !member.revoked && member.permissions.has(permission);
+}
+
+/** What the device may (or might) do with the block of this sequence; undefined where it is no member. */
+export function permissionsAt(
+  registry: Registry,
+  device: DeviceId,
+  sequence: number,
+): ReadonlySet<Permission> | undefined {
+  return registry.members.get(device)?.spans.find((span) =>
+    span.fromSequence <= sequence && (span.toSequence === null || sequence <= span.toSequence)
+  )?.permissions;
+}
+
+/** The last sequence of this author that is valid: Infinity for admitted members, 0 for strangers. */
+export function lastValidSequence(registry: Registry, device: DeviceId): number {
+  const last = registry.members.get(device)?.spans.at(-1);
+  return last === undefined ? 0 : last.toSequence ?? Infinity;
 }

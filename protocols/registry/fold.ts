@@ -1,0 +1,158 @@
+/**
+ * The registry from its blocks: a pure function of the set of founding and member blocks, so the order and the groups in which they came
+ * change nothing. The rules are in `docs/protocols/registry.md`.
+ *
+ * The blocks must be verified (hashes, signatures). Blocks that state what their author may not are kept and have no effect:
+ * a later block may make them count.
+ */
+import type { Block } from "../blocks/block.ts";
+import { type BlockId, type DeviceId, type MeshId } from "../ids.ts";
+import {
+  type AcceptedRecord,
+  type Admitted,
+  authorityAt,
+  foldAdmissions,
+  FOUNDER_PERMISSIONS,
+  recordAt,
+  type RegistryEntry,
+} from "./admissions.ts";
+import type { Member, MemberSpan, Registry } from "./registry.ts";
+import { resolveRevocations } from "./revocations.ts";
+import { decodeFounding, decodeStatement, type FoundingStatement } from "./statement.ts";
+
+/** Registry blocks of one mesh, read; made by `emptyFold`, grown by `extendFold`. A value: never changed in place. */
+export interface RegistryFold {
+  readonly mesh: MeshId;
+  readonly founding: { readonly block: Block; readonly statement: FoundingStatement } | null;
+  readonly entries: ReadonlyMap<BlockId, RegistryEntry>;
+}
+
+/** A fold that knows nothing but the name of the mesh. */
+export function emptyFold(mesh: MeshId): RegistryFold {
+  return { mesh, founding: null, entries: new Map() };
+}
+
+/** The fold with these blocks too. Blocks of other meshes or kinds, without payload or with an unreadable body change nothing. */
+export function extendFold(fold: RegistryFold, blocks: Iterable<Block>): RegistryFold {
+  let founding = fold.founding;
+  const entries = new Map(fold.entries);
+  for (const block of blocks) {
+    if (block.payload === null) continue;
+    if (block.header.kind === "founding" && block.id === fold.mesh) {
+      const decoded = decodeFounding(block.payload);
+      if (decoded.ok) founding = { block, statement: decoded.statement };
+    } else if (block.header.kind === "member" && block.header.mesh === fold.mesh) {
+      const decoded = decodeStatement(block.payload);
+      if (decoded.ok) entries.set(block.id, { block, statement: decoded.statement });
+    }
+  }
+  return { mesh: fold.mesh, founding, entries };
+}
+
+/** The registry after all blocks of the fold; null while the founding block is missing. */
+export function registryOf(fold: RegistryFold): Registry | null {
+  if (fold.founding === null) return null;
+  const { block, statement } = fold.founding;
+  const founder = { device: block.header.author, record: founderRecord(block, statement) };
+  // A fixed order, so that equal sets take equal paths.
+  const entries = [...fold.entries.values()].sort((a, b) => a.block.id < b.block.id ? -1 : 1);
+  const { admissions, cuts } = resolveRevocations(
+    entries,
+    (cuts) => foldAdmissions(founder, entries, cuts),
+  );
+  const members = new Map<DeviceId, Member>();
+  for (const device of [...admissions.keys()].sort()) {
+    members.set(device, memberOf(device, admissions.get(device)!, cuts.get(device) ?? new Map()));
+  }
+  return { mesh: fold.mesh, founder: founder.device, members, heads: headsOf(fold) };
+}
+
+/** `registryOf` for blocks at hand. */
+export function foldRegistry(mesh: MeshId, blocks: Iterable<Block>): Registry | null {
+  return registryOf(extendFold(emptyFold(mesh), blocks));
+}
+
+function founderRecord(block: Block, statement: FoundingStatement): AcceptedRecord {
+  return {
+    id: block.id,
+    record: {
+      displayName: statement.displayName,
+      role: "owner",
+      permissions: FOUNDER_PERMISSIONS,
+      trust: "high",
+    },
+    version: 1,
+    afterSequence: 0,
+    by: null,
+    atMs: block.header.timeMs,
+  };
+}
+
+function memberOf(
+  deviceId: DeviceId,
+  admitted: Admitted,
+  cuts: ReadonlyMap<number, number>,
+): Member {
+  const { incarnations } = admitted;
+  // The stay that goes on, else the last one there was. A re-admission waits while the stay before it has not ended.
+  const current = incarnations.find((one) => !cuts.has(one.number)) ?? incarnations.at(-1)!;
+  const revoked = cuts.has(current.number);
+  const counting = recordAt(current.records, Infinity)!;
+  const first = current.records.reduce((a, b) =>
+    b.version < a.version || (b.version === a.version && b.id > a.id) ? b : a
+  );
+  const spans = spansOf(admitted, cuts);
+  return {
+    deviceId,
+    displayName: counting.record.displayName,
+    role: counting.record.role,
+    permissions: authorityAt(
+      admitted,
+      revoked ? withoutCut(cuts, current.number) : cuts,
+      Infinity,
+    )!,
+    trust: counting.record.trust,
+    revoked,
+    validUpToSequence: revoked ? spans.at(-1)?.toSequence ?? 0 : null,
+    admittedBy: first.by,
+    admittedAtMs: first.atMs,
+    incarnation: current.number,
+    version: counting.version,
+    spans,
+  };
+}
+
+function withoutCut(cuts: ReadonlyMap<number, number>, number: number): Map<number, number> {
+  const others = new Map(cuts);
+  others.delete(number);
+  return others;
+}
+
+/** Where permissions can change: after each cut and at the start of each record. Between such places they are constant. */
+function spansOf(admitted: Admitted, cuts: ReadonlyMap<number, number>): readonly MemberSpan[] {
+  const ends = new Set<number>(cuts.values());
+  for (const { records } of admitted.incarnations) {
+    for (const record of records) ends.add(record.afterSequence);
+  }
+  ends.delete(0);
+  const places = [...ends].sort((a, b) => a - b);
+  const spans: MemberSpan[] = [];
+  let fromSequence = 1;
+  for (const end of [...places, Infinity]) {
+    const permissions = authorityAt(admitted, cuts, end);
+    if (permissions !== undefined) {
+      spans.push({ fromSequence, toSequence: end === Infinity ? null : end, permissions });
+    }
+    fromSequence = end + 1;
+  }
+  return spans;
+}
+
+function headsOf(fold: RegistryFold): readonly BlockId[] {
+  const heads = new Set<BlockId>(fold.entries.keys());
+  if (fold.founding !== null) heads.add(fold.founding.block.id);
+  for (const { block } of fold.entries.values()) {
+    for (const parent of block.header.parents) heads.delete(parent);
+  }
+  return [...heads].sort();
+}
