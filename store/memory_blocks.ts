@@ -307,7 +307,8 @@ export function removeBlock(
   const twins = tables.twins.get(author)?.filter((twin) => twin !== stored) ?? [];
   if (twins.length > 0) tables.twins.set(author, twins);
   else tables.twins.delete(author);
-  if (target === null) return;
+  // A damaged tombstone must not bring back what it removed: only taking a put back changes `replaced`.
+  if (target === null || options.keepPlace) return;
   const others = (tables.targeting.get(target) ?? []).filter((other) => other !== stored);
   tables.targeting.set(target, others);
   const replaced = tables.blocks.get(target);

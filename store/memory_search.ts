@@ -10,7 +10,7 @@ import {
 } from "./limits.ts";
 import type { MemoryDisk, MemoryTables } from "./memory_disk.ts";
 import { parseSearchQuery, type SearchTerm, wordsOf } from "./search_query.ts";
-import { isSearchable } from "./searchable_text.ts";
+import { isSearchable, withoutControls } from "./searchable_text.ts";
 import type { SearchDocument, SearchHit, SearchIndex, SearchPage, SearchQuery } from "./store.ts";
 
 /** How much more a hit in the title counts than one in the text. */
@@ -33,7 +33,12 @@ export class MemorySearch implements SearchIndex {
   }
 
   index(documents: readonly SearchDocument[]): Promise<void> {
-    return this.#mark(documents.map((document) => [document.blockId, document]));
+    return this.#mark(
+      documents.map(({ blockId, title, text }) => [
+        blockId,
+        { blockId, title: withoutControls(title), text: withoutControls(text) },
+      ]),
+    );
   }
 
   skip(ids: readonly BlockId[]): Promise<void> {

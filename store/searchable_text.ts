@@ -34,7 +34,7 @@ export function searchableText(
   const format = textFormat(header.mediaType);
   const cut = body.subarray(0, SEARCHABLE_BYTES_MAX);
   // Not fatal: a wrong byte in a long note must not hide the note.
-  const raw = cleaned(new TextDecoder("utf-8").decode(cut));
+  const raw = withoutControls(new TextDecoder("utf-8").decode(cut));
   const found = format === "markdown"
     ? fromMarkdown(raw)
     : format === "json"
@@ -60,7 +60,8 @@ function textFormat(mediaType: string): TextFormat | null {
 // deno-lint-ignore no-control-regex
 const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
 
-function cleaned(text: string): string {
+/** Control characters replaced by spaces; tabs and line ends stay. */
+export function withoutControls(text: string): string {
   return text.replace(CONTROLS, " ");
 }
 
@@ -110,8 +111,8 @@ function fromJson(raw: string): SearchableText {
   }
   const words: string[] = [];
   collectStrings(value, words, 0);
-  const text = cleaned(words.join("\n"));
-  return { title: cleaned(titleField(value)) || firstLine(text), text };
+  const text = withoutControls(words.join("\n"));
+  return { title: withoutControls(titleField(value)) || firstLine(text), text };
 }
 
 function titleField(value: unknown): string {

@@ -1,0 +1,45 @@
+/** Data folders for tests of the store on a disk. */
+import { join } from "node:path";
+import { NodeSqlite } from "../../store/node_sqlite.ts";
+import { openSqliteStore } from "../../store/sqlite_store.ts";
+import type { Store } from "../../store/store.ts";
+import { testCrypto } from "./authors.ts";
+
+/** Runs `work` with a new folder and removes it afterwards. */
+export async function withFolder(work: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "submind_store_" });
+  try {
+    await work(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+/** Opens the store of a folder. */
+export function openStore(
+  directory: string,
+  options: { databasePagesMax?: number } = {},
+): Promise<Store> {
+  return openSqliteStore({ directory, crypto: testCrypto, ...options });
+}
+
+/** Changes the middle byte of a column of one block, behind the store's back. */
+export function damageColumn(directory: string, idHex: string, column: string): void {
+  const database = new NodeSqlite(join(directory, "node.db"));
+  const id = Uint8Array.fromHex(idHex);
+  const row = database.first<Record<string, Uint8Array>>(
+    `SELECT ${column} AS bytes FROM blocks WHERE id = ?`,
+    id,
+  );
+  const bytes = row!.bytes!.slice();
+  bytes[bytes.length >> 1]! ^= 1;
+  database.run(`UPDATE blocks SET ${column} = ? WHERE id = ?`, bytes, id);
+  database.close();
+}
+
+/** Changes the middle byte of a file. */
+export async function damageFile(path: string): Promise<void> {
+  const bytes = await Deno.readFile(path);
+  bytes[bytes.length >> 1]! ^= 1;
+  await Deno.writeFile(path, bytes);
+}
