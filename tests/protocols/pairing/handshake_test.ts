@@ -1,0 +1,166 @@
+/** The pairing handshake and those who attack it. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { codeTicket, linkTicket } from "../../../protocols/pairing/invite.ts";
+import { startJoining } from "../../../protocols/pairing/joiner.ts";
+import { decodeRequest, encodeMessage } from "../../../protocols/pairing/wire.ts";
+import {
+  crypto,
+  idOf,
+  inviterOptions,
+  inviterSide,
+  joinerOptions,
+  mesh,
+  pair,
+  ticket,
+} from "./support.ts";
+
+Deno.test("two honest sides end with the same words, keys and each other's identity", () => {
+  const { joiner, inviter } = pair(joinerOptions("phone", ticket), inviterOptions("hub", ticket));
+  assert.ok(joiner.type === "paired" && inviter.type === "paired");
+  assert.deepEqual(joiner.paired.words, inviter.paired.words);
+  assert.equal(joiner.paired.words.length, 4);
+  assert.deepEqual(joiner.paired.keys, inviter.paired.keys);
+  assert.deepEqual(joiner.paired.remote, {
+    deviceId: idOf("hub"),
+    displayName: "hub",
+    mesh,
+    role: "submind",
+  });
+  assert.deepEqual(inviter.paired.remote, { deviceId: idOf("phone"), displayName: "phone" });
+});
+
+Deno.test("words differ from pairing to pairing", () => {
+  const seen = new Set<string>();
+  for (let run = 0; run < 8; run++) {
+    const { joiner } = pair(joinerOptions(`phone ${run}`, ticket), inviterOptions("hub", ticket));
+    assert.ok(joiner.type === "paired");
+    seen.add(joiner.paired.words.join(" "));
+  }
+  assert.equal(seen.size, 8);
+});
+
+Deno.test("a wrong code is noticed by the inviter and tells the guesser nothing more", () => {
+  const wrong = codeTicket(crypto, "48217731");
+  const { joiner, inviter } = pair(joinerOptions("thief", wrong), inviterOptions("hub", ticket));
+  assert.equal(inviter.type, "wrongSecret");
+  assert.equal(joiner.type, "send");
+});
+
+Deno.test("an inviter without the secret cannot make a joiner believe it", () => {
+  const wrong = codeTicket(crypto, "48210000");
+  const answer = inviterSide(inviterOptions("impostor", wrong));
+  const { joiner } = pair(joinerOptions("phone", ticket), inviterOptions("hub", ticket), {
+    request: (bytes) => (answer(bytes), bytes),
+    reply: (bytes, index) => {
+      if (index < 2) return bytes;
+      return encodeMessage({ type: "proven", tag: new Uint8Array(32), sealed: bytes.slice(0, 40) });
+    },
+  });
+  assert.ok(joiner.type === "failed");
+  assert.match(joiner.reason, /does not know the secret/);
+});
+
+Deno.test("a link accepts only the device that made it", () => {
+  const secret = new Uint8Array(16).fill(3);
+  const link = linkTicket(crypto, new Uint8Array(8), secret);
+  const right = pair(joinerOptions("phone", link, idOf("hub")), inviterOptions("hub", link));
+  assert.equal(right.joiner.type, "paired");
+  const other = pair(joinerOptions("phone", link, idOf("hub")), inviterOptions("copy", link));
+  assert.ok(other.joiner.type === "failed");
+  assert.match(other.joiner.reason, /another device/);
+});
+
+Deno.test("a man in the middle who knows the code is betrayed by the words", () => {
+  const left = pair(joinerOptions("phone", ticket), inviterOptions("mallory", ticket));
+  const right = pair(joinerOptions("mallory", ticket), inviterOptions("hub", ticket));
+  assert.ok(left.joiner.type === "paired" && right.inviter.type === "paired");
+  assert.notDeepEqual(left.joiner.paired.words, right.inviter.paired.words);
+});
+
+Deno.test("a man in the middle with key shares of his own fails at the confirmation tag", () => {
+  const mallory = startJoining(joinerOptions("mallory", codeTicket(crypto, "48210001")));
+  assert.ok(mallory.type === "send");
+  const { inviter } = pair(joinerOptions("phone", ticket), inviterOptions("hub", ticket), {
+    request: (bytes, index) => {
+      const request = decodeRequest(bytes);
+      if (index !== 1 || !request.ok || request.message.type !== "share") return bytes;
+      // Another valid group element: the generator of a different run.
+      const share = Uint8Array.fromHex(
+        "2c3c6b8c4f3800e7aef6864025b4ed79bd599117e427c41bd47d93d654b4a51c",
+      );
+      return encodeMessage({ ...request.message, share });
+    },
+  });
+  assert.equal(inviter.type, "wrongSecret");
+});
+
+Deno.test("no single changed bit in any message leads to a pairing", () => {
+  fc.assert(
+    fc.property(
+      fc.boolean(),
+      fc.integer({ min: 0, max: 2 }),
+      fc.nat(),
+      (toInviter, at, position) => {
+        const flip = (bytes: Uint8Array, index: number) => {
+          if (index !== at) return bytes;
+          const changed = bytes.slice();
+          changed[(position >> 3) % changed.length]! ^= 1 << (position & 7);
+          return changed;
+        };
+        const tamper = toInviter ? { request: flip } : { reply: flip };
+        const { joiner, inviter } = pair(
+          joinerOptions("phone", ticket),
+          inviterOptions("hub", ticket),
+          tamper,
+        );
+        const both = joiner.type === "paired" && inviter.type === "paired";
+        assert.ok(!both, `bit ${position} of ${toInviter ? "request" : "reply"} ${at}`);
+      },
+    ),
+    { seed: 20261121, numRuns: 120 },
+  );
+});
+
+Deno.test("an identity replayed from another run does not open this run's commitment", () => {
+  const recorded: Uint8Array[] = [];
+  pair(joinerOptions("phone", ticket), inviterOptions("hub", ticket), {
+    request: (bytes) => (recorded.push(bytes), bytes),
+  });
+  const { inviter } = pair(joinerOptions("tablet", ticket), inviterOptions("hub 2", ticket), {
+    request: (bytes, index) => {
+      const [now, then] = [decodeRequest(bytes), decodeRequest(recorded[index]!)];
+      assert.ok(now.ok && then.ok);
+      if (now.message.type !== "proof" || then.message.type !== "proof") return bytes;
+      return encodeMessage({ ...now.message, sealed: then.message.sealed });
+    },
+  });
+  assert.equal(inviter.type, "failed");
+});
+
+Deno.test("a whole recorded run played again ends at the confirmation tag", () => {
+  const recorded: Uint8Array[] = [];
+  pair(joinerOptions("phone", ticket), inviterOptions("hub", ticket), {
+    request: (bytes) => (recorded.push(bytes), bytes),
+  });
+  const answer = inviterSide({
+    ...inviterOptions("hub", ticket),
+    random: inviterOptions("other", ticket).random,
+  });
+  assert.equal(answer(recorded[0]!).type, "reply");
+  assert.equal(answer(recorded[1]!).type, "reply");
+  assert.equal(answer(recorded[2]!).type, "wrongSecret");
+});
+
+Deno.test("requests out of turn fail", () => {
+  const answer = inviterSide(inviterOptions("hub", ticket));
+  const hello = startJoining(joinerOptions("phone", ticket)).request;
+  answer(hello);
+  const proof = encodeMessage({
+    type: "proof",
+    session: new Uint8Array(16),
+    tag: new Uint8Array(32),
+    sealed: new Uint8Array(16),
+  });
+  assert.equal(answer(proof).type, "failed");
+});
