@@ -1,0 +1,304 @@
+/**
+ * The Transport port over WebRTC data channels, signalled through a rendezvous: one request carries the offer and brings
+ * the answer back, a second one carries our candidates. Candidates are kept out of the descriptions and exchanged in
+ * this order, because with ordinary trickling a third of the connects take a second and some fail.
+ *
+ * Never allocates a connection for an offer that is not signed by an admitted member.
+ */
+import { deviceIdOf, parseDeviceId, publicKeyOf } from "../protocols/ids.ts";
+import {
+  ANY_DEVICE,
+  decodeSignal,
+  encodeSignal,
+  fingerprintOf,
+  type SignalAnswer,
+  type SignedSignal,
+  verifySignal,
+  webrtcBinding,
+  withoutCandidates,
+} from "../protocols/session/signalling.ts";
+import { equalBytes } from "../protocols/codec.ts";
+import type { DialTarget, Path, RendezvousReply, Transport } from "./transport.ts";
+import { type WebRtcAnswerer, webrtcAnswerer } from "./webrtc_answerer.ts";
+import { type Connection, loadWebRtcLibrary, type WebRtcLibraryName } from "./webrtc_library.ts";
+import { gathered, type Shared, type WebRtcOptions } from "./webrtc_shared.ts";
+import { type WebRtcPath, webrtcPath } from "./webrtc_path.ts";
+import type { DeviceId } from "../protocols/ids.ts";
+export type { WebRtcOptions } from "./webrtc_shared.ts";
+
+export interface WebRtcTransport extends Transport {
+  readonly library: WebRtcLibraryName;
+}
+
+/** Connections tried per dial: now and then a DTLS handshake is lost, and a new connection is the cure. */
+const ATTEMPTS_MAX = 3;
+/** An attempt is given up after this long, ms. */
+const ATTEMPT_MS = 5_000;
+/** The next address is asked when the one before has not answered for this long, ms. */
+const STAGGER_MS = 250;
+const REQUEST_MS = 4_000;
+
+// The addon's threads end only when every connection of the process is closed: the last transport out says so.
+const transportsOpen = new Map<WebRtcLibraryName, number>();
+
+/** Loads the library and starts answering offers. */
+export async function webrtcTransport(options: WebRtcOptions): Promise<WebRtcTransport> {
+  const library = await loadWebRtcLibrary(options.library);
+  transportsOpen.set(library.name, (transportsOpen.get(library.name) ?? 0) + 1);
+  const open = new Set<Connection>();
+  const shared: Shared = { options, library, open };
+  const answerer: WebRtcAnswerer = webrtcAnswerer(shared);
+  const dials = new Set<() => void>();
+  let closed = false;
+
+  return {
+    kind: "webrtc",
+    library: library.name,
+    dial(target, onOutcome) {
+      const cancel = dial(shared, target, (outcome) => {
+        dials.delete(cancel);
+        onOutcome(outcome);
+      });
+      dials.add(cancel);
+      return () => {
+        dials.delete(cancel);
+        cancel();
+      };
+    },
+    accept: (onPath) => answerer.accept(onPath),
+    async close() {
+      if (closed) return;
+      closed = true;
+      answerer.close();
+      for (const cancel of dials) cancel();
+      for (const connection of open) connection.close();
+      open.clear();
+      // The libraries finish closing on later turns of the event loop.
+      await new Promise<void>((resolve) => options.clock.schedule(20, resolve));
+      const left = (transportsOpen.get(library.name) ?? 1) - 1;
+      transportsOpen.set(library.name, left);
+      if (left === 0) library.cleanup();
+    },
+  };
+}
+
+type Outcome = Parameters<Parameters<Transport["dial"]>[1]>[0];
+
+function dial(
+  shared: Shared,
+  target: DialTarget,
+  onOutcome: (outcome: Outcome) => void,
+): () => void {
+  let cancelled = false;
+  let cancelAttempt: () => void = () => {};
+  let attempts = 0;
+  const next = (): void => {
+    attempts += 1;
+    cancelAttempt = attempt(shared, target, (outcome) => {
+      if (cancelled) {
+        if (outcome.type === "opened") outcome.path.close("cancelled");
+        return;
+      }
+      // Refusals and silence will not get better by trying again at once; a lost DTLS handshake will.
+      if (outcome.type === "failed" && outcome.retry && attempts < ATTEMPTS_MAX) return next();
+      onOutcome(
+        outcome.type === "opened" ? outcome : { type: "failed", reason: outcome.reason },
+      );
+    });
+  };
+  // Callers expect the outcome after they know how to cancel.
+  const cancelStart = shared.options.clock.schedule(0, next);
+  return () => {
+    cancelled = true;
+    cancelStart();
+    cancelAttempt();
+  };
+}
+
+type AttemptOutcome =
+  | { readonly type: "opened"; readonly path: Path }
+  | { readonly type: "failed"; readonly reason: string; readonly retry: boolean };
+
+function attempt(
+  shared: Shared,
+  target: DialTarget,
+  onOutcome: (outcome: AttemptOutcome) => void,
+): () => void {
+  const { options, library, open } = shared;
+  const connection = library.connect(options.iceServers ?? []);
+  open.add(connection);
+  const cancels: (() => void)[] = [];
+  let settled = false;
+  let retry = false;
+  const settle = (outcome: AttemptOutcome): void => {
+    if (settled) return;
+    settled = true;
+    for (const cancel of cancels) cancel();
+    if (outcome.type === "failed") release();
+    onOutcome(outcome);
+  };
+  const release = (): void => {
+    open.delete(connection);
+    connection.close();
+  };
+  const fail = (reason: string): void => settle({ type: "failed", reason, retry });
+  const path: WebRtcPath = webrtcPath({
+    clock: options.clock,
+    attach: (events) => connection.createChannel(events),
+    onOpen: () => settle({ type: "opened", path }),
+    onEnd() {
+      release();
+      fail("connection closed while opening");
+    },
+  });
+  connection.onFailed((reason) => path.fail(reason));
+  cancels.push(options.clock.schedule(ATTEMPT_MS, () => fail(`not open within ${ATTEMPT_MS} ms`)));
+  signal(shared, connection, {
+    target,
+    cancels,
+    isOver: () => settled,
+    onAnswered(binding) {
+      retry = true;
+      path.settle(() => `webrtc ${connection.selectedPair()}`, binding);
+    },
+  }).catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
+  return () => {
+    retry = false;
+    fail("cancelled");
+  };
+}
+
+interface Signalling {
+  readonly target: DialTarget;
+  readonly cancels: (() => void)[];
+  readonly isOver: () => boolean;
+  readonly onAnswered: (binding: Uint8Array) => void;
+}
+
+/** The two requests. Throws with the reason when no path can come of them. */
+async function signal(
+  shared: Shared,
+  connection: Connection,
+  signalling: Signalling,
+): Promise<void> {
+  const { options } = shared;
+  const { target } = signalling;
+  const expected = target.deviceId === "" ? null : parseDeviceId(target.deviceId) ?? null;
+  if (expected === null && target.deviceId !== "") {
+    throw new Error(`device id is "${target.deviceId}", expected 52 base32 characters or none`);
+  }
+  const offerSdp = withoutCandidates(await connection.offer());
+  const ours = fingerprintOf(offerSdp);
+  if (ours === undefined) throw new Error("our own offer has no single SHA-256 fingerprint");
+  const id = options.random.bytes(16);
+  const from = options.signer.publicKey;
+  const to = expected === null ? ANY_DEVICE : publicKeyOf(expected);
+  const offer = encodeSignal(
+    { type: "offer", id, meshTag: options.meshTag(), from, to, sdp: offerSdp },
+    options.signer,
+  );
+  const { address, reply } = await firstReply(shared, signalling, offer.bytes);
+  if (signalling.isOver()) return;
+
+  const answer = checkedAnswer(shared, { reply, id, expected, offerBody: offer.body });
+  const theirs = fingerprintOf(answer.sdp);
+  if (theirs === undefined) throw new Error("answer has no single SHA-256 fingerprint");
+  signalling.onAnswered(webrtcBinding(options.crypto, ours, theirs));
+  await connection.acceptAnswer(withoutCandidates(answer.sdp));
+  for (const candidate of answer.candidates) await connection.addCandidate(candidate);
+  const candidates = await gathered(shared, connection);
+  if (signalling.isOver()) return;
+  const second = encodeSignal({ type: "candidates", id, from, candidates }, options.signer);
+  const sent = await new Promise<RendezvousReply>((resolve) => {
+    signalling.cancels.push(request(shared, address, second.bytes, resolve));
+  });
+  if (sent.type !== "reply") throw new Error(`candidates were not taken: ${sent.reason}`);
+}
+
+function checkedAnswer(
+  shared: Shared,
+  options: {
+    readonly reply: Uint8Array;
+    readonly id: Uint8Array;
+    readonly expected: DeviceId | null;
+    readonly offerBody: Uint8Array;
+  },
+): SignalAnswer {
+  const { crypto, isAdmitted, signer } = shared.options;
+  const decoded = decodeSignal(options.reply);
+  if (!decoded.ok) throw new Error(`answer cannot be read: ${decoded.reason}`);
+  const { message, from } = decoded.signal;
+  if (message.type !== "answer") throw new Error(`reply is ${message.type}, expected answer`);
+  if (!equalBytes(message.id, options.id)) throw new Error("answer has another id");
+  if (from === deviceIdOf(signer.publicKey)) throw new Error("this address is our own");
+  if (options.expected !== null && from !== options.expected) {
+    throw new Error(`device there is ${from}, expected ${options.expected}`);
+  }
+  if (!isAdmitted(from)) throw new Error(`device there is ${from}, which is not admitted`);
+  if (!equalBytes(message.offerHash, crypto.sha256(options.offerBody))) {
+    throw new Error("answer belongs to another offer");
+  }
+  if (!verifySignal(decoded.signal as SignedSignal, crypto)) {
+    throw new Error("signature of the answer is wrong");
+  }
+  return message;
+}
+
+/** Asks one address after the other without waiting for dead ones; the first reply wins. */
+function firstReply(
+  shared: Shared,
+  signalling: Signalling,
+  body: Uint8Array,
+): Promise<{ readonly address: string; readonly reply: Uint8Array }> {
+  const { addresses } = signalling.target;
+  const { clock } = shared.options;
+  return new Promise((resolve, reject) => {
+    let asked = 0;
+    let unanswered = 0;
+    let lastReason = "no address is known";
+    let done = false;
+    let cancelStagger: () => void = () => {};
+    const requests: (() => void)[] = [];
+    const stop = (): void => {
+      done = true;
+      cancelStagger();
+      for (const cancel of requests) cancel();
+    };
+    const askNext = (): void => {
+      cancelStagger();
+      const address = addresses[asked];
+      if (done) return;
+      if (address === undefined) {
+        if (unanswered === 0) reject(new Error(lastReason));
+        return;
+      }
+      asked += 1;
+      unanswered += 1;
+      requests.push(request(shared, address, body, (reply) => {
+        unanswered -= 1;
+        if (done) return;
+        if (reply.type === "reply") {
+          stop();
+          return resolve({ address, reply: reply.body });
+        }
+        lastReason = `${address}: ${reply.reason}`;
+        askNext();
+      }));
+      cancelStagger = clock.schedule(STAGGER_MS, askNext);
+    };
+    signalling.cancels.push(stop);
+    askNext();
+  });
+}
+
+function request(
+  shared: Shared,
+  address: string,
+  body: Uint8Array,
+  onReply: (reply: RendezvousReply) => void,
+): () => void {
+  return shared.options.rendezvous.request(
+    { address, channel: "signal", body, timeoutMs: REQUEST_MS },
+    onReply,
+  );
+}

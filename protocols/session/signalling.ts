@@ -1,0 +1,164 @@
+/**
+ * What two devices say over a rendezvous to open a WebRTC path: an offer answered by an answer, then the offerer's
+ * candidates. Everything is signed by the device that says it, the answer also names the offer it belongs to, so that
+ * nobody between them can put its own DTLS fingerprint in.
+ *
+ * A message is canonical CBOR `{body, signature}`; `body` is canonical CBOR of one of the messages below, and the
+ * signature covers the domain and the exact body bytes.
+ */
+import { z } from "zod";
+import type { Crypto, Signer } from "../../platform/ports.ts";
+import { RENDEZVOUS_BYTES_MAX } from "../../platform/transport.ts";
+import { decodeCanonical, encodeCanonical } from "../codec.ts";
+import { type Domain, domainSeparated } from "../domains.ts";
+import { type DeviceId, deviceIdOf, publicKeyOf } from "../ids.ts";
+import { bytes, firstProblem, text } from "../wire_schema.ts";
+
+/** Longest session description, bytes. */
+export const SDP_BYTES_MAX = 8 * 1024;
+/** Candidates in one message, at most. */
+export const CANDIDATES_MAX = 48;
+/** Longest candidate line, bytes. */
+export const CANDIDATE_BYTES_MAX = 512;
+
+/** "I want a path to you." Answered by `SignalAnswer`, or refused without a reason when the sender is no member. */
+export interface SignalOffer {
+  readonly type: "offer";
+  /** 16 random bytes: names this attempt and makes the offer fresh. */
+  readonly id: Uint8Array;
+  /** As announced by discovery. */
+  readonly meshTag: string;
+  /** 32-byte public key of the sender. */
+  readonly from: Uint8Array;
+  /** 32-byte public key of the device that is meant; 32 zero bytes for whoever of the mesh is at this address. */
+  readonly to: Uint8Array;
+  /** Session description without candidates. */
+  readonly sdp: string;
+}
+
+/** The reply to an offer. */
+export interface SignalAnswer {
+  readonly type: "answer";
+  readonly id: Uint8Array;
+  readonly from: Uint8Array;
+  /** SHA-256 of the offer's body. */
+  readonly offerHash: Uint8Array;
+  readonly sdp: string;
+  /** The answerer's ICE candidates. */
+  readonly candidates: readonly string[];
+}
+
+/** The offerer's ICE candidates, sent when the answer has been applied. Answered by an empty body. */
+export interface SignalCandidates {
+  readonly type: "candidates";
+  readonly id: Uint8Array;
+  readonly from: Uint8Array;
+  readonly candidates: readonly string[];
+}
+
+export type SignalMessage = SignalOffer | SignalAnswer | SignalCandidates;
+
+/** A message whose signature has not been checked yet: decide first whether its sender is worth that. */
+export interface SignedSignal<Message extends SignalMessage = SignalMessage> {
+  readonly message: Message;
+  readonly from: DeviceId;
+  /** The signed bytes. */
+  readonly body: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+export type SignalOutcome =
+  | { readonly ok: true; readonly signal: SignedSignal }
+  | { readonly ok: false; readonly reason: string };
+
+/** `to` of an offer to an address whose device is not known yet. */
+export const ANY_DEVICE = new Uint8Array(32);
+
+const exactly = (length: number) =>
+  bytes(length).refine((value) => value.length === length, `expected ${length} bytes`);
+const candidates = z.array(text(CANDIDATE_BYTES_MAX)).max(CANDIDATES_MAX);
+const message = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("offer"),
+    id: exactly(16),
+    meshTag: text(8),
+    from: exactly(32),
+    to: exactly(32),
+    sdp: text(SDP_BYTES_MAX),
+  }),
+  z.strictObject({
+    type: z.literal("answer"),
+    id: exactly(16),
+    from: exactly(32),
+    offerHash: exactly(32),
+    sdp: text(SDP_BYTES_MAX),
+    candidates,
+  }),
+  z.strictObject({ type: z.literal("candidates"), id: exactly(16), from: exactly(32), candidates }),
+]);
+const envelope = z.strictObject({ body: bytes(RENDEZVOUS_BYTES_MAX), signature: exactly(64) });
+
+/** Signs and encodes a message. `body` is what `offerHash` is made of. */
+export function encodeSignal(
+  signal: SignalMessage,
+  signer: Signer,
+): { readonly bytes: Uint8Array<ArrayBuffer>; readonly body: Uint8Array<ArrayBuffer> } {
+  const body = encodeCanonical(signal);
+  const signature = signer.sign(domainSeparated(domainOf(signal), body));
+  return { bytes: encodeCanonical({ body, signature }), body };
+}
+
+/** Decodes a message without checking who signed it. */
+export function decodeSignal(input: Uint8Array): SignalOutcome {
+  const outer = decodeCanonical(input, { bytesMax: RENDEZVOUS_BYTES_MAX, itemsMax: 8 });
+  if (!outer.ok) return outer;
+  const wrapped = envelope.safeParse(outer.value);
+  if (!wrapped.success) return { ok: false, reason: firstProblem(wrapped.error) };
+  const { body, signature } = wrapped.data;
+  const inner = decodeCanonical(body, { bytesMax: RENDEZVOUS_BYTES_MAX, itemsMax: 128 });
+  if (!inner.ok) return inner;
+  const parsed = message.safeParse(inner.value);
+  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
+  const from = deviceIdOf(parsed.data.from);
+  return { ok: true, signal: { message: parsed.data, from, body, signature } };
+}
+
+/** True when the device that the message names as its sender has signed it. */
+export function verifySignal(signal: SignedSignal, crypto: Crypto): boolean {
+  return crypto.verify({
+    publicKey: publicKeyOf(signal.from),
+    message: domainSeparated(domainOf(signal.message), signal.body),
+    signature: signal.signature,
+  });
+}
+
+/** The one SHA-256 DTLS fingerprint of a session description, 32 bytes; undefined when there is none or more than one. */
+export function fingerprintOf(sdp: string): Uint8Array<ArrayBuffer> | undefined {
+  const found = new Set<string>();
+  for (const match of sdp.matchAll(/^a=fingerprint:(\S+) (\S+)\r?$/gmi)) {
+    const [, algorithm = "", value = ""] = match;
+    const hex = value.replaceAll(":", "").toLowerCase();
+    if (algorithm.toLowerCase() !== "sha-256" || !/^[0-9a-f]{64}$/.test(hex)) return undefined;
+    found.add(hex);
+  }
+  const [only] = found;
+  return found.size === 1 && only !== undefined ? Uint8Array.fromHex(only) : undefined;
+}
+
+/** Channel binding of a WebRTC path: SHA-256 over both fingerprints, the smaller first. */
+export function webrtcBinding(
+  crypto: Crypto,
+  a: Uint8Array,
+  b: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  return a.toHex() < b.toHex() ? crypto.sha256(a, b) : crypto.sha256(b, a);
+}
+
+/** A session description without its candidate lines. */
+export function withoutCandidates(sdp: string): string {
+  return sdp.replace(/^a=(candidate:.*|end-of-candidates)\r?\n/gm, "");
+}
+
+function domainOf(signal: SignalMessage): Domain {
+  return signal.type === "answer" ? "signalAnswer" : "signalOffer";
+}
