@@ -213,7 +213,6 @@ export function onBatchChecked(
     const verdict = validateBlock(block, {
       registry: state.registry,
       find: (id) => related.get(id),
-      crypto: deps.crypto,
     });
     if (verdict.type === "valid") {
       related.set(block.id, block);
@@ -233,7 +232,7 @@ export function onBatchChecked(
     context.log.write("info", "Refused a block", {
       id: block.id,
       from: arrival.from,
-      reason: verdict.reason,
+      reason: verdict.message,
     });
     refuse(state, arrival);
   });

@@ -10,7 +10,6 @@
 import { INLINE_BODY_BYTES_MAX } from "../../protocols/blocks/block.ts";
 import type { Frontier } from "../../protocols/blocks/block.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
-import { isWanted } from "../../protocols/sync/interest.ts";
 import type { Frontiers, SyncMessage } from "../../protocols/sync/messages.ts";
 import { nodeEvents } from "../events.ts";
 import type { Interest } from "../handle.ts";
@@ -36,6 +35,8 @@ import {
   onStoreFailed,
   retryAfterRegistryChange,
 } from "./intake.ts";
+import { tellFrontiers, tellFrontiersTo } from "./frontiers.ts";
+import { INTEREST_KEY, onInterestStored, storeInterest } from "./interest.ts";
 import { compareHeads } from "./plan.ts";
 import {
   onHaveBlocks,
@@ -45,7 +46,7 @@ import {
   onSetBuilt,
   startReconcile,
 } from "./reconciliation.ts";
-import { dropRequestsOf, onRequestDue, requestFrom, requestMore, tell } from "./requests.ts";
+import { dropRequestsOf, onRequestDue, requestFrom, requestMore } from "./requests.ts";
 import { onBlocksRead, onChunkRead, onRequestBlocks, onRequestChunks } from "./serve.ts";
 import {
   emptySyncState,
@@ -55,9 +56,6 @@ import {
   type SyncDependencies,
   type SyncState,
 } from "./state.ts";
-
-/** The settings key that holds this device's interest. */
-export const INTEREST_KEY = "interest";
 
 /** The sync actor. */
 export function sync(deps: SyncDependencies): Behaviour<SyncCommand, SyncState> {
@@ -290,35 +288,6 @@ function onBlocksCommitted(
   for (const peer of state.peers.values()) noteWhetherInSync(context, state, deps, peer);
 }
 
-function tellFrontiers(
-  context: Context<SyncCommand>,
-  state: SyncState,
-  deps: SyncDependencies,
-): void {
-  for (const peer of state.peers.values()) tellFrontiersTo(context, state, deps, peer, false);
-}
-
-/** Tells a peer what it has not been told yet; nothing when that is nothing. */
-function tellFrontiersTo(
-  context: Context<SyncCommand>,
-  state: SyncState,
-  deps: SyncDependencies,
-  peer: PeerSync,
-  complete: boolean,
-): void {
-  const entries: Frontier[] = [];
-  for (const frontier of state.frontiers.values()) {
-    if (!complete && peer.told.get(frontier.author) === frontier.sequence) continue;
-    if (entries.length === SYNC_BOUNDS.heads) break;
-    entries.push(frontier);
-    peer.told.set(frontier.author, frontier.sequence);
-  }
-  if (entries.length === 0 && !complete && peer.toldInterest) return;
-  entries.sort((a, b) => a.author < b.author ? -1 : 1);
-  peer.toldInterest = true;
-  tell(context, deps, peer.id, { type: "frontiers", entries, interest: state.interest, complete });
-}
-
 /** Publishes the moment in which a peer and we become equal, and looks behind the heads once per session and at forks. */
 function noteWhetherInSync(
   context: Context<SyncCommand>,
@@ -361,42 +330,6 @@ function listDamage(context: Context<SyncCommand>, deps: SyncDependencies): void
     async () => (await deps.store.blocks.missing()).map(({ id }) => id),
     (outcome) => ({ type: "damageListed", outcome }),
   );
-}
-
-function storeInterest(
-  context: Context<SyncCommand>,
-  deps: SyncDependencies,
-  interest: Interest | null,
-  replyTo: Extract<SyncCommand, { type: "setInterest" }>["replyTo"],
-): void {
-  context.perform(
-    () => deps.store.settings.set({ [INTEREST_KEY]: interest ?? undefined }),
-    (outcome) => ({ type: "interestStored", interest, replyTo, outcome }),
-  );
-}
-
-function onInterestStored(
-  context: Context<SyncCommand>,
-  state: SyncState,
-  deps: SyncDependencies,
-  command: Extract<SyncCommand, { type: "interestStored" }>,
-): void {
-  if (!command.outcome.ok) throw command.outcome.error;
-  state.interest = command.interest;
-  context.send(command.replyTo, command.interest);
-  for (const peer of state.peers.values()) {
-    peer.toldInterest = false;
-    tellFrontiersTo(context, state, deps, peer, false);
-  }
-  context.perform(
-    () => listWantedPayloads(deps, command.interest),
-    (outcome) => ({ type: "payloadsListed", outcome }),
-  );
-}
-
-async function listWantedPayloads(deps: SyncDependencies, interest: Interest | null) {
-  const blocks = await deps.store.blocks.withoutPayload(SYNC_BOUNDS.chunkWantsMax);
-  return blocks.filter((block) => isWanted(interest, block.header)).map((block) => block.id);
 }
 
 function inSyncPeers(state: SyncState): ReadonlySet<DeviceId> {
