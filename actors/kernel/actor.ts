@@ -21,6 +21,8 @@ export interface Ref<in Message> {
 /** A one-to-many channel inside one process; equality is by identity of the object made by `topic`. */
 export interface Topic<out Event> {
   readonly name: string;
+  /** True: its last event is told to everyone who subscribes later. */
+  readonly retained: boolean;
   readonly __carries?: () => Event;
 }
 
@@ -113,6 +115,8 @@ export interface Behaviour<Message, State> {
   readonly name: string;
   /** Default `DEFAULT_MAILBOX`. */
   readonly mailbox?: MailboxPolicy;
+  /** What happens to the siblings of a child that crashes; default `oneForOne`. See `supervisor.ts`. */
+  readonly strategy?: "oneForOne" | "restForOne" | "oneForAll";
   /** Makes the first state, again after every restart. Effects are allowed. A throw counts as a crash. */
   init(context: Context<Message>): State;
   receive(context: Context<Message>, state: State, message: Message): void;
