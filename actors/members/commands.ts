@@ -3,9 +3,10 @@ import type { BlockId, DeviceId, MeshId } from "../../protocols/ids.ts";
 import type { Registry } from "../../protocols/registry/registry.ts";
 import type { Permission, Role, TrustLevel } from "../../protocols/registry/roles.ts";
 import type { Outcome } from "../handle.ts";
-import type { Ref, Topic } from "../kernel/actor.ts";
+import type { Ref, TaskOutcome, Topic } from "../kernel/actor.ts";
 import { topic } from "../kernel/bus.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
+import type { BlocksCommitted } from "../storage/commands.ts";
 
 export type MembersCommand =
   /** Founds a mesh with this device as owner unless there is one. */
@@ -37,7 +38,46 @@ export type MembersCommand =
     readonly replyTo: Ref<Outcome<null>>;
   }
   | { readonly type: "revoke"; readonly deviceId: DeviceId; readonly replyTo: Ref<Outcome<null>> }
-  | { readonly type: "getRegistry"; readonly replyTo: Ref<Registry | null> };
+  | { readonly type: "getRegistry"; readonly replyTo: Ref<Registry | null> }
+  /** Private: what the store holds of the registry. */
+  | { readonly type: "loaded"; readonly outcome: TaskOutcome<LoadedRegistry> }
+  /** Private: how far the log of the device in question is known. */
+  | {
+    readonly type: "logRead";
+    readonly operationId: number;
+    readonly outcome: TaskOutcome<number>;
+  }
+  /** Private: the publisher has answered. */
+  | {
+    readonly type: "published";
+    readonly operationId: number;
+    readonly outcome: Outcome<readonly Block[]>;
+  }
+  /** Private: the publisher has not answered for long. */
+  | { readonly type: "publishDue"; readonly operationId: number }
+  /** Private: registry blocks given to `joinMesh` were checked and, if right, made durable. */
+  | {
+    readonly type: "joinSettled";
+    readonly operationId: number;
+    readonly outcome: TaskOutcome<Outcome<MeshId>>;
+  }
+  /** Private: the name of the mesh we founded is durable. */
+  | {
+    readonly type: "meshSaved";
+    readonly operationId: number;
+    readonly outcome: TaskOutcome<void>;
+  }
+  | { readonly type: "blocksCommitted"; readonly event: BlocksCommitted }
+  /** Private: copies of registry blocks that are in the store now were dropped. */
+  | { readonly type: "copiesDropped"; readonly outcome: TaskOutcome<void> };
+
+/** The registry as it was left: the mesh this device belongs to and all registry blocks at hand. */
+export interface LoadedRegistry {
+  readonly mesh: MeshId | null;
+  readonly blocks: readonly Block[];
+  /** Blocks that are only kept beside the store, see `load.ts`. */
+  readonly copies: readonly BlockId[];
+}
 
 /** The registry as it is now; published after every change and once after start. Null before this device belongs to a mesh. */
 export interface MembershipChanged {
