@@ -16,6 +16,11 @@ import { guarded, storeError } from "./sqlite_errors.ts";
 import { StoreError } from "./store.ts";
 
 export const MANIFEST_FILE = "manifest.json";
+/**
+ * The setting that is true after a restore or after the database had to be made anew: others may hold newer blocks of this
+ * device, so it must not continue its log before a peer was compared (`RESTORED_KEY` of the publisher).
+ */
+export const RESTORED_SETTING = "restored";
 const FORMAT = "submind backup";
 const FILES_MAX = 10_000_000;
 
@@ -135,6 +140,7 @@ async function replaceStore(
     await writeDurably(join(incoming, path), await Deno.readFile(join(from, path)));
     onFile(i + 1);
   }
+  markRestored(join(incoming, DATABASE_FILE));
   const replaced = await freeFolder(join(to, "replaced"));
   for (const name of [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`, "blobs"]) {
     await Deno.rename(join(to, name), join(replaced, name)).catch(ignoreMissing);
@@ -183,6 +189,18 @@ async function requireEmpty(directory: string): Promise<void> {
       "failed",
       "Name a new or empty folder.",
     );
+  }
+}
+
+function markRestored(path: string): void {
+  const database = new NodeSqlite(path);
+  try {
+    database.run(
+      "INSERT OR REPLACE INTO settings (key, value) VALUES (?, 'true')",
+      RESTORED_SETTING,
+    );
+  } finally {
+    database.close();
   }
 }
 

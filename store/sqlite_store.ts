@@ -6,13 +6,13 @@
 import { join } from "node:path";
 import { type FileLock, lockFile } from "../platform/file_lock.ts";
 import type { Crypto } from "../platform/ports.ts";
-import { writeBackup } from "./backup.ts";
+import { RESTORED_SETTING, writeBackup } from "./backup.ts";
 import { ChunkFiles } from "./chunk_files.ts";
 import { openOrReplaceDatabase, REBUILD_MARK } from "./database_file.ts";
 import { sha256Hex } from "./hash.ts";
 import { SqliteBlocks, type SqliteContext } from "./sqlite_blocks.ts";
 import { SqliteChunks } from "./sqlite_chunks.ts";
-import { guarded, storeError, toStoreError } from "./sqlite_errors.ts";
+import { guarded, toStoreError } from "./sqlite_errors.ts";
 import { LogState } from "./sqlite_log.ts";
 import { SqliteSearch } from "./sqlite_search.ts";
 import { SqliteSettings } from "./sqlite_settings.ts";
@@ -37,7 +37,7 @@ export interface SqliteStoreOptions {
  * Opens the store of a data folder and holds it until `close`.
  *
  * A database that cannot be read is moved to `damaged/` and replaced by an empty one; the first `verify` says so
- * (`Damage` with table "database"), and setting `REBUILT_SETTING` is true.
+ * (`Damage` with table "database"), and setting `RESTORED_SETTING` is true.
  *
  * @throws {StoreError} "locked" when another process holds the folder, "readOnly", "full", "tooNew" or "failed"
  */
@@ -65,9 +65,6 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     throw toStoreError(`open data folder "${directory}"`, error);
   }
 }
-
-/** True after the database had to be made anew: what this device itself had written may still be known only to others. */
-export const REBUILT_SETTING = "store/rebuilt";
 
 interface SqliteStoreParts extends SqliteStoreOptions {
   readonly context: SqliteContext;
@@ -105,7 +102,7 @@ class SqliteStore implements Store {
     if (problem === null) return;
     this.#unreported.push({ table: "database", key: "node.db", problem });
     await this.chunks.adoptFiles();
-    await this.settings.set({ [REBUILT_SETTING]: true });
+    await this.settings.set({ [RESTORED_SETTING]: true });
   }
 
   verify(
@@ -213,11 +210,4 @@ async function takeLock(directory: string): Promise<FileLock> {
     "locked",
     `Stop ${holder}, or start this node with another data folder.`,
   );
-}
-
-/** For callers that open a folder they expect to be there. */
-export async function requireDataFolder(directory: string): Promise<void> {
-  const info = await Deno.stat(directory).catch(() => undefined);
-  if (info?.isDirectory) return;
-  throw storeError(`Cannot use data folder "${directory}": it does not exist`, "failed");
 }

@@ -1,6 +1,6 @@
 /** Commands of the storage actor: the single writer of blocks, with group commit. */
 import type { Block } from "../../protocols/blocks/block.ts";
-import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
+import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type { PutOutcome } from "../../store/store.ts";
 import type { Ref, TaskOutcome, Topic } from "../kernel/actor.ts";
 import { topic } from "../kernel/bus.ts";
@@ -25,11 +25,27 @@ export type StorageCommand =
   /** Private: a commit has ended. */
   | {
     readonly type: "committed";
-    readonly outcome: TaskOutcome<readonly (readonly PutOutcome[])[]>;
+    readonly outcome: TaskOutcome<CommitResult>;
   }
   | { readonly type: "chunksCommitted"; readonly outcome: TaskOutcome<void> }
-  | { readonly type: "indexed"; readonly outcome: TaskOutcome<number> }
+  | { readonly type: "indexed"; readonly outcome: TaskOutcome<IndexRound> }
   | { readonly type: "indexDue" };
+
+/** What one commit did. */
+export interface CommitResult {
+  /** By command, by block. */
+  readonly outcomes: readonly (readonly PutOutcome[])[];
+  /** Blocks that had been set aside as damaged and are back. */
+  readonly repaired: readonly BlockId[];
+}
+
+/** What one round of indexing did. */
+export interface IndexRound {
+  /** Blocks that are indexed now, or have nothing to index. */
+  readonly done: number;
+  /** Blocks whose text begins in a chunk that is not here yet, by that chunk. */
+  readonly deferred: readonly { readonly id: BlockId; readonly chunk: ContentHash }[];
+}
 
 export type BlocksStored =
   | {
