@@ -1,0 +1,136 @@
+/** The HTTP API and the first page as a view of a node handle. It holds no state of the node's own. */
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { routePath } from "hono/route";
+import {
+  DEFAULT_LIMITS,
+  type GatewayEnv,
+  type GatewayHono,
+  type GatewayOptions,
+  type GatewayParts,
+} from "./environment.ts";
+import { type EventHub, eventHub } from "./event_hub.ts";
+import { type LoginCodes, loginCodes } from "./login_codes.ts";
+import { gatewayMetrics } from "./metrics.ts";
+import { authenticate } from "./middleware/authentication.ts";
+import { limitBodies, limitRequests } from "./middleware/limits.ts";
+import { onlyKnownHosts, onlyOwnOrigin, securityHeaders } from "./middleware/security.ts";
+import { errorResponse, invalidResponse, problemResponse } from "./problems.ts";
+import { blockRoutes } from "./routes/blocks.ts";
+import { eventRoutes } from "./routes/events.ts";
+import { inviteRoutes } from "./routes/invites.ts";
+import { loginRoutes } from "./routes/logins.ts";
+import { memberRoutes } from "./routes/members.ts";
+import { nodeRoutes } from "./routes/node.ts";
+import { pageRoutes } from "./routes/pages.ts";
+import { pairingRoutes } from "./routes/pairings.ts";
+import { peerRoutes } from "./routes/peers.ts";
+import { searchRoutes } from "./routes/search.ts";
+
+/** An app with what its owner must be able to reach. */
+export interface Gateway {
+  /** Answers requests; tests call it without a socket: `app.request("/healthz")`. */
+  readonly app: GatewayHono;
+  readonly logins: LoginCodes;
+  readonly events: EventHub;
+  /** Ends event streams and stops watching the node. */
+  close(): void;
+}
+
+/** Measures every request, under the pattern of its route. */
+function measured(app: GatewayHono, { clock, metrics }: GatewayParts): void {
+  app.use(async (c, next) => {
+    const startedMs = clock.monotonicMs();
+    await next();
+    const pattern = routePath(c, -1);
+    metrics.observe({
+      // Both come from the client; as labels they are limited to what we know.
+      method: /^(GET|HEAD|POST|PUT|PATCH|DELETE)$/.test(c.req.method) ? c.req.method : "other",
+      route: pattern.includes("*") ? "unknown" : pattern,
+      status: c.res.status,
+      seconds: (clock.monotonicMs() - startedMs) / 1_000,
+    });
+  });
+}
+
+/** JSON routes with a body want JSON: a form sent by some page is refused before it is looked at. */
+function onlyJsonBodies(app: GatewayHono): void {
+  app.use("/v1/*", async (c, next) => {
+    const isUpload = c.req.method === "POST" && c.req.path === "/v1/blocks";
+    const type = c.req.header("Content-Type");
+    if (!isUpload && c.req.raw.body !== null && !/^application\/json\s*(;|$)/i.test(type ?? "")) {
+      return problemResponse(
+        "unsupportedMediaType",
+        `Content-Type is ${JSON.stringify((type ?? "missing").slice(0, 100))}, ` +
+          "expected application/json",
+      );
+    }
+    return await next();
+  });
+}
+
+/** Builds the gateway of a node. Nothing listens yet: see `server.ts`. */
+export function createApp(options: GatewayOptions): Gateway {
+  const events = eventHub(options);
+  const parts: GatewayParts = {
+    ...options,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    allowedHosts: options.allowedHosts ?? [],
+    secure: options.secure ?? false,
+    events,
+    logins: loginCodes(options),
+    metrics: gatewayMetrics(options.node, events),
+  };
+  const app: GatewayHono = new OpenAPIHono<GatewayEnv>({
+    defaultHook: (result) => {
+      if (result.success) return;
+      return invalidResponse(
+        result.error.issues as never,
+        result.target === "json" ? "" : result.target,
+      );
+    },
+  });
+
+  measured(app, parts);
+  app.use(securityHeaders(parts));
+  app.use(onlyKnownHosts(parts));
+  app.use(onlyOwnOrigin());
+  app.use(authenticate(parts));
+  app.use(limitRequests(parts));
+  app.use(limitBodies(parts));
+  onlyJsonBodies(app);
+
+  blockRoutes(app, parts);
+  searchRoutes(app, parts);
+  peerRoutes(app, parts);
+  memberRoutes(app, parts);
+  inviteRoutes(app, parts);
+  pairingRoutes(app, parts);
+  nodeRoutes(app, parts);
+  eventRoutes(app, parts);
+  loginRoutes(app, parts);
+  pageRoutes(app, parts);
+
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+  });
+  app.doc31("/openapi.json", {
+    openapi: "3.1.0",
+    info: {
+      title: "submind",
+      version: "1",
+      description: "The HTTP API of one node. Errors are problem documents (RFC 9457).",
+    },
+    security: [{ bearer: [] }],
+  });
+
+  app.onError((error) => {
+    const response = errorResponse(error);
+    if (response.status >= 500) {
+      options.log.write("error", "a request failed", { error: String(error.stack ?? error) });
+    }
+    return response;
+  });
+  return { app, logins: parts.logins, events, close: () => events.close() };
+}

@@ -1,0 +1,79 @@
+/** What a browser gets: the first page and its parts, login, the API reference, and their files. */
+import type { Context } from "hono";
+import { setCookie } from "hono/cookie";
+import { COOKIE, type GatewayEnv, type GatewayHono, type GatewayParts } from "../environment.ts";
+import { devices, newestBlocks, pairing, searchResults } from "../page/fragments.ts";
+import { firstPage, loginPage, referencePage } from "../page/pages.ts";
+import { textsFor } from "../page/texts.ts";
+import { problemResponse } from "../problems.ts";
+import { OWNER } from "../tokens.ts";
+
+/** How long a browser stays logged in, ms. */
+const LOGIN_VALID_MS = 30 * 86_400_000;
+
+const ASSETS = {
+  "page.css": { url: new URL("../page/page.css", import.meta.url), type: "text/css" },
+  "page.js": { url: new URL("../page/page.js", import.meta.url), type: "text/javascript" },
+  "reference.js": {
+    url: new URL("../page/reference.js", import.meta.url),
+    type: "text/javascript",
+  },
+  "icon.svg": { url: new URL("../page/icon.svg", import.meta.url), type: "image/svg+xml" },
+} as const;
+
+function texts(c: Context<GatewayEnv>) {
+  return textsFor(c.req.header("Accept-Language"));
+}
+
+function assetRoutes(app: GatewayHono): void {
+  for (const [name, { url, type }] of Object.entries(ASSETS)) {
+    // Read once at the start: a missing file is then noticed by whoever packs the program, not by its user.
+    const text = Deno.readTextFileSync(url);
+    app.get(`/assets/${name}`, () => {
+      return new Response(text, {
+        headers: { "Content-Type": `${type}; charset=utf-8`, "Cache-Control": "no-cache" },
+      });
+    });
+  }
+}
+
+/** Adds the pages. */
+export function pageRoutes(app: GatewayHono, parts: GatewayParts): void {
+  const { node, tokens, logins, secure } = parts;
+  assetRoutes(app);
+
+  app.get("/", async (c) => {
+    if (c.get("principal") === undefined) return c.html(loginPage(texts(c), false), 401);
+    const question = (c.req.query("q") ?? "").slice(0, 512);
+    return c.html(await firstPage(node, texts(c), question));
+  });
+
+  app.get("/login", async (c) => {
+    if (!logins.redeem(c.req.query("code") ?? "")) return c.html(loginPage(texts(c), true), 403);
+    const token = await tokens.mint({ subject: OWNER, scope: "full", validMs: LOGIN_VALID_MS });
+    setCookie(c, COOKIE, token, {
+      httpOnly: true,
+      sameSite: "Strict",
+      path: "/",
+      secure,
+      maxAge: LOGIN_VALID_MS / 1_000,
+    });
+    // Not a redirect: a Strict cookie is withheld from a navigation that began in another program.
+    c.header("Refresh", "0; url=/");
+    return c.html(loginPage(texts(c), false));
+  });
+
+  app.get("/page/blocks", async (c) => c.html(await newestBlocks(node, texts(c))));
+  app.get("/page/devices", async (c) => c.html(await devices(node, texts(c))));
+  app.get("/page/pairing", async (c) => c.html(await pairing(node, texts(c))));
+  app.get(
+    "/page/search",
+    async (c) => c.html(await searchResults(node, c.req.query("q") ?? "", texts(c))),
+  );
+
+  app.get("/docs", (c) => c.html(referencePage(texts(c))));
+
+  app.notFound((c) =>
+    problemResponse("notFound", `there is no ${c.req.method} ${c.req.path.slice(0, 200)}`)
+  );
+}
