@@ -8,17 +8,17 @@ import {
   type Behaviour,
   DEFAULT_MAILBOX,
   type ExitReason,
-  type MailboxPolicy,
   type SpawnOptions,
+  type Topic,
 } from "./actor.ts";
 import { Address, type Destination } from "./address.ts";
 import { BufferingContext, type ContextOwner, type Effect } from "./context.ts";
 import type { ActorCounters } from "./counters.ts";
 import type { Turn } from "./dispatcher.ts";
 import { Deferred, OutsideEvent, TimerEntry, Timers } from "./entries.ts";
-import { type DeadLetter, MailboxOverflowError } from "./failures.ts";
+import { MailboxOverflowError } from "./failures.ts";
 import type { Host } from "./host.ts";
-import { Mailbox } from "./mailbox.ts";
+import { ANY_LIFE, Inbox } from "./inbox.ts";
 import { RestartBudget } from "./supervisor.ts";
 import { Family } from "./family.ts";
 
@@ -26,9 +26,6 @@ import { Family } from "./family.ts";
 const TURN_COMMANDS = 128;
 /** One turn of this many is timed; a power of two. */
 const TIMED_TURNS = 64;
-/** The tag of commands that belong to no life. */
-const ANY_LIFE = 0;
-
 type WatchFunction = (reason: ExitReason) => unknown;
 
 /**
@@ -44,8 +41,7 @@ export class Cell implements Destination, Turn, ContextOwner {
   readonly children: Family;
   readonly #host: Host;
   readonly #parent: Cell | undefined;
-  readonly #policy: MailboxPolicy;
-  readonly #mailbox = new Mailbox();
+  readonly #inbox: Inbox;
   readonly #context: BufferingContext;
   readonly #timers = new Timers();
   #subscriptions: Map<unknown, () => void> | undefined;
@@ -60,7 +56,6 @@ export class Cell implements Destination, Turn, ContextOwner {
   #pendingCrash: { readonly error: unknown } | undefined;
   #cancelWait: (() => void) | undefined;
   #handled = 0;
-  #overflowed = 0;
   #starts = 0;
   #turns = 0;
   #busyMs = 0;
@@ -78,10 +73,14 @@ export class Cell implements Destination, Turn, ContextOwner {
     this.#parent = options.parent;
     this.path = options.path;
     this.behaviour = options.behaviour as unknown as Behaviour<unknown, unknown>;
-    this.#policy = this.behaviour.mailbox ?? DEFAULT_MAILBOX;
+    const policy = this.behaviour.mailbox ?? DEFAULT_MAILBOX;
     invariant(
-      this.#policy.capacity >= 1,
-      () => `Cannot start "${this.path}": mailbox capacity is ${this.#policy.capacity}`,
+      policy.capacity >= 1,
+      () => `Cannot start "${this.path}": mailbox capacity is ${policy.capacity}, expected >= 1`,
+    );
+    this.#inbox = new Inbox(
+      policy,
+      (message, reason) => this.#host.deadLetter({ path: this.path, message, reason }),
     );
     this.budget = new RestartBudget(options.spawn);
     this.children = new Family(this, this.#host, this.behaviour.strategy ?? "oneForOne");
@@ -122,17 +121,16 @@ export class Cell implements Destination, Turn, ContextOwner {
     return {
       path: this.path,
       behaviour: this.behaviour.name,
-      queued: this.#mailbox.length,
+      queued: this.#inbox.mailbox.length,
       handled: this.#handled,
-      overflowed: this.#overflowed,
+      overflowed: this.#inbox.overflowed,
       restarts: Math.max(0, this.#starts - 1),
       busyMs: this.#busyMs,
     };
   }
 
   accept(message: unknown): void {
-    if (this.#mailbox.length < this.#policy.capacity) this.#queue(message, ANY_LIFE);
-    else this.#overflow(message, ANY_LIFE);
+    this.#offer(message, ANY_LIFE);
   }
 
   makeInlet(toCommand: (event: never) => unknown): (event: unknown) => void {
@@ -165,7 +163,7 @@ export class Cell implements Destination, Turn, ContextOwner {
     this.#handleCommands();
     if (timed) this.#busyMs += (this.#host.clock.monotonicMs() - startedMs) * TIMED_TURNS;
     this.#scheduled = this.#phase === "running" &&
-      (this.#mailbox.length > 0 || this.#pendingCrash !== undefined);
+      (this.#inbox.mailbox.length > 0 || this.#pendingCrash !== undefined);
     return this.#scheduled;
   }
 
@@ -177,7 +175,7 @@ export class Cell implements Destination, Turn, ContextOwner {
     }
     if (this.#phase !== "running") return;
     this.#pendingCrash ??= { error };
-    this.#wake();
+    this.#wakeIfBusy();
   }
 
   /** Ends this life and waits for a sibling that must start earlier. */
@@ -206,14 +204,14 @@ export class Cell implements Destination, Turn, ContextOwner {
     this.#phase = "ended";
     this.#host.cells.delete(this.path);
     this.#parent?.children.remove(this);
-    this.#dropMailbox("stopped");
+    this.#inbox.clear("stopped");
     const watchers = this.#watchers;
     this.#watchers = [];
     for (const watcher of watchers) watcher.cell.#watchedEnded(this, watcher, reason);
   }
 
   #handleCommands(): void {
-    const mailbox = this.#mailbox;
+    const mailbox = this.#inbox.mailbox;
     const context = this.#context;
     const life = this.#life;
     for (let left = TURN_COMMANDS; left > 0 && mailbox.length > 0; left--) {
@@ -303,7 +301,7 @@ export class Cell implements Destination, Turn, ContextOwner {
     return this.path === "" ? key : `${this.path}/${key}`;
   }
 
-  #subscribe(topic: { readonly name: string }, toCommand: (event: never) => unknown): void {
+  #subscribe(topic: Topic<unknown>, toCommand: (event: never) => unknown): void {
     const life = this.#life;
     this.#subscriptions ??= new Map();
     this.#subscriptions.get(topic)?.();
@@ -315,7 +313,7 @@ export class Cell implements Destination, Turn, ContextOwner {
   #watch(path: string, entry: WatchFunction): void {
     const target = this.#host.cells.get(path);
     if (target === undefined) {
-      this.#queue(new Deferred(entry, { type: "unknown" }), this.#life);
+      this.#queueOwn(new Deferred(entry, { type: "unknown" }), this.#life);
       return;
     }
     target.#watchers.push({ cell: this, life: this.#life, entry });
@@ -324,7 +322,7 @@ export class Cell implements Destination, Turn, ContextOwner {
 
   #watchedEnded(target: Cell, watcher: { life: number; entry: WatchFunction }, reason: ExitReason) {
     this.#watching?.delete(target);
-    if (watcher.life === this.#life) this.#queue(new Deferred(watcher.entry, reason), this.#life);
+    this.#queueOwn(new Deferred(watcher.entry, reason), watcher.life);
   }
 
   #startTimer(key: string, delayMs: number, message: unknown): void {
@@ -343,62 +341,27 @@ export class Cell implements Destination, Turn, ContextOwner {
     });
   }
 
-  /** Outcomes the actor itself asked for: never lost to a full mailbox, for there are no more of them than it asked for. */
   #queueOwn(entry: Deferred | TimerEntry, life: number): void {
-    if (life === this.#life) this.#queue(entry, life);
-  }
-
-  #acceptFromOutside(entry: Deferred, life: number): void {
     if (life !== this.#life) return;
-    if (this.#mailbox.length < this.#policy.capacity) this.#queue(entry, life);
-    else this.#overflow(entry, life);
+    this.#inbox.force(entry, life);
+    this.#wakeIfBusy();
   }
 
-  #queue(message: unknown, tag: number): void {
-    this.#mailbox.push(message, tag);
-    if (!this.#scheduled && this.#phase === "running") this.#wake();
+  #acceptFromOutside(event: OutsideEvent, life: number): void {
+    if (life === this.#life) this.#offer(event, life);
   }
 
-  #overflow(message: unknown, tag: number): void {
-    this.#overflowed++;
-    switch (this.#policy.overflow) {
-      case "reject":
-        return this.#deadLetter(message, "mailboxFull");
-      case "dropOldest": {
-        const dropped = this.#mailbox.take((waiting, itsTag) =>
-          itsTag === ANY_LIFE || waiting instanceof OutsideEvent
-        );
-        if (dropped === undefined) return this.#deadLetter(message, "mailboxFull");
-        this.#queue(message, tag);
-        return this.#deadLetter(dropped.message, "mailboxFull");
-      }
-      case "crash":
-        this.#deadLetter(message, "mailboxFull");
-        return this.requestCrash(new MailboxOverflowError(this.path, this.#policy.capacity));
-      default:
-        this.#policy.overflow satisfies never;
-    }
-  }
-
-  #deadLetter(message: unknown, reason: DeadLetter["reason"]): void {
-    const original = message instanceof Deferred ? message.value : message;
-    this.#host.deadLetter({ path: this.path, message: original, reason });
-  }
-
-  #dropMailbox(reason: DeadLetter["reason"]): void {
-    while (this.#mailbox.length > 0) {
-      const tag = this.#mailbox.headTag();
-      const message = this.#mailbox.shift();
-      if (tag === ANY_LIFE) this.#deadLetter(message, reason);
+  #offer(message: unknown, tag: number): void {
+    const outcome = this.#inbox.offer(message, tag);
+    if (outcome === "queued") this.#wakeIfBusy();
+    else if (outcome === "crash") {
+      this.requestCrash(new MailboxOverflowError(this.path, this.#inbox.policy.capacity));
     }
   }
 
   #wakeIfBusy(): void {
-    if (this.#phase === "running" && !this.#scheduled && this.#mailbox.length > 0) this.#wake();
-  }
-
-  #wake(): void {
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#phase !== "running") return;
+    if (this.#inbox.mailbox.length === 0 && this.#pendingCrash === undefined) return;
     this.#scheduled = true;
     this.#host.dispatcher.ready(this);
   }
@@ -406,7 +369,7 @@ export class Cell implements Destination, Turn, ContextOwner {
   #crashAsRequested(): void {
     const error = this.#pendingCrash?.error;
     // Restarting in front of the same full mailbox would only overflow again.
-    if (error instanceof MailboxOverflowError) this.#dropMailbox("mailboxFull");
+    if (error instanceof MailboxOverflowError) this.#inbox.clear("mailboxFull");
     this.#crash(error);
   }
 
