@@ -1,21 +1,117 @@
 /** The supervision tree of a node, as data. The same in production and in the simulator. */
-import type { DiscoveryDependencies } from "./discovery/discovery.ts";
+import type { Announcement, Discovery } from "../platform/discovery.ts";
+import type { Crypto, Signer } from "../platform/ports.ts";
+import type { Rendezvous, Transport } from "../platform/transport.ts";
+import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
+import { decodeGossipMessage } from "../protocols/gossip/wire.ts";
+import { decodeSyncMessage } from "../protocols/sync/wire.ts";
+import type { Store } from "../store/store.ts";
 import { discovery } from "./discovery/discovery.ts";
-import type { DiscoveryCommand } from "./discovery/commands.ts";
 import { gossip } from "./gossip/gossip.ts";
-import type { GossipCommand } from "./gossip/commands.ts";
-import type { Behaviour, Ref } from "./kernel/actor.ts";
-import { refAt } from "./kernel/address.ts";
+import type { Behaviour } from "./kernel/actor.ts";
 import { supervisor, type SupervisorSpec } from "./kernel/supervisor.ts";
-import type { MembersCommand } from "./members/commands.ts";
 import { members } from "./members/members.ts";
-import type { PairingCommand } from "./pairing/commands.ts";
 import { pairing } from "./pairing/pairing.ts";
-import type { PublisherCommand } from "./publisher/commands.ts";
 import { publisher } from "./publisher/publisher.ts";
-import type { SessionsCommand } from "./sessions/commands.ts";
+import { type NodeRefs, nodeRefs } from "./refs.ts";
 import { sessions } from "./sessions/sessions.ts";
-import type { StorageCommand } from "./storage/commands.ts";
 import { storage } from "./storage/storage.ts";
-import type { SyncCommand } from "./sync/commands.ts";
 import { sync } from "./sync/sync.ts";
+
+/** The path of a node's tree in its actor system. */
+export const NODE_KEY = "node";
+
+/** Everything a node is given. Adapters in production, the world in the simulator. */
+export interface NodeDependencies {
+  readonly crypto: Crypto;
+  readonly signer: Signer;
+  readonly store: Store;
+  readonly discovery: Discovery;
+  readonly transports: readonly Transport[];
+  readonly rendezvous: Rendezvous;
+  /** What this device says of itself on the network; mesh tag and role are filled in from the registry. */
+  readonly announcement: () => Announcement;
+  /** Where others reach our rendezvous, best first. */
+  readonly rendezvousAddresses: () => readonly string[];
+  /** Addresses to try where multicast does not reach. */
+  readonly staticPeers: readonly string[];
+}
+
+/**
+ * The tree. Order is dependency order: when a part crashes beyond what its own restart can mend, it and everything after
+ * it starts anew. Sightings are told once, so the network's parts restart together.
+ */
+export function nodeTree(deps: NodeDependencies): Behaviour<never, SupervisorSpec> {
+  const refs = nodeRefs(NODE_KEY);
+  const self = deviceIdOf(deps.signer.publicKey);
+  const { displayName } = deps.announcement();
+  const common = { ...deps, self, displayName, storage: refs.storage, publisher: refs.publisher };
+  return supervisor({
+    name: "node",
+    strategy: "restForOne",
+    intensity: { restartsMax: 3, withinMs: 60_000 },
+    children: [
+      { key: "storage", behaviour: storage(common) },
+      { key: "ledger", behaviour: ledger(common) },
+      { key: "network", behaviour: network(deps, refs, self) },
+      { key: "replication", behaviour: replication(deps, refs, self) },
+    ],
+  });
+}
+
+function ledger(
+  deps: Parameters<typeof publisher>[0] & Parameters<typeof members>[0],
+): Behaviour<never, SupervisorSpec> {
+  return supervisor({
+    name: "ledger",
+    strategy: "restForOne",
+    children: [
+      { key: "publisher", behaviour: publisher(deps) },
+      { key: "members", behaviour: members(deps) },
+    ],
+  });
+}
+
+function network(
+  deps: NodeDependencies,
+  refs: NodeRefs,
+  self: DeviceId,
+): Behaviour<never, SupervisorSpec> {
+  return supervisor({
+    name: "network",
+    strategy: "oneForAll",
+    children: [
+      { key: "discovery", behaviour: discovery({ ...deps, self: deps.announcement }) },
+      {
+        key: "sessions",
+        behaviour: sessions({
+          ...deps,
+          self,
+          routes: [
+            { protocol: "sync", decode: decodeSyncMessage, to: refs.sync },
+            { protocol: "gossip", decode: decodeGossipMessage, to: refs.gossip },
+          ],
+        }),
+      },
+      { key: "pairing", behaviour: pairing({ ...deps, self, members: refs.members }) },
+    ],
+  });
+}
+
+function replication(
+  deps: NodeDependencies,
+  refs: NodeRefs,
+  self: DeviceId,
+): Behaviour<never, SupervisorSpec> {
+  return supervisor({
+    name: "replication",
+    strategy: "restForOne",
+    children: [
+      {
+        key: "sync",
+        behaviour: sync({ ...deps, self, storage: refs.storage, sessions: refs.sessions }),
+      },
+      { key: "gossip", behaviour: gossip({ sessions: refs.sessions, sync: refs.sync }) },
+    ],
+  });
+}

@@ -1,0 +1,212 @@
+/** The composition root: takes settings, chooses adapters, starts a node and its gateway, and takes them down in reverse. */
+import { join } from "node:path";
+import type { NodeHandle } from "../actors/handle.ts";
+import { ActorSystem } from "../actors/kernel/system.ts";
+import { type MembershipChanged, membershipChanged } from "../actors/members/commands.ts";
+import { meshTagOf } from "../actors/discovery/discovery.ts";
+import { NODE_KEY, nodeTree } from "../actors/node.ts";
+import { nodeHandle } from "../actors/node_handle.ts";
+import { nodeRefs } from "../actors/refs.ts";
+import { type GatewayServer, startGateway } from "../gateway/server.ts";
+import { openTokens, OWNER } from "../gateway/tokens.ts";
+import { openHttpRendezvous } from "../platform/http_rendezvous.ts";
+import { openIdentity } from "../platform/identity.ts";
+import { jsonFileLog, jsonLog } from "../platform/json_log.ts";
+import { mdnsDiscovery } from "../platform/mdns.ts";
+import { nodeCrypto } from "../platform/node_crypto.ts";
+import type { Log } from "../platform/ports.ts";
+import { noDiscovery } from "../platform/static_discovery.ts";
+import { systemClock } from "../platform/system_clock.ts";
+import { systemRandom } from "../platform/system_random.ts";
+import { webrtcTransport } from "../platform/webrtc_transport.ts";
+import { deviceIdOf } from "../protocols/ids.ts";
+import { isAdmitted, type Registry } from "../protocols/registry/registry.ts";
+import { openSqliteStore } from "../store/sqlite_store.ts";
+import { rendezvousAddresses } from "./addresses.ts";
+import type { Config } from "./config.ts";
+import { VERSION } from "./version.ts";
+
+/** Version of what devices say to each other. */
+export const PROTOCOL_VERSION = 1;
+/** The owner's token for this machine's own command line is renewed by every start. */
+const OWNER_TOKEN_VALID_MS = 365 * 24 * 60 * 60 * 1000;
+
+/** A node that runs in this process. */
+export interface RunningNode {
+  readonly handle: NodeHandle;
+  readonly gatewayUrl: string;
+  /** Opens the first page in a browser: good once, for five minutes. */
+  readonly loginUrl: string;
+  /** Bearer token of the person at this machine. */
+  readonly token: string;
+  readonly rendezvousAddresses: readonly string[];
+  /** Graceful; twice is harmless. */
+  stop(): Promise<void>;
+}
+
+/** Things to undo, last taken first. */
+class Teardown {
+  readonly #steps: (() => unknown)[] = [];
+
+  add(step: () => unknown): void {
+    this.#steps.push(step);
+  }
+
+  /** Runs every step even when one fails; the first failure is thrown at the end. */
+  async run(): Promise<void> {
+    let failure: { readonly error: unknown } | undefined;
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      try {
+        await step();
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+    if (failure !== undefined) throw failure.error;
+  }
+}
+
+/**
+ * Starts a node from its settings.
+ *
+ * @throws {StoreError | IdentityError | DoorError | GatewayStartError} with a message and, where it helps, a `hint` for people;
+ * everything that was opened before is closed again
+ */
+export async function startNode({ config }: { readonly config: Config }): Promise<RunningNode> {
+  const teardown = new Teardown();
+  try {
+    return await compose(config, teardown);
+  } catch (error) {
+    await teardown.run().catch(() => {});
+    throw error;
+  }
+}
+
+async function compose(config: Config, teardown: Teardown): Promise<RunningNode> {
+  const clock = systemClock();
+  const random = systemRandom();
+  const log = openLog(config, clock, teardown);
+  const crypto = nodeCrypto();
+  teardown.add(() => crypto.close());
+  const store = await openSqliteStore({ directory: config.dataDirectory, crypto });
+  teardown.add(() => store.close());
+  const signer = await openIdentity({ directory: join(config.dataDirectory, "keys") });
+  const self = deviceIdOf(signer.publicKey);
+  const damage = await store.verify({ deep: false });
+  for (const { table, key, problem } of damage) {
+    log.write("warning", "damaged row found", { table, key, problem });
+  }
+
+  const rendezvous = openHttpRendezvous({
+    clock,
+    listen: { hostname: config.rendezvous.host, port: config.rendezvous.port },
+    limits: { requestsPerWindow: config.limits.rendezvousRequestsPerMinute },
+  });
+  teardown.add(() => rendezvous.close());
+  const addresses = () => rendezvousAddresses(rendezvous.port ?? config.rendezvous.port);
+
+  // The transport refuses strangers before it spends anything on them, so it must know the registry as it is now.
+  let registry: Registry | null = null;
+  const webrtc = await webrtcTransport({
+    signer,
+    crypto,
+    clock,
+    random: random.fork("webrtc"),
+    rendezvous,
+    isAdmitted: (device) => isAdmitted(registry, device),
+    meshTag: () => meshTagOf(crypto, registry?.mesh ?? null),
+  });
+  teardown.add(() => webrtc.close());
+
+  const system = new ActorSystem({ clock, random: random.fork("actors"), log });
+  system.subscribe(membershipChanged, (event: MembershipChanged) => registry = event.registry);
+  const handle = nodeHandle({
+    system,
+    refs: nodeRefs(NODE_KEY),
+    store,
+    clock,
+    self,
+    displayName: config.displayName,
+    version: VERSION,
+    rendezvousAddresses: addresses,
+    damage,
+    onStop: () => teardown.run(),
+  });
+  system.spawn(
+    NODE_KEY,
+    nodeTree({
+      crypto,
+      signer,
+      store,
+      rendezvous,
+      transports: [webrtc],
+      discovery: config.discovery.multicast
+        ? mdnsDiscovery({ clock, random: random.fork("mdns"), log })
+        : noDiscovery("multicast is switched off by discovery.multicast"),
+      announcement: () => ({
+        deviceId: self,
+        displayName: config.displayName,
+        role: registry?.members.get(self)?.role ?? "submind",
+        capabilities: ["sync", "pairing"],
+        meshTag: meshTagOf(crypto, registry?.mesh ?? null),
+        protocolVersion: PROTOCOL_VERSION,
+        port: rendezvous.port ?? config.rendezvous.port,
+      }),
+      rendezvousAddresses: addresses,
+      staticPeers: config.discovery.staticPeers,
+    }),
+  );
+  teardown.add(() => system.stop());
+
+  const gateway = await openGateway(config, { handle, clock, random, log });
+  teardown.add(() => gateway.server.stop());
+  return {
+    handle,
+    gatewayUrl: gateway.server.address,
+    get loginUrl() {
+      return gateway.server.loginUrl();
+    },
+    token: gateway.token,
+    rendezvousAddresses: addresses(),
+    stop: () => handle.stop(),
+  };
+}
+
+function openLog(config: Config, clock: ReturnType<typeof systemClock>, teardown: Teardown): Log {
+  if (config.log.file === "") return jsonLog({ clock, level: config.log.level });
+  const file = jsonFileLog({ clock, level: config.log.level, path: config.log.file });
+  teardown.add(() => file.close());
+  return file;
+}
+
+async function openGateway(
+  config: Config,
+  parts: {
+    readonly handle: NodeHandle;
+    readonly clock: ReturnType<typeof systemClock>;
+    readonly random: ReturnType<typeof systemRandom>;
+    readonly log: Log;
+  },
+): Promise<{ readonly server: GatewayServer; readonly token: string }> {
+  const { handle, clock, random, log } = parts;
+  const tokens = await openTokens({ directory: config.dataDirectory, clock, random });
+  const { tlsCertificate, tlsKey, host, port } = config.gateway;
+  const server = startGateway({
+    node: handle,
+    tokens,
+    clock,
+    random,
+    log,
+    host,
+    port,
+    limits: config.limits,
+    ...(tlsCertificate === "" ? {} : {
+      tls: {
+        certificate: await Deno.readTextFile(tlsCertificate),
+        key: await Deno.readTextFile(tlsKey),
+      },
+    }),
+  });
+  const token = await tokens.mint({ subject: OWNER, scope: "full", validMs: OWNER_TOKEN_VALID_MS });
+  return { server, token };
+}
