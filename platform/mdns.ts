@@ -11,10 +11,9 @@ import {
   type WantedLink,
   wantedLinks,
 } from "./mdns_interfaces.ts";
-import { type MulticastLink, openMulticastLink } from "./mdns_link.ts";
+import { MDNS_PORT, type MulticastLink, openMulticastLink } from "./mdns_link.ts";
 import type { Clock, Log, Random } from "./ports.ts";
 
-const PORT = 5353;
 /** How often the list of interfaces is read, ms. */
 const INTERFACES_POLL_MS = 2_000;
 /** So many failures to send one after another close a link; the next poll opens it again. */
@@ -173,7 +172,7 @@ class MdnsSession implements DiscoverySession {
     };
     const link = openMulticastLink({
       wanted,
-      port: this.#options.port ?? PORT,
+      port: this.#options.port ?? MDNS_PORT,
       onUp: () => {
         const open = current();
         if (open === undefined) return;

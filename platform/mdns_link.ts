@@ -12,6 +12,8 @@ import type { Source } from "../protocols/discovery/responder.ts";
 import type { WantedLink } from "./mdns_interfaces.ts";
 
 const GROUP = { IPv4: "224.0.0.251", IPv6: "ff02::fb" } as const;
+/** UDP port of multicast DNS. */
+export const MDNS_PORT = 5353;
 const HOPS = 255;
 /** Messages of our own that wait for the kernel at most; more are dropped. */
 const SENDING_MAX = 256;
@@ -59,6 +61,9 @@ export function openMulticastLink(options: MulticastLinkOptions): MulticastLink 
     down = true;
     options.onDown(`${wanted.id}: cannot ${action}: ${describe(error)}`);
   };
+  // Above this file the group's port is always 5353.
+  const outer = (source: Source): Source =>
+    source.port === port ? { ...source, port: MDNS_PORT } : source;
   const guarded =
     <A extends readonly unknown[]>(action: string, run: (...args: A) => void) => (...args: A) => {
       try {
@@ -75,12 +80,14 @@ export function openMulticastLink(options: MulticastLinkOptions): MulticastLink 
     group: attachCodec(
       group,
       wanted,
-      (message, source) => guarded("handle a message", options.onMessage)(message, source, false),
+      (message, source) =>
+        guarded("handle a message", options.onMessage)(message, outer(source), false),
     ),
     oneShot: attachCodec(
       oneShot,
       wanted,
-      (message, source) => guarded("handle an answer", options.onMessage)(message, source, true),
+      (message, source) =>
+        guarded("handle an answer", options.onMessage)(message, outer(source), true),
     ),
   };
   for (const socket of [group, oneShot]) {
@@ -134,7 +141,10 @@ export function openMulticastLink(options: MulticastLinkOptions): MulticastLink 
       if (down || closed) return;
       if (to === "group") sendBy(codecs.group, message, { address: zoned, port });
       else if (to === "oneShot") sendBy(codecs.oneShot, message, { address: zoned, port });
-      else sendBy(codecs.group, message, { address: scoped(to.address, wanted), port: to.port });
+      else {
+        const toPort = to.port === MDNS_PORT ? port : to.port;
+        sendBy(codecs.group, message, { address: scoped(to.address, wanted), port: toPort });
+      }
     },
     async close() {
       if (closed) return;

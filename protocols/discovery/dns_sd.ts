@@ -65,6 +65,7 @@ interface LinkState {
 const RENAME_WINDOW_MS = 10_000;
 const RENAMES_IN_WINDOW_MAX = 15;
 const RENAME_WAIT_MS = 5_000;
+const RENAME_CALM_MS = 60_000;
 const OUTSTANDING_MAX = 1_024;
 const LINKS_MAX = 64;
 
@@ -77,6 +78,7 @@ export class DnsSd {
   readonly #budget = new SourceBudget();
   readonly #outstanding = new Set<number>();
   #renamesMs: number[] = [];
+  #renamesSlow = false;
   #instanceAttempt = 1;
   #hostAttempt = 1;
   #stopped = false;
@@ -218,7 +220,10 @@ export class DnsSd {
       this.#renamesMs = [...this.#renamesMs, nowMs].slice(-RENAMES_IN_WINDOW_MAX);
     }
     const oldestMs = this.#renamesMs.at(-RENAMES_IN_WINDOW_MAX) ?? -Infinity;
-    const waitMs = nowMs - oldestMs < RENAME_WINDOW_MS ? RENAME_WAIT_MS : 0;
+    const quietMs = nowMs - (this.#renamesMs.at(-2) ?? -Infinity);
+    if (nowMs - oldestMs < RENAME_WINDOW_MS) this.#renamesSlow = true;
+    else if (quietMs > RENAME_CALM_MS) this.#renamesSlow = false;
+    const waitMs = this.#renamesSlow ? RENAME_WAIT_MS : 0;
     const actions: DnsSdAction[] = [];
     for (const other of wasProbing ? this.#links.values() : [state]) {
       if (wasProbing) actions.push(...toGroup(other, other.responder.goodbye()));

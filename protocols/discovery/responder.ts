@@ -148,6 +148,8 @@ export class Responder {
   /** True when somebody else uses the name that `record` has, with other data (RFC 6762 §9). */
   conflictsWith(record: DnsRecord): boolean {
     if (record.ttlS === 0 || this.#phase.type === "silent") return false;
+    // Not claimed yet: the owner will answer our first probe. This also bounds what a liar can make us do.
+    if (this.#phase.type === "probing" && this.#phase.sent === 0) return false;
     const own = this.#records.filter((candidate) =>
       candidate.flush && candidate.type === record.type && sameName(candidate.name, record.name)
     );
