@@ -89,6 +89,7 @@ export class RestartBudget {
     if (crashes <= 1) return 0;
     const { firstMs, factor, maxMs } = this.#backoff;
     const waitMs = Math.min(maxMs, firstMs * factor ** (crashes - 2));
-    return waitMs * (1 - random.float() / 2);
+    // At least 1 ms, so that no loop of crashes keeps the process from its other work.
+    return Math.max(1, waitMs * (1 - random.float() / 2));
   }
 }
