@@ -62,7 +62,7 @@ export interface GatewayParts extends Omit<GatewayOptions, "limits" | "allowedHo
   readonly metrics: GatewayMetrics;
 }
 
-// deno-lint-ignore consistent-type-definitions -- Hono wants a type with an index signature
+/** What Hono carries with a request. A type and not an interface: Hono wants an index signature. */
 export type GatewayEnv = {
   Bindings: { readonly remoteAddress?: string };
   Variables: { principal: Principal | undefined };

@@ -43,6 +43,8 @@ const VALID_MS_MAX = 366 * 86_400_000;
 const TOKEN_CHARACTERS_MAX = 2_048;
 /** How long a secret is used before the file is looked at again: a rotation elsewhere is noticed within this, ms. */
 const SECRET_CACHED_MS = 1_000;
+/** Verified tokens remembered: the dashboard asks often with the same one, and a signature costs more than an answer. */
+const VERIFIED_MAX = 256;
 
 interface Secret {
   readonly key: Uint8Array<ArrayBuffer>;
@@ -136,14 +138,24 @@ export async function openTokens(
 
   let secret = await load();
   let loadedAtMs = clock.monotonicMs();
+  /** Tokens that were valid under `secret`; they still are until they expire. */
+  const verified = new Map<string, Extract<TokenVerdict, { type: "valid" }>>();
+
+  async function reload(): Promise<void> {
+    const loaded = await load();
+    if (loaded.kid !== secret.kid) verified.clear();
+    secret = loaded;
+    loadedAtMs = clock.monotonicMs();
+  }
 
   async function current(): Promise<Secret> {
-    const nowMs = clock.monotonicMs();
-    if (nowMs - loadedAtMs >= SECRET_CACHED_MS) {
-      secret = await load();
-      loadedAtMs = nowMs;
-    }
+    if (clock.monotonicMs() - loadedAtMs >= SECRET_CACHED_MS) await reload();
     return secret;
+  }
+
+  function remember(token: string, verdict: Extract<TokenVerdict, { type: "valid" }>): void {
+    if (verified.size >= VERIFIED_MAX) verified.clear();
+    verified.set(token, verdict);
   }
 
   return {
@@ -174,6 +186,8 @@ export async function openTokens(
         return { type: "invalid", reason: "the token is too long" };
       }
       const { key, kid } = await current();
+      const known = verified.get(token);
+      if (known !== undefined && clock.wallMs() < known.expiresAtMs) return known;
       try {
         const { payload, protectedHeader } = await jwtVerify(token, key, {
           algorithms: ["HS256"],
@@ -187,11 +201,14 @@ export async function openTokens(
         if (typeof sub !== "string" || (scope !== "read" && scope !== "full")) {
           return { type: "invalid", reason: "the claims are not of this gateway" };
         }
-        return {
+        const verdict = {
           type: "valid",
           principal: { subject: sub, scope },
           expiresAtMs: (exp ?? 0) * 1_000,
-        };
+        } as const;
+        // A rotation while this was checked makes the verdict one of the old secret.
+        if (secret.kid === kid) remember(token, verdict);
+        return verdict;
       } catch (error) {
         if (error instanceof errors.JWTExpired) {
           return { type: "invalid", reason: "the token has expired; get a new one" };
@@ -205,8 +222,7 @@ export async function openTokens(
 
     async rotate() {
       await writeSecret(path, random, true);
-      secret = await load();
-      loadedAtMs = clock.monotonicMs();
+      await reload();
     },
   };
 }

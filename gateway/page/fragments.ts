@@ -85,7 +85,8 @@ export function markedSnippet(snippet: string): Html {
 function hitItem(hit: SearchHit, texts: Texts): Html {
   return html`
     <li class="card">
-      <h3><a href="/v1/blocks/${hit.blockId}/body">${hit.title || shortId(hit.blockId)}</a></h3>
+      <h2 class="title"><a href="/v1/blocks/${hit.blockId}/body">${hit.title ||
+        shortId(hit.blockId)}</a></h2>
       <p class="preview">${markedSnippet(hit.snippet)}</p>
       <p class="meta">
         <span class="chip">${hit.topic}</span> ${timeText(hit.timeMs, texts.language)}

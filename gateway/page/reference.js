@@ -32,7 +32,7 @@ function shape(schema, depth = 0) {
 function content(title, contents) {
   if (!contents) return [];
   return Object.entries(contents).flatMap(([type, { schema }]) => [
-    element("h4", {}, `${title} · ${type}`),
+    element("h3", {}, `${title} · ${type}`),
     element("pre", { tabindex: "0" }, shape(schema)),
   ]);
 }

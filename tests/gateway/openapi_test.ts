@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { STATUS_OF_REASON } from "../../gateway/problems.ts";
+import { withGateway } from "./gateway_fixture.ts";
+
+interface Operation {
+  readonly summary?: string;
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[];
+  readonly requestBody?: { readonly content: Record<string, unknown> };
+  readonly responses: Record<string, { readonly description: string }>;
+}
+
+interface Document {
+  readonly openapi: string;
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: Record<string, Record<string, unknown>>;
+}
+
+/** Pages for people and their parts; everything else is API. */
+const PAGES = /^\/(assets\/|page\/|login$|docs$|openapi\.json$|$)/;
+
+function references(value: unknown): string[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    key === "$ref" && typeof inner === "string" ? [inner] : references(inner)
+  );
+}
+
+Deno.test("the OpenAPI document covers every route of the API and nothing else", () =>
+  withGateway(async ({ request, gateway }) => {
+    const document: Document = await (await request("/openapi.json")).json();
+    assert.equal(document.openapi, "3.1.0");
+    const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`)
+    );
+    const served = new Set(
+      gateway.app.routes
+        .filter(({ method, path }) => method !== "ALL" && !PAGES.test(path))
+        .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`),
+    );
+    assert.deepEqual(documented.toSorted(), [...served].toSorted());
+    assert.ok(served.size >= 26, `${served.size} routes`);
+  }));
+
+Deno.test("the OpenAPI document is complete in itself", () =>
+  withGateway(async ({ request }) => {
+    const document: Document = await (await request("/openapi.json")).json();
+    for (const reference of references(document)) {
+      const [, part = "", group = "", name = ""] = reference.split("/");
+      assert.equal(part, "components");
+      assert.ok(document.components[group]?.[name], reference);
+    }
+    for (const [path, methods] of Object.entries(document.paths)) {
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!);
+      for (const [method, operation] of Object.entries(methods)) {
+        const name = `${method} ${path}`;
+        assert.ok(operation.summary, `${name} has a summary`);
+        assert.ok(operation.responses.default, `${name} names problems`);
+        assert.ok(Object.keys(operation.responses).some((s) => s.startsWith("2")), name);
+        const stated = (operation.parameters ?? []).filter((p) => p.in === "path");
+        assert.deepEqual(stated.map((p) => p.name), inPath, name);
+        if (method === "put" || method === "patch") assert.ok(operation.requestBody, name);
+      }
+    }
+    assert.ok(document.components.securitySchemes?.bearer);
+    for (const name of ["BlockView", "Peer", "Member", "Invite", "Status", "Problem"]) {
+      assert.ok(document.components.schemas?.[name], name);
+    }
+  }));
+
+Deno.test("the API reference works without any other host", () =>
+  withGateway(async ({ request }) => {
+    const page = await (await request("/docs")).text();
+    assert.doesNotMatch(page, /https?:\/\//);
+    assert.match(page, /src="\/assets\/reference\.js"/);
+    const script = await (await request("/assets/reference.js")).text();
+    assert.doesNotMatch(script, /https?:\/\/|innerHTML/);
+  }));
+
+Deno.test("every refusal of the node has a status of an error", () => {
+  assert.equal(Object.keys(STATUS_OF_REASON).length, 18);
+  for (const [reason, status] of Object.entries(STATUS_OF_REASON)) {
+    assert.ok(status >= 400 && status < 600, reason);
+  }
+});
