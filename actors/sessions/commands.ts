@@ -1,9 +1,11 @@
 /** Commands of the sessions actor: one child per peer, paths below, protocols above. */
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { ProtocolName } from "../../protocols/envelope.ts";
-import type { PathKind } from "../../platform/transport.ts";
+import type { DialOutcome, Path, PathEvent, PathKind } from "../../platform/transport.ts";
+import type { PeerPresence } from "../discovery/commands.ts";
+import type { MembershipChanged } from "../members/commands.ts";
 import type { Outcome, SessionState } from "../handle.ts";
-import type { Ref, Topic } from "../kernel/actor.ts";
+import type { Ref, TaskOutcome, Topic } from "../kernel/actor.ts";
 import { topic } from "../kernel/bus.ts";
 
 export type SessionsCommand =
@@ -26,7 +28,47 @@ export type SessionsCommand =
     readonly address: string;
     readonly replyTo: Ref<Outcome<null>>;
   }
-  | { readonly type: "listPeers"; readonly replyTo: Ref<readonly SessionSummary[]> };
+  | { readonly type: "listPeers"; readonly replyTo: Ref<readonly SessionSummary[]> }
+  | SessionsPrivateCommand;
+
+/** What the sessions actor says to itself: events of paths and topics, timers, reports of its children. */
+export type SessionsPrivateCommand =
+  | { readonly type: "membershipChanged"; readonly event: MembershipChanged }
+  | { readonly type: "presenceChanged"; readonly event: PeerPresence }
+  | { readonly type: "pathAccepted"; readonly path: Path }
+  /** Something on a path whose other end is not known yet. */
+  | { readonly type: "strangerEvent"; readonly stranger: number; readonly event: PathEvent }
+  | { readonly type: "strangerDue"; readonly stranger: number }
+  | { readonly type: "staticDue"; readonly address: string }
+  | { readonly type: "staticsLoaded"; readonly outcome: TaskOutcome<readonly string[]> }
+  | {
+    readonly type: "staticSaved";
+    readonly address: string;
+    readonly outcome: TaskOutcome<void>;
+    readonly replyTo: Ref<Outcome<null>>;
+  }
+  | { readonly type: "staticDialled"; readonly address: string; readonly outcome: DialOutcome }
+  | { readonly type: "sessionReport"; readonly report: SessionReport }
+  | { readonly type: "sessionEnded"; readonly deviceId: DeviceId; readonly child: number }
+  | { readonly type: "respawnDue"; readonly deviceId: DeviceId };
+
+/** How one session stands; sent by it on every change of state and with every heartbeat. */
+export interface SessionReport {
+  readonly deviceId: DeviceId;
+  /** Which life of the session this is about. */
+  readonly child: number;
+  readonly state: SessionState;
+  readonly path: PathKind | null;
+  readonly pathDescription: string | null;
+  readonly roundTripMs: number | null;
+  readonly upSinceMs: number | null;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Messages accepted for the peer that it has not acknowledged. */
+  readonly framesUnacknowledged: number;
+  readonly retryAtMs: number | null;
+  readonly lastProblem: string | null;
+}
 
 /** What a protocol actor must accept from sessions. `message` is decoded and validated. */
 export interface PeerMessage<Message> {

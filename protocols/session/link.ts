@@ -13,7 +13,7 @@
 import { equalBytes } from "../codec.ts";
 import { type Envelope, ENVELOPE_BYTES_MAX, ENVELOPE_HEADER_BYTES } from "../envelope.ts";
 import type { DataFrame, ResumeFrame } from "./messages.ts";
-import { ReceiveStream } from "./receive_stream.ts";
+import { type ReceiveOutcome, ReceiveStream } from "./receive_stream.ts";
 import { LENGTH_BYTES, SendStream } from "./send_stream.ts";
 import { POSITION_MAX } from "./wire.ts";
 
@@ -37,9 +37,8 @@ export type ResumeOutcome =
   | { readonly type: "fresh" }
   | { readonly type: "violation"; readonly reason: string };
 
-export type DataOutcome =
-  | { readonly type: "received"; readonly envelopes: readonly Uint8Array[] }
-  | { readonly type: "violation"; readonly reason: string };
+/** After a gap a new path can resume; after a violation only a new link helps. */
+export type DataOutcome = ReceiveOutcome;
 
 /** One end of a link. */
 export class Link {
@@ -59,6 +58,11 @@ export class Link {
   /** Bytes accepted and not acknowledged. */
   get bufferedBytes(): number {
     return this.#send.buffered;
+  }
+
+  /** Envelopes accepted and not acknowledged to their end. */
+  get unacknowledgedMessages(): number {
+    return this.#send.messages;
   }
 
   /** Position that the other side has acknowledged: stands still when it does not read. */

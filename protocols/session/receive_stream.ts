@@ -5,6 +5,8 @@ import { LENGTH_BYTES } from "./send_stream.ts";
 export type ReceiveOutcome =
   /** Envelopes that are complete now, in order; may be views of the frame. */
   | { readonly type: "received"; readonly envelopes: readonly Uint8Array[] }
+  /** Bytes before these are missing: the path has lost some, the stream itself is intact. */
+  | { readonly type: "gap"; readonly reason: string }
   | { readonly type: "violation"; readonly reason: string };
 
 /** Puts envelopes together again. */
@@ -20,10 +22,13 @@ export class ReceiveStream {
     return this.#received;
   }
 
-  /** Takes the bytes of one data frame. Duplicates are skipped; a gap or an impossible length is a violation. */
+  /** Takes the bytes of one data frame. Duplicates are skipped; an impossible length is a violation. */
   take(offset: number, bytes: Uint8Array): ReceiveOutcome {
     if (offset > this.#received) {
-      return violation(`data starts at ${offset}, expected <= ${this.#received}`);
+      return {
+        type: "gap",
+        reason: `data starts at ${offset}, expected <= ${this.#received}`,
+      };
     }
     let at = this.#received - offset;
     if (at >= bytes.length) return { type: "received", envelopes: [] };

@@ -30,6 +30,11 @@ export class SendStream {
     return this.#next - this.#acknowledged;
   }
 
+  /** Envelopes of which at least the last byte is not acknowledged. */
+  get messages(): number {
+    return this.#chunks.length - this.#head;
+  }
+
   get acknowledged(): number {
     return this.#acknowledged;
   }

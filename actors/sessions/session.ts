@@ -1,0 +1,141 @@
+/**
+ * The session with one peer: reconnects, keeps one path in use, and carries messages both ways.
+ *
+ * Invariants:
+ * - At most one path is in use. Of two that were opened at the same time both ends keep the same one (`admission.ts`).
+ * - `up` is published when a path comes into use, `down` when none is left; messages are routed only in between.
+ * - Memory for a peer that never reads is bounded by the link's queue; such a session is ended.
+ */
+import { Link, LINK_ID_BYTES } from "../../protocols/session/link.ts";
+import type { Behaviour } from "../kernel/actor.ts";
+import { peerSessions } from "./commands.ts";
+import {
+  adoptPath,
+  onDialDue,
+  onDialled,
+  onOpeningDue,
+  onRetryDue,
+  startDial,
+} from "./session_connecting.ts";
+import { DIAL_GRACE_MS, scheduleRetry } from "./session_retry.ts";
+import { onPathEvent } from "./session_frames.ts";
+import type {
+  SessionCommand,
+  SessionContext,
+  SessionDependencies,
+  SessionState,
+} from "./session_state.ts";
+import {
+  endSession,
+  onAcknowledgeDue,
+  onHeartbeatDue,
+  onSendToPeer,
+  onStrike,
+  report,
+} from "./session_traffic.ts";
+
+/** The behaviour of one session; the sessions actor spawns it as a temporary child. */
+export function session(deps: SessionDependencies): Behaviour<SessionCommand, SessionState> {
+  return {
+    name: "session",
+    // Frames come as commands: what does not fit is a gap, the path breaks, and the next one resumes.
+    mailbox: { capacity: 2_048, overflow: "reject" },
+    init: (context) => start(context, deps),
+    receive(context, state, command) {
+      switch (command.type) {
+        case "pathEvent":
+          return onPathEvent(context, state, command, deps);
+        case "sendToPeer":
+          return onSendToPeer(context, state, command);
+        case "acknowledgeDue":
+          return onAcknowledgeDue(state);
+        case "heartbeatDue":
+          return onHeartbeatDue(context, state, deps);
+        case "adopt":
+          return adoptPath(context, state, command, deps);
+        case "dialled":
+          return onDialled(context, state, command, deps);
+        case "dialDue":
+          return onDialDue(context, state, command.dial, deps);
+        case "openingDue":
+          return onOpeningDue(context, state, command.path, deps);
+        case "connectNow":
+          return onConnectNow(context, state, deps);
+        case "repeatUp":
+          if (state.active === null) return;
+          return context.publish(peerSessions, { type: "up", deviceId: deps.peer, resumed: true });
+        case "addressesChanged":
+          return onAddressesChanged(context, state, command.addresses, deps);
+        case "strike":
+          return onStrike(context, state, command.reason, deps);
+        case "retryDue":
+          return onRetryDue(context, state, deps);
+        case "stableDue":
+          state.failures = 0;
+          return;
+        case "forgetDue":
+          return onForgetDue(context, state);
+        default:
+          command satisfies never;
+      }
+    },
+    release: endSession,
+  };
+}
+
+function start(context: SessionContext, deps: SessionDependencies): SessionState {
+  const state: SessionState = {
+    boot: context.random.bytes(8),
+    addresses: deps.addresses,
+    link: new Link(() => context.random.bytes(LINK_ID_BYTES)),
+    lastPath: new Uint8Array(8),
+    dial: null,
+    opening: new Map(),
+    active: null,
+    nextId: 1,
+    failures: 0,
+    retryAtMs: null,
+    upSinceMs: null,
+    strikes: 0,
+    quarantinedUntilMs: 0,
+    acknowledgeTimer: false,
+    progress: { position: 0, sinceMs: 0 },
+    bytesSent: 0,
+    bytesReceived: 0,
+    dropped: 0,
+    lastProblem: null,
+  };
+  // The smaller id dials at once, so that most pairs never open two paths.
+  scheduleRetry(context, state, deps.self < deps.peer ? 0 : DIAL_GRACE_MS);
+  report(context, state, deps);
+  return state;
+}
+
+function onConnectNow(
+  context: SessionContext,
+  state: SessionState,
+  deps: SessionDependencies,
+): void {
+  if (state.active !== null || state.dial !== null || state.opening.size > 0) return;
+  state.failures = 0;
+  context.cancelTimer("retry");
+  startDial(context, state, 0, deps);
+}
+
+function onAddressesChanged(
+  context: SessionContext,
+  state: SessionState,
+  addresses: readonly string[],
+  deps: SessionDependencies,
+): void {
+  state.addresses = addresses;
+  if (state.active !== null || state.dial !== null || state.opening.size > 0) return;
+  // It has just shown itself: no reason to wait out a long backoff.
+  state.failures = 0;
+  scheduleRetry(context, state, deps.self < deps.peer ? 0 : DIAL_GRACE_MS);
+}
+
+/** The peer has been away for so long that what waits for it is no longer worth its memory. */
+function onForgetDue(context: SessionContext, state: SessionState): void {
+  if (state.active === null) state.link = new Link(() => context.random.bytes(LINK_ID_BYTES));
+}

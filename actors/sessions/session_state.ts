@@ -1,0 +1,111 @@
+/** What one session knows, and the commands it takes. Shared by the files of the session; nobody else needs it. */
+import type { Crypto, Signer } from "../../platform/ports.ts";
+import type { DialOutcome, PathEvent, Transport } from "../../platform/transport.ts";
+import type { ProtocolName } from "../../protocols/envelope.ts";
+import type { DeviceId, MeshId } from "../../protocols/ids.ts";
+import type { HandshakeState } from "../../protocols/session/handshake.ts";
+import type { Heartbeat } from "../../protocols/session/heartbeat.ts";
+import type { Link, LinkRole } from "../../protocols/session/link.ts";
+import type { NoiseChannel } from "../../protocols/session/noise.ts";
+import type { Context, Ref } from "../kernel/actor.ts";
+import type { ProtocolRoute, SessionsCommand } from "./commands.ts";
+import type { HeldPath } from "./held_path.ts";
+
+export type SessionCommand =
+  | { readonly type: "sendToPeer"; readonly protocol: ProtocolName; readonly body: Uint8Array }
+  | { readonly type: "connectNow" }
+  /** Publish `up` again if a path is in use. */
+  | { readonly type: "repeatUp" }
+  | { readonly type: "strike"; readonly reason: string }
+  | { readonly type: "addressesChanged"; readonly addresses: readonly string[] }
+  /** A path whose handshake the sessions actor has finished. */
+  | {
+    readonly type: "adopt";
+    readonly path: HeldPath;
+    readonly role: LinkRole;
+    readonly channel: NoiseChannel;
+  }
+  | { readonly type: "dialled"; readonly dial: number; readonly outcome: DialOutcome }
+  | { readonly type: "pathEvent"; readonly path: number; readonly event: PathEvent }
+  | { readonly type: "dialDue"; readonly dial: number }
+  | { readonly type: "openingDue"; readonly path: number }
+  | { readonly type: "heartbeatDue" }
+  | { readonly type: "acknowledgeDue" }
+  | { readonly type: "retryDue" }
+  | { readonly type: "stableDue" }
+  | { readonly type: "forgetDue" };
+
+/** A route whose message type only its own two halves know. */
+// deno-lint-ignore no-explicit-any
+export type AnyProtocolRoute = ProtocolRoute<any>;
+
+export interface SessionDependencies {
+  readonly self: DeviceId;
+  readonly peer: DeviceId;
+  readonly mesh: MeshId;
+  /** Numbers the lives of sessions with this peer. */
+  readonly child: number;
+  readonly addresses: readonly string[];
+  readonly transports: readonly Transport[];
+  readonly routes: readonly AnyProtocolRoute[];
+  readonly crypto: Crypto;
+  readonly signer: Signer;
+  readonly reportTo: Ref<SessionsCommand>;
+}
+
+/** A path that is not in use yet: handshake, then the exchange of resume frames. */
+export interface OpeningPath {
+  readonly id: number;
+  readonly path: HeldPath;
+  readonly role: LinkRole;
+  readonly sinceMs: number;
+  handshake: HandshakeState | null;
+  channel: NoiseChannel | null;
+}
+
+/** The path in use. */
+export interface ActivePath {
+  readonly id: number;
+  readonly path: HeldPath;
+  readonly channel: NoiseChannel;
+  /** First 8 bytes of the handshake hash: names the path to both ends. */
+  readonly tag: Uint8Array;
+  /** What the other end drew when its session started. */
+  readonly remoteBoot: Uint8Array;
+  readonly heartbeat: Heartbeat;
+  /** Frames that the path had no room for, ready to be sent as they are. */
+  readonly outbox: Uint8Array[];
+  blocked: boolean;
+}
+
+export interface Dial {
+  readonly id: number;
+  readonly transport: number;
+  readonly sinceMs: number;
+  readonly cancel: () => void;
+}
+
+export interface SessionState {
+  readonly boot: Uint8Array;
+  addresses: readonly string[];
+  link: Link;
+  lastPath: Uint8Array;
+  dial: Dial | null;
+  readonly opening: Map<number, OpeningPath>;
+  active: ActivePath | null;
+  nextId: number;
+  failures: number;
+  retryAtMs: number | null;
+  upSinceMs: number | null;
+  strikes: number;
+  /** No path of this peer is taken before then. */
+  quarantinedUntilMs: number;
+  acknowledgeTimer: boolean;
+  progress: { position: number; sinceMs: number };
+  bytesSent: number;
+  bytesReceived: number;
+  dropped: number;
+  lastProblem: string | null;
+}
+
+export type SessionContext = Context<SessionCommand>;
