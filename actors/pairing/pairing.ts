@@ -248,7 +248,9 @@ function onConfirm(
     return context.send(command.replyTo, refused("notFound", message));
   }
   if (one.phase !== "confirming") {
-    const same = one.confirmed && command.wordsMatch;
+    // Said twice, for example because the first answer got lost.
+    const same = command.wordsMatch &&
+      (one.phase === "waitingForOther" || one.phase === "completed");
     const message =
       `Cannot confirm pairing "${one.pairingId}": it is ${one.phase}, expected confirming`;
     return context.send(command.replyTo, same ? done(viewOf(one)) : refused("invalid", message));
