@@ -28,7 +28,7 @@ import { memberChanges } from "./changes.ts";
 import { type LoadedRegistry, type MembersCommand, membershipChanged } from "./commands.ts";
 import { dropCopies, loadRegistry, saveMesh, settleJoin } from "./load.ts";
 import { publishReply } from "./publish_reply.ts";
-import { foundingDraft, memberDraft, planStatements, type StatementRequest } from "./statements.ts";
+import { foundingDraft, memberDraft, planStatements } from "./statements.ts";
 
 /** Requests waiting at most. */
 const OPERATIONS_MAX = 256;
