@@ -101,10 +101,12 @@ const interest = z.strictObject({
 });
 
 const limits = z.strictObject({
-  /** Requests of one client to the gateway in one minute. */
-  gatewayRequestsPerMinute: integer(10, 1_000_000).default(6_000),
-  /** Largest request to the gateway; also the largest file that `submind add` stores as one block. */
-  gatewayBodyBytes: integer(65_536, BODY_BYTES_MAX, "bytes", "Bytes").default(64 * 1024 * 1024),
+  /** Largest request to the gateway; also the largest file that `submind add` takes. */
+  bodyBytesMax: integer(65_536, BODY_BYTES_MAX, "bytes", "Bytes").default(64 * 1024 * 1024),
+  /** Requests to the gateway in one minute: of one token, of the person at this machine, of one address without a token. */
+  requestsPerMinute: integer(10, 1_000_000).default(100),
+  ownerRequestsPerMinute: integer(10, 1_000_000).default(6_000),
+  strangerRequestsPerMinute: integer(10, 1_000_000).default(100),
   /** Knocks of one address at the rendezvous in one minute. */
   rendezvousRequestsPerMinute: integer(10, 100_000).default(120),
 });

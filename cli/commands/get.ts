@@ -1,0 +1,101 @@
+/** `submind get ID`: the content of a block, or with `--info` what is known about it. */
+import { object } from "@optique/core/constructs";
+import { map, optional, withDefault } from "@optique/core/modifiers";
+import { argument, command, flag, option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import { path } from "@optique/run/valueparser";
+import { parseBlockId } from "../../protocols/ids.ts";
+import { type Action, clientOf, type CommandContext, plain } from "../command.ts";
+import { CliError, EXIT } from "../exit_codes.ts";
+import { formatPairs, printable } from "../output/table.ts";
+import { formatBytes, formatTime } from "../output/units.ts";
+import type { Texts } from "../texts.ts";
+
+interface GetArguments {
+  readonly id: string;
+  readonly info: boolean;
+  readonly output: string | undefined;
+}
+
+/** Parser of the command. */
+export function getCommand(texts: Texts) {
+  const parser = object({
+    id: argument(string({ metavar: "BLOCK" }), { description: plain(texts.options.block) }),
+    info: withDefault(flag("--info", { description: plain(texts.options.info) }), false),
+    output: optional(
+      option("-o", "--output", path({ metavar: "FILE" }), {
+        description: plain(texts.options.output),
+      }),
+    ),
+  });
+  return command("get", map(parser, (found): Action => (context) => runGet(context, found)), {
+    brief: plain(texts.help.get),
+  });
+}
+
+async function runGet(context: CommandContext, found: GetArguments) {
+  if (parseBlockId(found.id) === undefined) {
+    throw new CliError(context.texts.get.badId(found.id), {
+      code: "usage",
+      exitCode: EXIT.usage,
+      hint: context.texts.get.badIdHint,
+    });
+  }
+  const client = clientOf(context);
+  if (found.info || (context.output.json && found.output === undefined)) {
+    const view = await client.block(found.id);
+    context.output.result(view, () => {
+      const { header } = view.block;
+      const texts = context.texts.get;
+      return formatPairs(context.output.terminal, [
+        [texts.id, view.block.id],
+        [texts.kind, header.kind],
+        [texts.topic, header.topic],
+        [texts.tags, header.tags.join("  ") || "—"],
+        [texts.type, header.mediaType],
+        [texts.size, formatBytes(header.bodyBytes, context.language)],
+        [texts.author, header.author],
+        [texts.time, formatTime(header.timeMs, context.language)],
+        [texts.here, view.complete ? texts.yes : texts.no],
+        [texts.replacedBy, view.replacedBy.join("  ") || "—"],
+      ]);
+    });
+    return EXIT.ok;
+  }
+  const body = await client.body(found.id);
+  if (found.output !== undefined) {
+    const bytes = await writeFile(body, found.output);
+    context.output.result(
+      { ok: true, file: found.output, bytes },
+      () => context.texts.get.written(found.output ?? "", formatBytes(bytes, context.language)),
+    );
+    return EXIT.ok;
+  }
+  await print(context, body);
+  return EXIT.ok;
+}
+
+async function writeFile(body: ReadableStream<Uint8Array>, path: string): Promise<number> {
+  using file = await Deno.open(path, { write: true, create: true, truncate: true });
+  let bytes = 0;
+  for await (const part of body) {
+    bytes += part.length;
+    let rest = part;
+    while (rest.length > 0) rest = rest.subarray(await file.write(rest));
+  }
+  return bytes;
+}
+
+/** Bytes as they are into pipes and files; onto a terminal only text that cannot steer it. */
+async function print(context: CommandContext, body: ReadableStream<Uint8Array>): Promise<void> {
+  const { terminal } = context.output;
+  const decoder = new TextDecoder();
+  for await (const part of body) {
+    if (!terminal.outIsTerminal) terminal.outBytes(part);
+    else terminal.outBytes(harmless(decoder.decode(part, { stream: true })));
+  }
+}
+
+function harmless(text: string): Uint8Array {
+  return new TextEncoder().encode(printable(text.replaceAll("\u001b", "�")));
+}

@@ -1,0 +1,61 @@
+/** `submind status`: what this node is and how it is doing. */
+import { object } from "@optique/core/constructs";
+import { command } from "@optique/core/primitives";
+import { map } from "@optique/core/modifiers";
+import type { NodeStatus } from "../../actors/handle.ts";
+import { type Action, clientOf, type CommandContext, plain } from "../command.ts";
+import { EXIT } from "../exit_codes.ts";
+import { formatPairs } from "../output/table.ts";
+import { formatBytes, formatCount, formatDuration } from "../output/units.ts";
+import type { Texts } from "../texts.ts";
+
+/** Parser of the command. */
+export function statusCommand(texts: Texts) {
+  return command("status", map(object({}), (): Action => runStatus), {
+    brief: plain(texts.help.status),
+  });
+}
+
+async function runStatus(context: CommandContext) {
+  const client = clientOf(context);
+  const status = await client.status();
+  context.output.result(
+    { ...status, gatewayUrl: client.gatewayUrl },
+    () => formatPairs(context.output.terminal, pairsOf(context, status, client.gatewayUrl)),
+  );
+  return EXIT.ok;
+}
+
+function pairsOf(
+  context: CommandContext,
+  status: NodeStatus,
+  gatewayUrl: string,
+): readonly (readonly [string, string])[] {
+  const { language, output } = context;
+  const texts = context.texts.status;
+  const { bold, green, yellow, red } = output.terminal.colors;
+  const count = (value: number) => formatCount(value, language);
+  const damage = status.damage.length;
+  return [
+    [texts.name, bold(status.displayName)],
+    [texts.device, status.deviceId],
+    [texts.mesh, status.mesh?.slice(0, 16) ?? yellow(texts.noMesh)],
+    [texts.role, status.role ?? "—"],
+    [texts.members, count(status.members)],
+    [
+      texts.peers,
+      texts.peersOf(count(status.peersConnected), count(status.peersSighted)),
+    ],
+    [texts.blocks, `${count(status.blocks)} (${formatBytes(status.blockBytes, language)})`],
+    ...(status.blocksWithoutPayload === 0
+      ? []
+      : [[texts.withoutBody, count(status.blocksWithoutPayload)] as const]),
+    [texts.chunks, `${count(status.chunks)} (${formatBytes(status.chunkBytes, language)})`],
+    [texts.multicast, status.multicast ? green(texts.works) : yellow(texts.worksNot)],
+    [texts.rendezvous, status.rendezvousAddresses.join("  ") || "—"],
+    [texts.gateway, gatewayUrl],
+    [texts.uptime, formatDuration(status.uptimeMs, language)],
+    [texts.version, status.version],
+    [texts.damage, damage === 0 ? green(texts.none) : red(texts.damaged(count(damage)))],
+  ];
+}
