@@ -223,7 +223,11 @@ class MdnsSession implements DiscoverySession {
     // Links that are still opening would only be a flicker.
     if (open.some((link) => !link.up)) return;
     const interfaces = [...new Set(open.map((link) => link.wanted.interfaceName))].toSorted();
-    const problems = [...this.#problems.values()].join("; ");
+    const alone = open.length > 0 && open.every((link) => link.wanted.internal);
+    const problems = [
+      ...alone ? ["no network is connected: only this machine is reached"] : [],
+      ...this.#problems.values(),
+    ].join("; ");
     const reason = open.length > 0
       ? problems
       : problems === ""

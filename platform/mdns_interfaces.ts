@@ -21,6 +21,8 @@ export interface WantedLink {
   readonly family: "IPv4" | "IPv6";
   /** The address the socket is tied to. */
   readonly address: string;
+  /** The loopback interface. */
+  readonly internal: boolean;
   /** What follows "%" in an address of the link. */
   readonly zone: string;
   readonly subnets: readonly { readonly address: string; readonly prefixBits: number }[];
@@ -78,6 +80,7 @@ export function wantedLinks(addresses: readonly InterfaceAddress[]): readonly Wa
       interfaceName: entry.interfaceName,
       family: entry.family,
       address: entry.address,
+      internal: entry.internal,
       zone: Deno.build.os === "windows" ? String(entry.scopeId) : entry.interfaceName,
       subnets,
     });

@@ -139,21 +139,29 @@ export class Host {
     await ip("-n", this.#switch(network), "link", "set", `p${this.#number}`, "up");
   }
 
-  /** Delays or loses what this host sends on a network; an empty object ends it. False when the kernel has no netem. */
+  /**
+   * Delays or loses what this host sends on a network; an empty object ends it. False when the kernel can do it neither with netem nor,
+   * loss alone, with nftables.
+   */
   async impair(impairment: Impairment, network = 0): Promise<boolean> {
     const device = `eth${network}`;
     const { delayMs, lossPercent } = impairment;
-    if (delayMs === undefined && lossPercent === undefined) {
-      await finish(["tc", "-n", this.namespace, "qdisc", "del", "dev", device, "root"]);
-      return true;
-    }
+    await finish(["tc", "-n", this.namespace, "qdisc", "del", "dev", device, "root"]);
+    await this.run("nft", "delete", "table", "inet", `loss${network}`);
+    if (delayMs === undefined && lossPercent === undefined) return true;
     const rules = [
       ...delayMs === undefined ? [] : ["delay", `${delayMs}ms`],
       ...lossPercent === undefined ? [] : ["loss", `${lossPercent}%`],
     ];
     const target = ["qdisc", "replace", "dev", device, "root", "netem"];
     const { code } = await finish(["tc", "-n", this.namespace, ...target, ...rules]);
-    return code === 0;
+    if (code === 0 || delayMs !== undefined || lossPercent === undefined) return code === 0;
+    const drop = `oifname "${device}" numgen random mod 1000 < ${
+      Math.round(lossPercent * 10)
+    } drop`;
+    const chain = `chain out { type filter hook postrouting priority 0; ${drop}; }`;
+    const nft = await this.run("nft", `table inet loss${network} { ${chain} }`);
+    return nft.code === 0;
   }
 
   /** @private */
