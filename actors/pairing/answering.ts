@@ -14,12 +14,12 @@ import { openAt, sealAt } from "../../protocols/pairing/transcript.ts";
 import { decodeJoinerMessage, decodeRequest, encodeMessage } from "../../protocols/pairing/wire.ts";
 import type { Outcome } from "../handle.ts";
 import { burn, close, findOpen, save, sweep } from "./invites.ts";
+import { fittingName } from "../../protocols/pairing/display_name.ts";
 import { replyOnce } from "./reply_once.ts";
 import {
   activePairings,
   addPairing,
   enterPhase,
-  fittingName,
   type Invite,
   type InviterPairing,
   isActive,
@@ -85,7 +85,7 @@ function onHello(
     crypto: deps.crypto,
     random: context.random,
     signer: deps.signer,
-    displayName: fittingName(deps.displayName()),
+    displayName: fittingName(deps.announcement().displayName),
     mesh,
     role: invite.role,
     ticket: { kind: hello.kind, selector: hello.selector, password },

@@ -60,13 +60,6 @@ export type PairingPrivateCommand =
     readonly options: InviteOptions;
     readonly replyTo: Ref<Outcome<InviteView>>;
   }
-  /** `acceptInvite` on a device with a mesh of its own: whether there is anything in it. */
-  | {
-    readonly type: "contentChecked";
-    readonly outcome: TaskOutcome<boolean>;
-    readonly linkOrCode: string;
-    readonly replyTo: Ref<Outcome<PairingView>>;
-  }
   | {
     readonly type: "memberAdmitted";
     readonly pairingId: string;

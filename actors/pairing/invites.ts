@@ -7,7 +7,6 @@ import type { InviteOptions, InviteView, Outcome } from "../handle.ts";
 import type { Ref } from "../kernel/actor.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import { ROLES } from "../../protocols/registry/roles.ts";
-import { deviceIdOf } from "../../protocols/ids.ts";
 import {
   codeTicket,
   drawCode,
@@ -42,7 +41,7 @@ export function onCreateInvite(
   const problem = problemOf(options);
   if (problem !== undefined) return context.send(replyTo, refused("invalid", problem));
   if (state.registry !== null) {
-    if (!may(state.registry, deviceIdOf(deps.signer.publicKey), "members.add")) {
+    if (!may(state.registry, deps.self, "members.add")) {
       const message = "Cannot invite: this device may not add members; ask an owner of the mesh";
       return context.send(replyTo, refused("notPermitted", message));
     }
@@ -99,11 +98,11 @@ export function makeInvite(
     closedAtMs: null,
   };
   state.invites.set(invite.inviteId, invite);
-  const inviter = deviceIdOf(deps.signer.publicKey);
+  const inviter = deps.self;
   const link = formatLink({
     inviteId: id,
     inviter,
-    addresses: deps.addresses(),
+    addresses: deps.rendezvousAddresses(),
     secret,
     expiresAtMs,
   });

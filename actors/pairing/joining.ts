@@ -1,7 +1,7 @@
 /** The joiner's side of pairing: finds the inviter, proves the secret, waits for both people, fetches the registry. */
 import type { RendezvousReply } from "../../platform/transport.ts";
 import type { Sighting } from "../../platform/discovery.ts";
-import { type DeviceId, deviceIdOf, type MeshId } from "../../protocols/ids.ts";
+import type { DeviceId, MeshId } from "../../protocols/ids.ts";
 import {
   codeTicket,
   type InviteTicket,
@@ -15,13 +15,13 @@ import { openAt, sealAt } from "../../protocols/pairing/transcript.ts";
 import { decodeInviterMessage, decodeReply, encodeMessage } from "../../protocols/pairing/wire.ts";
 import type { Outcome, PairingView } from "../handle.ts";
 import type { Ref } from "../kernel/actor.ts";
+import { fittingName } from "../../protocols/pairing/display_name.ts";
 import { adopt } from "./adopting.ts";
 import {
   activePairings,
   addPairing,
   done,
   enterPhase,
-  fittingName,
   isActive,
   type JoinerPairing,
   LIMITS,
@@ -35,48 +35,23 @@ import {
 /** What a device says in its announcement while it can be paired with. */
 export const PAIRING_CAPABILITY = "pairing";
 
+const ALREADY_MEMBER = refused(
+  "alreadyMember",
+  "Cannot join: this device belongs to a mesh already, and its log of blocks with it. " +
+    "Invite the other device from here, or start submind with an empty data folder.",
+);
+
 type AcceptReply = Ref<Outcome<PairingView>>;
 
-/** Starts pairing by a link or code, when this device is free to join. */
+/** Starts pairing by a link or code: checks that this device is free to join and sends the first request. */
 export function onAcceptInvite(
   context: PairingContext,
   state: PairingState,
   command: { readonly linkOrCode: string; readonly replyTo: AcceptReply },
   deps: PairingDependencies,
 ): void {
-  const { linkOrCode, replyTo } = command;
-  const { registry } = state;
-  if (registry === null && state.mesh === null) return beginJoining(context, state, command, deps);
-  if (registry !== null && registry.members.size > 1) {
-    return context.send(replyTo, ALREADY_MEMBER);
-  }
-  // A mesh of this device alone may have been founded only to look around: giving it up costs nothing if it is empty.
-  context.perform(
-    async () => {
-      const page = await deps.store.blocks.list({
-        kinds: ["put", "supersede", "tombstone", "crdt", "checkpoint", "model"],
-        limit: 1,
-      });
-      return page.blocks.length > 0;
-    },
-    (outcome) => ({ type: "contentChecked", outcome, linkOrCode, replyTo }),
-  );
-}
-
-export const ALREADY_MEMBER = refused(
-  "alreadyMember",
-  "Cannot join: this device belongs to a mesh already, which has other members or content. " +
-    "Start submind with another data folder to join a second one.",
-);
-
-/** Parses the invite and sends the first request. */
-export function beginJoining(
-  context: PairingContext,
-  state: PairingState,
-  command: { readonly linkOrCode: string; readonly replyTo: AcceptReply },
-  deps: PairingDependencies,
-): void {
   const { replyTo } = command;
+  if (state.mesh !== null) return context.send(replyTo, ALREADY_MEMBER);
   if (activePairings(state) >= LIMITS.pairingsActive) {
     const message =
       `Cannot join: ${LIMITS.pairingsActive} pairings are under way; finish one first`;
@@ -158,7 +133,7 @@ function tryNextAddress(
     crypto: deps.crypto,
     random: context.random,
     signer: deps.signer,
-    displayName: fittingName(deps.displayName()),
+    displayName: fittingName(deps.announcement().displayName),
     ticket: pairing.ticket,
     inviter: pairing.inviter,
   });
@@ -381,9 +356,4 @@ export function onMeshJoined(
   // Said once, for the other person's screen: if it gets lost, their device sees us in the mesh all the same.
   tell(context, pairing, { type: "joined" }, deps);
   enterPhase(context, pairing, "completed");
-}
-
-/** Whether a device heard of is this one; its own announcement must not be tried. */
-export function isSelf(deviceId: string, deps: PairingDependencies): boolean {
-  return deviceId === deviceIdOf(deps.signer.publicKey);
 }

@@ -22,17 +22,7 @@ import {
   sweep,
   takeUpInvites,
 } from "./invites.ts";
-import {
-  ALREADY_MEMBER,
-  beginJoining,
-  isSelf,
-  onAcceptInvite,
-  onMeshJoined,
-  onReply,
-  onRetryDue,
-  poll,
-  tell,
-} from "./joining.ts";
+import { onAcceptInvite, onMeshJoined, onReply, onRetryDue, poll, tell } from "./joining.ts";
 import {
   done,
   enterPhase,
@@ -116,11 +106,6 @@ function receive(
       return context.send(command.replyTo, [...state.invites.values()].map(inviteView));
     case "acceptInvite":
       return onAcceptInvite(context, state, command, deps);
-    case "contentChecked":
-      if (!command.outcome.ok || command.outcome.value) {
-        return context.send(command.replyTo, ALREADY_MEMBER);
-      }
-      return beginJoining(context, state, command, deps);
     case "confirmPairing":
       return onConfirm(context, state, command, deps);
     case "listPairings":
@@ -290,7 +275,8 @@ function onPresence(state: PairingState, event: PeerPresence, deps: PairingDepen
     return;
   }
   invariant(parseDeviceId(event.deviceId) !== undefined, "discovery names devices by their id");
-  if (isSelf(event.deviceId, deps)) return;
+  // Our own announcement comes back to us, and must not be tried.
+  if (event.deviceId === deps.self) return;
   state.sightings.delete(event.deviceId);
   if (state.sightings.size >= LIMITS.sightings) {
     for (const oldest of state.sightings.keys()) {

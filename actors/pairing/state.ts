@@ -1,7 +1,7 @@
 /** What the pairing actor holds: invites, runs of the handshake, pairings that people see. */
 import type { Crypto, Signer } from "../../platform/ports.ts";
 import type { Rendezvous } from "../../platform/transport.ts";
-import type { Sighting } from "../../platform/discovery.ts";
+import type { Announcement, Sighting } from "../../platform/discovery.ts";
 import type { DeviceId, MeshId } from "../../protocols/ids.ts";
 import type { InviteTicket } from "../../protocols/pairing/invite.ts";
 import type { InviterState } from "../../protocols/pairing/inviter.ts";
@@ -21,15 +21,16 @@ import type { MembersCommand } from "../members/commands.ts";
 import type { PairingCommand } from "./commands.ts";
 
 export interface PairingDependencies {
+  readonly self: DeviceId;
   readonly rendezvous: Rendezvous;
   readonly members: Ref<MembersCommand>;
   readonly crypto: Crypto;
   readonly signer: Signer;
-  readonly store: Pick<Store, "settings" | "blocks">;
+  readonly store: Pick<Store, "settings">;
   /** Where strangers reach us now, most promising first. */
-  readonly addresses: () => readonly string[];
+  readonly rendezvousAddresses: () => readonly string[];
   /** This device's name for people; longer ones are cut to 63 bytes of UTF-8. */
-  readonly displayName: () => string;
+  readonly announcement: () => Pick<Announcement, "displayName">;
 }
 
 export const LIMITS = {
@@ -226,16 +227,4 @@ export function addPairing(context: PairingContext, state: PairingState, pairing
 /** Pairings under way. */
 export function activePairings(state: PairingState): number {
   return [...state.pairings.values()].filter(isActive).length;
-}
-
-/** A name that fits into the protocol: at most 63 bytes of UTF-8, without control characters. */
-export function fittingName(name: string): string {
-  // deno-lint-ignore no-control-regex -- these are what has to go
-  let fitting = name.toWellFormed().replace(
-    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g,
-    "",
-  );
-  const encoder = new TextEncoder();
-  while (encoder.encode(fitting).length > 63) fitting = [...fitting].slice(0, -1).join("");
-  return fitting;
 }

@@ -1,7 +1,7 @@
 /** Pairing messages as bytes: canonical CBOR maps, read strictly. The only edge of this protocol. */
 import { z } from "zod";
 import { RENDEZVOUS_BYTES_MAX } from "../../platform/transport.ts";
-import { decodeCanonical, encodeCanonical, isWireText } from "../codec.ts";
+import { decodeCanonical, encodeCanonical } from "../codec.ts";
 import { blockIdOf, type MeshId, publicKeyOf } from "../ids.ts";
 import { ROLES } from "../registry/roles.ts";
 import {
@@ -13,6 +13,7 @@ import {
   text,
   uint32,
 } from "../wire_schema.ts";
+import { isFittingName } from "./display_name.ts";
 import {
   type InviterIdentity,
   type InviterMessage,
@@ -28,13 +29,7 @@ const exactly = (length: number) =>
   bytes(length).refine((value) => value.length === length, `expected ${length} bytes`);
 const bytes32 = exactly(32);
 const displayName = text(PAIRING_LIMITS.displayNameBytes)
-  // deno-lint-ignore no-control-regex -- a name must not move the cursor of the terminal that shows it
-  .refine(
-    (name) =>
-      isWireText(name) &&
-      !/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/.test(name),
-    "has control characters",
-  );
+  .refine(isFittingName, "has characters that do not belong into a name");
 const sealed = bytes(PAIRING_LIMITS.sealedBytes);
 const page = z.int().min(0).max(PAIRING_LIMITS.pages - 1);
 

@@ -154,8 +154,9 @@ export function testNode(
       crypto,
       signer,
       store,
-      addresses: () => [name],
-      displayName: () => name,
+      self: deviceIdOf(signer.publicKey),
+      rendezvousAddresses: () => [name],
+      announcement: () => ({ displayName: name }),
     }),
     { restart: "permanent" },
   );

@@ -279,6 +279,16 @@ Deno.test("what cannot be joined is refused with what to do", () =>
     assert.ok(unknown.type === "refused" && unknown.reason === "notFound");
   }));
 
+Deno.test("a device that has a mesh joins no other one", () =>
+  inWorld(async ({ node }) => {
+    const [hub, phone] = [node("hub"), node("phone")];
+    const invite = await hub.invite();
+    await phone.invite();
+    const outcome = await phone.accept(invite.link);
+    assert.ok(outcome.type === "refused" && outcome.reason === "alreadyMember");
+    assert.deepEqual(await phone.pairings(), []);
+  }));
+
 Deno.test("invites are bounded in number and time", () =>
   inWorld(async ({ node }) => {
     const hub = node("hub");

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encodeCanonical } from "../../../protocols/codec.ts";
 import { createBlock } from "../../../protocols/blocks/encode.ts";
+import { fittingName } from "../../../protocols/pairing/display_name.ts";
 import {
   drawCode,
   formatCode,
@@ -134,6 +135,7 @@ Deno.test("names that would move the cursor or turn the line round are refused",
     const bytes = wire.encodeJoinerIdentity({ deviceId: idOf("phone"), displayName });
     assert.ok(!wire.decodeJoinerIdentity(bytes).ok, JSON.stringify(displayName));
   }
+  assert.equal(fittingName("a\u001b[2J\u202eb" + "é".repeat(40)), "a[2Jb" + "é".repeat(29));
   const fine = wire.encodeJoinerIdentity({ deviceId: idOf("phone"), displayName: "Omas Küche 🍳" });
   assert.ok(wire.decodeJoinerIdentity(fine).ok);
 });
