@@ -11,6 +11,7 @@ import {
 import type { MemoryDisk, MemoryTables } from "./memory_disk.ts";
 import { parseSearchQuery, type SearchTerm, wordsOf } from "./search_query.ts";
 import { isSearchable, withoutControls } from "./searchable_text.ts";
+import { HIT_START, snippetOf } from "./snippet.ts";
 import type { SearchDocument, SearchHit, SearchIndex, SearchPage, SearchQuery } from "./store.ts";
 
 /** How much more a hit in the title counts than one in the text. */
@@ -18,7 +19,6 @@ export const TITLE_WEIGHT = 4;
 // Okapi BM25 with the constants that SQLite's FTS5 uses (sqlite.org/fts5.html, "The bm25() function").
 const K1 = 1.2;
 const B = 0.75;
-const SNIPPET_WORDS = 24;
 
 /** The search index on `disk`. */
 export class MemorySearch implements SearchIndex {
@@ -161,26 +161,6 @@ function hitOf(
 ): SearchHit {
   const { topic, author, timeMs } = block.header;
   const inText = snippetOf(document.text, wanted);
-  const snippet = inText.includes("\u0002") ? inText : snippetOf(document.title, wanted);
+  const snippet = inText.includes(HIT_START) ? inText : snippetOf(document.title, wanted);
   return { blockId: block.id, title: document.title, topic, author, timeMs, snippet, score };
-}
-
-function snippetOf(text: string, wanted: readonly SearchTerm[]): string {
-  const parts = text.split(/\s+/u).filter((part) => part !== "");
-  const words = parts.map((part) => wordsOf(part));
-  const isHit = (i: number) =>
-    wanted.some((term) =>
-      term.words.some((word, k) =>
-        words[i]!.some((candidate) =>
-          term.prefix && k === term.words.length - 1
-            ? candidate.startsWith(word)
-            : candidate === word
-        )
-      )
-    );
-  const first = Math.max(0, parts.findIndex((_, i) => isHit(i)) - 4);
-  const shown = parts.slice(first, first + SNIPPET_WORDS)
-    .map((part, i) => isHit(first + i) ? `\u0002${part}\u0003` : part);
-  return (first > 0 ? "…" : "") + shown.join(" ") +
-    (first + SNIPPET_WORDS < parts.length ? "…" : "");
 }

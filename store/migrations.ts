@@ -60,7 +60,7 @@ const STEPS: readonly (readonly string[])[] = [
     `CREATE TABLE chunks (hash BLOB PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
     `CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID`,
     `CREATE VIRTUAL TABLE documents USING fts5 (
-      title, text, topic, tokenize = "unicode61 remove_diacritics 2"
+      title, text, topic, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3 4'
     )`,
   ],
 ];

@@ -12,7 +12,7 @@ export const QUERY_TERMS_MAX = 16;
 export interface SearchTerm {
   /** Adjacent words, at least one, lower case, without diacritics. */
   readonly words: readonly string[];
-  /** The last word may go on. */
+  /** The last word may go on. Only for words of two letters or more: one letter would stand for half of the language. */
   readonly prefix: boolean;
   /** Documents with this term are not wanted. */
   readonly excluded: boolean;
@@ -23,8 +23,13 @@ const TERM = /(-?)(?:"([^"]*)"?|([^\s"]+))(\*?)/gu;
 const WORD = /[\p{L}\p{N}\p{Co}\p{M}]+/gu;
 const MARKS = /\p{M}+/gu;
 
+// deno-lint-ignore no-control-regex
+const ASCII = /^[\u0000-\u007f]*$/;
+const ASCII_WORD = /[a-z0-9]+/g;
+
 /** Splits text into the words that are compared: lower case, diacritics removed. */
 export function wordsOf(text: string): string[] {
+  if (ASCII.test(text)) return text.toLowerCase().match(ASCII_WORD) ?? [];
   const plain = text.normalize("NFD").replace(MARKS, "").toLowerCase();
   return plain.match(WORD) ?? [];
 }
@@ -38,7 +43,7 @@ export function parseSearchQuery(text: string): readonly SearchTerm[] {
     if (words.length === 0) continue;
     terms.push({
       words,
-      prefix: star === "*" || (bare ?? "").endsWith("*"),
+      prefix: (star === "*" || (bare ?? "").endsWith("*")) && words.at(-1)!.length > 1,
       excluded: minus === "-",
     });
     if (terms.length === QUERY_TERMS_MAX) break;

@@ -20,15 +20,15 @@ import { parseSearchQuery, type SearchTerm } from "./search_query.ts";
 import { withoutControls } from "./searchable_text.ts";
 import type { SqliteContext } from "./sqlite_blocks.ts";
 import { guarded, storeError } from "./sqlite_errors.ts";
+import { HIT_START, snippetOf } from "./snippet.ts";
 import { rowsFor } from "./sqlite_put.ts";
 import type { SearchDocument, SearchHit, SearchIndex, SearchPage, SearchQuery } from "./store.ts";
 import { blockOf, STORED_COLUMNS, type StoredRow } from "./stored_block.ts";
 
 /** Matches that are ranked, newest first; a page beyond them is empty. */
-export const RANKED_MAX = 2_000;
+export const RANKED_MAX = 500;
 /** Weights of title, text and topic word, as in `MemorySearch`. */
 const RANK = "bm25(documents, 4.0, 1.0, 0.0)";
-const SNIPPET = "snippet(documents, -1, char(2), char(3), '…', 24)";
 
 export class SqliteSearch implements SearchIndex {
   readonly #context: SqliteContext;
@@ -84,7 +84,8 @@ export class SqliteSearch implements SearchIndex {
     checkRange("limit", query.limit, 1, SEARCH_LIMIT_MAX);
     checkRange("offset", query.offset, 0, SEARCH_OFFSET_MAX);
     return this.#read("search", (database) => {
-      const expression = matchExpression(parseSearchQuery(query.text), query.topic);
+      const terms = parseSearchQuery(query.text);
+      const expression = matchExpression(terms, query.topic);
       if (expression === undefined) return { hits: [], total: 0 };
       const ranked = database.all<{ position: number; rank: number }>(
         `SELECT position, rank FROM (
@@ -95,8 +96,8 @@ export class SqliteSearch implements SearchIndex {
       );
       const page = ranked.slice(query.offset, query.offset + query.limit);
       return {
-        hits: page.length === 0 ? [] : hitsOf(database, expression, page),
-        total: Math.min(ranked.length, SEARCH_TOTAL_MAX),
+        hits: page.length === 0 ? [] : hitsOf(database, terms, page),
+        total: ranked.length < RANKED_MAX ? ranked.length : countUpTo(database, expression),
       };
     });
   }
@@ -117,6 +118,15 @@ export class SqliteSearch implements SearchIndex {
         return Promise.resolve();
       }));
   }
+}
+
+/** Matches, counted up to the port's maximum: cheap, because nothing is scored. */
+function countUpTo(database: NodeSqlite, expression: string): number {
+  const row = database.first<{ count: number }>(
+    `SELECT count(*) AS count FROM (SELECT 1 FROM documents WHERE documents MATCH ? LIMIT ${SEARCH_TOTAL_MAX})`,
+    expression,
+  );
+  return row?.count ?? 0;
 }
 
 interface PlaceRow {
@@ -163,15 +173,14 @@ function termExpression({ words, prefix }: SearchTerm): string {
 
 function hitsOf(
   database: NodeSqlite,
-  expression: string,
+  terms: readonly SearchTerm[],
   page: readonly { readonly position: number; readonly rank: number }[],
 ): SearchHit[] {
   const places = page.map(({ position }) => position).join(",");
+  // Not FTS5's own snippet(): asked for single rows it runs the whole query once for each of them.
   const texts = new Map(
-    database.all<{ position: number; title: string; snippet: string }>(
-      `SELECT rowid AS position, title, ${SNIPPET} AS snippet FROM documents
-      WHERE documents MATCH ? AND rowid IN (${places})`,
-      expression,
+    database.all<{ position: number; title: string; text: string }>(
+      `SELECT rowid AS position, title, text FROM documents WHERE rowid IN (${places})`,
     ).map((row) => [row.position, row]),
   );
   const blocks = new Map(
@@ -188,14 +197,8 @@ function hitsOf(
     }
     const { topic, author, timeMs } = header.header;
     const blockId = block.id.toHex() as BlockId;
-    return {
-      blockId,
-      title: text.title,
-      topic,
-      author,
-      timeMs,
-      snippet: text.snippet,
-      score: -rank,
-    };
+    const inText = snippetOf(text.text, terms);
+    const snippet = inText.includes(HIT_START) ? inText : snippetOf(text.title, terms);
+    return { blockId, title: text.title, topic, author, timeMs, snippet, score: -rank };
   });
 }
