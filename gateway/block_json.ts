@@ -55,7 +55,7 @@ export function blockSummaryJson(block: Block): z.output<typeof blockSummarySche
   };
 }
 
-/** The draft that a request describes. */
+/** The draft that a request describes. Order and duplicates of tags and parents are left to whoever makes the block. */
 export function draftOf(draft: z.output<typeof draftSchema>): BlockDraft {
   const { kind, topic, tags, target, parents, text, body } = draft;
   const mediaType = draft.mediaType ??
@@ -63,28 +63,11 @@ export function draftOf(draft: z.output<typeof draftSchema>): BlockDraft {
   return {
     kind,
     topic,
-    tags: sortedTags(tags),
+    tags,
     mediaType,
     body: body === undefined ? new TextEncoder().encode(text ?? "") : Uint8Array.fromBase64(body),
     // The schema has checked the form of these ids.
     target: target as BlockId | null,
-    parents: [...new Set(parents)].sort() as BlockId[],
+    parents: parents as BlockId[],
   };
-}
-
-const utf8 = new TextEncoder();
-
-function compareBytes(a: string, b: string): number {
-  const left = utf8.encode(a);
-  const right = utf8.encode(b);
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const difference = (left[i] ?? 0) - (right[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return left.length - right.length;
-}
-
-/** Tags as a header wants them: ascending by their UTF-8 bytes, without duplicates. */
-export function sortedTags(tags: readonly string[]): readonly string[] {
-  return [...new Set(tags)].sort(compareBytes);
 }

@@ -116,13 +116,14 @@ export const blockPageSchema = z.strictObject({
   nextCursor: z.string().nullable(),
 }).openapi("BlockPage");
 
-/** A repeated query parameter, or one with commas, as a list. */
-function list<Item extends z.ZodType>(item: Item, itemsMax: number) {
+/** A query parameter that may be repeated, as a list. Where items cannot hold commas, these separate them too. */
+function list<Item extends z.ZodType>(item: Item, itemsMax: number, commas: boolean) {
+  const partsOf = (value: unknown) => commas ? String(value).split(",") : [String(value)];
   return z.preprocess(
     (value) =>
       value === undefined
         ? undefined
-        : [value].flat().flatMap((part) => String(part).split(",")).filter((part) => part !== ""),
+        : [value].flat().flatMap(partsOf).filter((part) => part !== ""),
     z.array(item).max(itemsMax).optional(),
   );
 }
@@ -132,7 +133,7 @@ const flag = z.enum(["true", "false"]).transform((value) => value === "true");
 export const blockQuerySchema = z.strictObject({
   topic: topicSchema.optional(),
   author: deviceIdSchema.optional(),
-  kinds: list(blockKindSchema, 8).openapi({
+  kinds: list(blockKindSchema, 8, true).openapi({
     type: "array",
     items: { type: "string" },
     description: "Repeated or separated by commas.",
@@ -179,9 +180,9 @@ export const addBlocksSchema = z.union([
 
 export const rawUploadQuerySchema = z.strictObject({
   ...draftFields,
-  tags: list(tagSchema, 32).openapi({ type: "array", items: { type: "string" } }),
+  tags: list(tagSchema, 32, false).openapi({ type: "array", items: { type: "string" } }),
   target: blockIdSchema.optional(),
-  parents: list(blockIdSchema, 16).openapi({ type: "array", items: { type: "string" } }),
+  parents: list(blockIdSchema, 16, true).openapi({ type: "array", items: { type: "string" } }),
 });
 
 export const addedBlockSchema = z.strictObject({ id: blockIdSchema, sequence: z.int().min(1) })

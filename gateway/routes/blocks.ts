@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import type { BlockDraft } from "../../protocols/blocks/block.ts";
 import type { BlockId, DeviceId } from "../../protocols/ids.ts";
 import type { BlockQuery } from "../../store/store.ts";
-import { blockSummaryJson, blockViewJson, draftOf, sortedTags } from "../block_json.ts";
+import { blockSummaryJson, blockViewJson, draftOf } from "../block_json.ts";
 import { bodyHeaders } from "../body_headers.ts";
 import type { GatewayEnv, GatewayHono, GatewayParts } from "../environment.ts";
 import { invalidResponse, problemResponse, refusalResponse } from "../problems.ts";
@@ -149,12 +149,12 @@ async function rawDraft(c: Context<GatewayEnv>): Promise<Drafts> {
   const draft: BlockDraft = {
     kind,
     topic,
-    tags: sortedTags(tags ?? []),
+    tags: tags ?? [],
     mediaType,
     body: new Uint8Array(await c.req.arrayBuffer()),
     // The schema has checked the form of these ids.
     target: (target ?? null) as BlockId | null,
-    parents: [...new Set(parents ?? [])].sort() as BlockId[],
+    parents: (parents ?? []) as BlockId[],
   };
   return { drafts: [draft] };
 }

@@ -91,6 +91,7 @@ Deno.test("a token ends when its time is over and when the secret is rotated", (
     assert.equal((await request("/v1/status", { token })).status, 401);
 
     const second = await mint("phone", "full");
+    assert.equal((await request("/v1/status", { token: second })).status, 200, "and remembered");
     // Another process rotates: this one notices.
     const elsewhere = await openTokens({ directory, clock, random });
     await elsewhere.rotate();

@@ -12,6 +12,7 @@ import type {
 } from "../../actors/handle.ts";
 import type { Block, BlockDraft } from "../../protocols/blocks/block.ts";
 import { type BlockId, type ContentHash, deviceIdOf, type MeshId } from "../../protocols/ids.ts";
+import { compareUtf8 } from "../../protocols/blocks/limits.ts";
 import { DEFAULT_PERMISSIONS } from "../../protocols/registry/roles.ts";
 import type { SearchHit } from "../../store/store.ts";
 
@@ -82,7 +83,7 @@ export function fakeNode(): FakeNode {
       kind: draft.kind,
       target: draft.target ?? null,
       topic: draft.topic,
-      tags: draft.tags,
+      tags: [...new Set(draft.tags)].sort(compareUtf8),
       mediaType: draft.mediaType,
       timeMs: 1_795_000_000_000 + sequence * 60_000,
       bodyBytes: draft.body.length,

@@ -107,12 +107,15 @@ Deno.test("the same idempotency key gives the first answer again", () =>
 Deno.test("a raw upload is stored byte by byte under its media type", () =>
   withGateway(async ({ request }) => {
     const bytes = Uint8Array.from({ length: 5_000 }, (_, i) => i % 256);
-    const upload = await request("/v1/blocks?topic=photos&tags=a&tags=b", {
+    const upload = await request("/v1/blocks?topic=photos&tags=z&tags=a,b", {
       method: "POST",
       headers: { "Content-Type": "image/PNG" },
       body: bytes,
     });
     const { blocks } = await answer(upload, 201, schemas.addedBlocksSchema);
+    const stored = await request(`/v1/blocks/${blocks[0]?.id}`);
+    const { block } = await answer(stored, 200, schemas.blockViewSchema);
+    assert.deepEqual(block.header.tags, ["a,b", "z"]);
     const body = await request(`/v1/blocks/${blocks[0]?.id}/body`);
     assert.equal(body.status, 200);
     assert.equal(body.headers.get("Content-Type"), "image/png");
@@ -217,9 +220,14 @@ Deno.test("bodies above the limit are refused, with and without a stated length"
       413,
       "tooLarge",
     );
-    const peer = post({ address: "x".repeat(70_000) });
-    await problem(await request("/v1/peers", peer), 413, "tooLarge");
   }, { limits: { bodyBytesMax: 1_999 } }));
+
+Deno.test("only adding blocks may send much", () =>
+  withGateway(async ({ request }) => {
+    const text = "x".repeat(70_000);
+    assert.equal((await request("/v1/blocks", post({ topic: "n", text }))).status, 201);
+    await problem(await request("/v1/peers", post({ address: text })), 413, "tooLarge");
+  }));
 
 Deno.test("peers are listed and addresses added", () =>
   withGateway(async ({ request }) => {
