@@ -23,7 +23,6 @@ export interface StoryOptions {
 /** The figures of `submind demo --once --json`. */
 export interface StorySummary {
   readonly nodes: number;
-  readonly multicast: boolean;
   /** From the start of the last node until every node has seen the two others. */
   readonly discovered_ms: number;
   /** From the last confirmed pairing until every pair of nodes has a session. */
@@ -38,6 +37,8 @@ export interface StorySummary {
   readonly down_noticed_ms: number;
   /** From starting the killed node again until it has every block, those added meanwhile included. */
   readonly caught_up_ms: number;
+  /** False when the nodes had to be told each other's addresses. */
+  readonly multicast: boolean;
 }
 
 const NAMES = ["Alder", "Birch", "Cedar"];
@@ -79,7 +80,6 @@ export class Story {
     const caught_up_ms = await this.#comeBack(first, second, multicast);
     return {
       nodes: this.#nodes.length,
-      multicast,
       discovered_ms,
       connected_ms,
       blocks,
@@ -87,6 +87,7 @@ export class Story {
       hits,
       down_noticed_ms,
       caught_up_ms,
+      multicast,
     };
   }
 

@@ -15,7 +15,6 @@ export async function currentParts(
     const page = await client.blocks({
       author: query.author,
       topic: query.topic,
-      tag: query.rootTag,
       currentOnly: true,
       limit: PAGE,
       cursor,
