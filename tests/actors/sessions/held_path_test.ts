@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { backoffMs } from "../../../actors/sessions/backoff.ts";
+import { holdPath } from "../../../actors/sessions/held_path.ts";
+import type { Path, PathEvent } from "../../../platform/transport.ts";
+import { seededRandom } from "../../../platform/seeded_random.ts";
+
+Deno.test("a held path keeps events for the next listener, in order", () => {
+  let emit: (event: PathEvent) => void = () => {};
+  const path: Path = {
+    kind: "simulated",
+    description: "",
+    binding: new Uint8Array(0),
+    confidential: false,
+    frameBytesMax: 1,
+    bufferedBytes: () => 0,
+    send: () => true,
+    close() {},
+    listen: (listener) => emit = listener,
+  };
+  const held = holdPath(path);
+  const heard: string[] = [];
+  const event = (reason: string): PathEvent => ({ type: "closed", reason });
+  const listener = (name: string) => (event: PathEvent) =>
+    void heard.push(`${name} ${event.type === "closed" ? event.reason : ""}`);
+  emit(event("1"));
+  held.listen(listener("a"));
+  emit(event("2"));
+  held.hold();
+  emit(event("3"));
+  emit(event("4"));
+  held.listen(listener("b"));
+  emit(event("5"));
+  assert.deepEqual(heard, ["a 1", "a 2", "b 3", "b 4", "b 5"]);
+});
+
+Deno.test("backoff doubles from 100 ms to 30 s and leaves away at most a random half", () => {
+  const random = seededRandom(1);
+  for (
+    const [failures, ceiling] of [[0, 100], [1, 200], [5, 3_200], [9, 30_000], [
+      1_000,
+      30_000,
+    ]] as const
+  ) {
+    const waits = Array.from({ length: 200 }, () => backoffMs(failures, random));
+    assert.ok(Math.min(...waits) >= ceiling / 2 && Math.max(...waits) <= ceiling);
+    assert.ok(new Set(waits).size > 20);
+  }
+});
