@@ -1,0 +1,135 @@
+/** Nodes in one world, and what scenarios do with them. Remembers every block that a node acknowledged to its user. */
+import type { Outcome } from "../actors/handle.ts";
+import type { Ref } from "../actors/kernel/actor.ts";
+import type { MembersCommand } from "../actors/members/commands.ts";
+import { cachedCrypto } from "../platform/crypto_cache.ts";
+import { nodeCrypto } from "../platform/node_crypto.ts";
+import type { Crypto, Log, Random } from "../platform/ports.ts";
+import type { Block, BlockDraft } from "../protocols/blocks/block.ts";
+import type { BlockId, MeshId } from "../protocols/ids.ts";
+import type { Role } from "../protocols/registry/roles.ts";
+import { type LinkQuality, Network } from "./network.ts";
+import { SimulatedNode } from "./simulated_node.ts";
+import { World } from "./world.ts";
+
+/** How long a scenario waits for an answer of a node, virtual ms. */
+const ANSWER_MS = 60_000;
+
+// Checking a signature is a pure function: all nodes of all worlds of this process share the answers.
+const sharedCrypto: Crypto = cachedCrypto(nodeCrypto({ workersMax: 0 }), { entriesMax: 200_000 });
+
+export interface ClusterOptions {
+  readonly seed: number | string;
+  readonly quality?: LinkQuality;
+  readonly log?: Log;
+}
+
+/** A block that a user was told to be safe. */
+export interface Acknowledged {
+  readonly id: BlockId;
+  readonly node: string;
+}
+
+export class Cluster {
+  readonly world: World;
+  readonly network: Network;
+  readonly random: Random;
+  readonly nodes: SimulatedNode[] = [];
+  readonly acknowledged: Acknowledged[] = [];
+  readonly #byHost = new Map<string, SimulatedNode>();
+  #drafts = 0;
+
+  constructor(options: ClusterOptions) {
+    this.world = new World({
+      seed: options.seed,
+      ...(options.log === undefined ? {} : { log: options.log }),
+    });
+    this.network = new Network(this.world, options.quality);
+    this.random = this.world.random.fork("scenario");
+  }
+
+  /** Adds a node and starts it. */
+  addNode(
+    options: { readonly segment?: string; readonly staticPeers?: readonly string[] } = {},
+  ): SimulatedNode {
+    const node = new SimulatedNode({
+      ...options,
+      world: this.world,
+      network: this.network,
+      crypto: sharedCrypto,
+      name: `n${this.nodes.length}`,
+      nodeAt: (station) => this.#byHost.get(station.host),
+    });
+    this.nodes.push(node);
+    this.#byHost.set(node.station.host, node);
+    node.start();
+    return node;
+  }
+
+  /** The first node founds a mesh and admits the others, who adopt it, as if each had been paired. */
+  async formMesh(role: Role = "submind", nodes: readonly SimulatedNode[] = this.nodes) {
+    const [founder, ...others] = nodes;
+    const mesh = await this.#members<MeshId>(
+      founder!,
+      (replyTo) => ({ type: "foundMesh", replyTo }),
+    );
+    let blocks: readonly Block[] = [];
+    for (const node of others) {
+      blocks = await this.#members<readonly Block[]>(founder!, (replyTo) => ({
+        type: "admit",
+        deviceId: node.deviceId,
+        displayName: node.name,
+        role,
+        replyTo,
+      }));
+    }
+    const joins = others.map((node) =>
+      this.#members<MeshId>(node, (replyTo) => ({ type: "joinMesh", mesh, blocks, replyTo }))
+    );
+    await this.world.wait(Promise.all(joins), ANSWER_MS);
+    return mesh;
+  }
+
+  /** A user of `node` adds a block. Resolves when the answer has come; only "done" counts as acknowledged. */
+  async publish(
+    node: SimulatedNode,
+    draft: Partial<BlockDraft> = {},
+  ): Promise<Outcome<readonly { readonly id: BlockId }[]>> {
+    const number = ++this.#drafts;
+    const outcome = await node.handle.addBlocks([{
+      kind: "put",
+      topic: "notes",
+      tags: [],
+      mediaType: "text/plain",
+      body: new TextEncoder().encode(`Note ${number} of ${node.name}`),
+      ...draft,
+    }]);
+    if (outcome.type === "done") {
+      for (const { id } of outcome.value) this.acknowledged.push({ id, node: node.name });
+    }
+    return outcome;
+  }
+
+  /** Starts a publish that nobody waits for: a crash may leave it unanswered. */
+  publishLater(node: SimulatedNode, draft: Partial<BlockDraft> = {}): void {
+    this.publish(node, draft).catch(() => {});
+  }
+
+  /** A node that is up, at random. */
+  anyNodeUp(): SimulatedNode | undefined {
+    const up = this.nodes.filter((node) => node.isUp);
+    return up[this.random.below(Math.max(1, up.length))];
+  }
+
+  async #members<T>(
+    node: SimulatedNode,
+    command: (replyTo: Ref<Outcome<T>>) => MembersCommand,
+  ): Promise<T> {
+    const { system, refs } = node.running;
+    const asking = system.ask<MembersCommand, Outcome<T>>(refs.members, command, ANSWER_MS);
+    const outcome = await this.world.wait(asking, ANSWER_MS * 2);
+    if (outcome.type === "unknown") throw new Error(`${node.name} did not answer`);
+    if (outcome.value.type === "refused") throw new Error(outcome.value.message);
+    return outcome.value.value;
+  }
+}

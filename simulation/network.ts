@@ -1,0 +1,184 @@
+/**
+ * The network between simulated devices: who reaches whom, how long it takes, what gets lost. Paths, rendezvous requests and
+ * discovery datagrams are beside this file; all of them ask here.
+ *
+ * Loss, duplication and reordering are for datagrams and requests. A path keeps its promise (in order, once, or it closes): what a
+ * bad network does to a path is to end it.
+ */
+import type { Random } from "../platform/ports.ts";
+import type { Device } from "./device.ts";
+import type { World } from "./world.ts";
+
+export interface LinkQuality {
+  /** One way, ms. */
+  readonly latencyMs: number;
+  /** Added to the latency, uniformly from 0, ms. */
+  readonly jitterMs: number;
+  /** How likely one datagram or request is lost, 0–1. */
+  readonly loss: number;
+  /** How likely it comes twice. */
+  readonly duplication: number;
+  /** What one path carries, bytes per second. */
+  readonly bytesPerSecond: number;
+}
+
+/** A quiet home network. */
+export const LAN: LinkQuality = {
+  latencyMs: 2,
+  jitterMs: 3,
+  loss: 0.01,
+  duplication: 0.01,
+  bytesPerSecond: 5_000_000,
+};
+
+/** How long the ends of a path that carries nothing any more need to notice, ms. */
+const SILENCE_NOTICED_MS = { least: 3_000, most: 12_000 };
+
+/** One device as the network sees it. */
+export interface Station {
+  readonly device: Device;
+  /** "10.0.3.7": where others find it. */
+  readonly host: string;
+  /** Devices of one segment hear each other's multicast. */
+  readonly segment: string;
+}
+
+/** Something that ends when its two ends no longer reach each other. */
+export interface Connection {
+  readonly stations: readonly [Station, Station];
+  /** Nothing arrives any more in either direction. */
+  breakSilently(): void;
+}
+
+export class Network {
+  readonly world: World;
+  readonly quality: LinkQuality;
+  readonly random: Random;
+  readonly #stations = new Map<string, Station>();
+  readonly #bySegment = new Map<string, Station[]>();
+  readonly #connections = new Set<Connection>();
+  readonly #cuts = new Set<string>();
+  readonly #corruption = new Map<string, number>();
+  #islands: ReadonlyMap<string, number> | undefined;
+
+  constructor(world: World, quality: LinkQuality = LAN) {
+    this.world = world;
+    this.quality = quality;
+    this.random = world.random.fork("network");
+  }
+
+  /** Plugs a device in. */
+  addStation(device: Device, segment = "home"): Station {
+    const number = this.#stations.size + 1;
+    const host = `10.${number >> 16 & 255}.${number >> 8 & 255}.${number & 255}`;
+    const station: Station = { device, host, segment };
+    this.#stations.set(host, station);
+    const neighbours = this.#bySegment.get(segment);
+    if (neighbours === undefined) this.#bySegment.set(segment, [station]);
+    else neighbours.push(station);
+    return station;
+  }
+
+  /** The device at a rendezvous address ("http://10.0.0.7:7464"); undefined when the address names none. */
+  stationAt(address: string): Station | undefined {
+    const url = URL.parse(address);
+    return url === null ? undefined : this.#stations.get(url.hostname);
+  }
+
+  /** Everyone who hears the multicast of `from`. */
+  neighbours(from: Station): readonly Station[] {
+    return this.#bySegment.get(from.segment) ?? [];
+  }
+
+  /** Whether anything from `a` reaches `b` now. */
+  reaches(a: Station, b: Station): boolean {
+    if (this.#cuts.has(pairName(a, b))) return false;
+    if (this.#islands === undefined) return true;
+    return (this.#islands.get(a.host) ?? 0) === (this.#islands.get(b.host) ?? 0);
+  }
+
+  /** One way between two devices, ms, drawn anew each time. */
+  delayMs(): number {
+    return this.quality.latencyMs + this.random.float() * this.quality.jitterMs;
+  }
+
+  /** When a datagram arrives, as delays in ms: none when it is lost, two when it is doubled. */
+  datagramDelaysMs(from: Station, to: Station): readonly number[] {
+    if (!this.reaches(from, to) || this.random.float() < this.quality.loss) return [];
+    // Some take much longer than others, so that datagrams overtake each other.
+    const late = this.random.float() < 0.05 ? this.random.float() * 500 : 0;
+    const once = [this.delayMs() + late];
+    if (this.random.float() >= this.quality.duplication) return once;
+    return [...once, this.delayMs() + this.random.float() * 1_000];
+  }
+
+  /** Notes a connection, so that cuts and crashes end it. Returns a function that forgets it. */
+  track(connection: Connection): () => void {
+    this.#connections.add(connection);
+    return () => void this.#connections.delete(connection);
+  }
+
+  /** Nothing passes between two devices until `mend`. */
+  cut(a: Station, b: Station): void {
+    this.#cuts.add(pairName(a, b));
+    this.#breakUnreachable();
+  }
+
+  mend(a: Station, b: Station): void {
+    this.#cuts.delete(pairName(a, b));
+  }
+
+  /** Splits the devices into groups that do not reach each other, until `heal`. Devices in no group stay with the first. */
+  partition(groups: readonly (readonly Station[])[]): void {
+    this.#islands = new Map(
+      groups.flatMap((group, island) => group.map(({ host }) => [host, island] as const)),
+    );
+    this.#breakUnreachable();
+  }
+
+  /** Ends every cut, partition and corruption. */
+  heal(): void {
+    this.#islands = undefined;
+    this.#cuts.clear();
+    this.#corruption.clear();
+  }
+
+  /** A device has lost power: its connections fall silent. */
+  dropStation(station: Station): void {
+    for (const connection of [...this.#connections]) {
+      if (connection.stations.includes(station)) connection.breakSilently();
+    }
+  }
+
+  /** From now on this share of the frames that arrive at `station` have one bit flipped. 0 ends it. */
+  corruptFrames(station: Station, share: number): void {
+    if (share > 0) this.#corruption.set(station.host, share);
+    else this.#corruption.delete(station.host);
+  }
+
+  /** The frame as it arrives: usually as it was sent. */
+  corrupted(to: Station, frame: Uint8Array): Uint8Array {
+    const share = this.#corruption.get(to.host) ?? 0;
+    if (share === 0 || frame.length === 0 || this.random.float() >= share) return frame;
+    const damaged = frame.slice();
+    const at = this.random.below(damaged.length);
+    damaged[at] = damaged[at]! ^ (1 << this.random.below(8));
+    return damaged;
+  }
+
+  /** How long an end takes to notice silence, ms. */
+  noticeMs(): number {
+    const { least, most } = SILENCE_NOTICED_MS;
+    return least + this.random.float() * (most - least);
+  }
+
+  #breakUnreachable(): void {
+    for (const connection of [...this.#connections]) {
+      if (!this.reaches(...connection.stations)) connection.breakSilently();
+    }
+  }
+}
+
+function pairName(a: Station, b: Station): string {
+  return a.host < b.host ? `${a.host} ${b.host}` : `${b.host} ${a.host}`;
+}

@@ -1,0 +1,187 @@
+/** A whole node on a simulated device: the same tree, store rules and cryptography as in production, on virtual time. */
+import { meshTagOf } from "../actors/discovery/discovery.ts";
+import type { NodeHandle } from "../actors/handle.ts";
+import { ActorSystem } from "../actors/kernel/system.ts";
+import { membershipChanged } from "../actors/members/commands.ts";
+import { NODE_KEY, nodeTree } from "../actors/node.ts";
+import { nodeHandle } from "../actors/node_handle.ts";
+import { type NodeRefs, nodeRefs } from "../actors/refs.ts";
+import { invariant } from "../platform/invariant.ts";
+import { nodeSigner } from "../platform/node_crypto.ts";
+import type { Crypto, Signer } from "../platform/ports.ts";
+import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
+import type { Registry } from "../protocols/registry/registry.ts";
+import { MemoryDisk, openMemoryStore } from "../store/memory_store.ts";
+import type { Store } from "../store/store.ts";
+import type { Device } from "./device.ts";
+import type { Network, Station } from "./network.ts";
+import { type SimulatedDiscovery, simulatedDiscovery } from "./simulated_discovery.ts";
+import { type SimulatedRendezvous, simulatedRendezvous } from "./simulated_rendezvous.ts";
+import { type SimulatedTransport, simulatedTransport } from "./simulated_transport.ts";
+import type { World } from "./world.ts";
+
+const RENDEZVOUS_PORT = 7464;
+/** Transactions a loss of power may take back at most. */
+const UNHEARD_TRANSACTIONS_MAX = 256;
+
+/** What exists only while the node runs. */
+interface Running {
+  readonly system: ActorSystem;
+  readonly refs: NodeRefs;
+  readonly handle: NodeHandle;
+  readonly store: Store;
+  readonly transport: SimulatedTransport;
+  readonly rendezvous: SimulatedRendezvous;
+  readonly discovery: SimulatedDiscovery;
+  registry: Registry | null;
+}
+
+export interface SimulatedNodeOptions {
+  readonly world: World;
+  readonly network: Network;
+  readonly crypto: Crypto;
+  readonly name: string;
+  /** Devices of one segment discover each other; default "home". */
+  readonly segment?: string;
+  /** Rendezvous addresses it knows from the beginning. */
+  readonly staticPeers?: readonly string[];
+  /** Finds the node on a station. */
+  readonly nodeAt: (station: Station) => SimulatedNode | undefined;
+}
+
+export class SimulatedNode {
+  readonly name: string;
+  readonly device: Device;
+  readonly station: Station;
+  readonly disk = new MemoryDisk({ undoTransactionsMax: UNHEARD_TRANSACTIONS_MAX });
+  readonly deviceId: DeviceId;
+  readonly #options: SimulatedNodeOptions;
+  readonly #signer: Signer;
+  #running: Running | undefined;
+  /** How often it was started. */
+  starts = 0;
+
+  constructor(options: SimulatedNodeOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.device = options.world.addDevice(options.name);
+    this.device.diskMark = () => this.disk.mark();
+    this.station = options.network.addStation(this.device, options.segment);
+    this.#signer = nodeSigner(this.device.random.fork("identity").bytes(32));
+    this.deviceId = deviceIdOf(this.#signer.publicKey);
+  }
+
+  get isUp(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** What runs; only while `isUp`. */
+  get running(): Running {
+    invariant(this.#running !== undefined, () => `Node ${this.name} does not run`);
+    return this.#running;
+  }
+
+  get handle(): NodeHandle {
+    return this.running.handle;
+  }
+
+  /** Where others find it. */
+  get address(): string {
+    return `http://${this.station.host}:${RENDEZVOUS_PORT}`;
+  }
+
+  /** The registry as its actors published it last; null before it belongs to a mesh or while it is down. */
+  get registry(): Registry | null {
+    return this.#running?.registry ?? null;
+  }
+
+  /** Starts the node on what its disk holds. */
+  start(): void {
+    invariant(this.#running === undefined, () => `Node ${this.name} runs already`);
+    const { network, crypto, nodeAt } = this.#options;
+    const { device, station } = this;
+    // Every start draws other numbers than the ones before, as a real device would.
+    const random = device.random.fork(`start ${++this.starts}`);
+    const system = new ActorSystem({
+      clock: device,
+      random,
+      log: device.log,
+      dispatcher: device,
+      onFailed: (error) => device.log.write("error", "node failed", { error: String(error) }),
+    });
+    const store = openMemoryStore({ disk: this.disk });
+    const refs = nodeRefs(NODE_KEY);
+    const running: Running = {
+      system,
+      refs,
+      store,
+      registry: null,
+      transport: simulatedTransport(network, station, (at) => nodeAt(at)?.parts?.transport),
+      rendezvous: simulatedRendezvous(network, station, (at) => nodeAt(at)?.parts?.rendezvous),
+      discovery: simulatedDiscovery(network, station, (at) => nodeAt(at)?.parts?.discovery),
+      handle: nodeHandle({
+        system,
+        refs,
+        store,
+        clock: device,
+        self: this.deviceId,
+        displayName: this.name,
+        version: "simulated",
+        rendezvousAddresses: () => [this.address],
+        damage: [],
+        onStop: () => this.#stop(),
+      }),
+    };
+    this.#running = running;
+    system.subscribe(membershipChanged, (event) => running.registry = event.registry);
+    system.spawn(
+      NODE_KEY,
+      nodeTree({
+        crypto,
+        signer: this.#signer,
+        store,
+        discovery: running.discovery,
+        transports: [running.transport],
+        rendezvous: running.rendezvous,
+        announcement: () => ({
+          deviceId: this.deviceId,
+          displayName: this.name,
+          role: running.registry?.members.get(this.deviceId)?.role ?? "submind",
+          capabilities: ["sync", "pairing"],
+          meshTag: meshTagOf(crypto, running.registry?.mesh ?? null),
+          protocolVersion: 1,
+          port: RENDEZVOUS_PORT,
+        }),
+        rendezvousAddresses: () => [this.address],
+        staticPeers: this.#options.staticPeers ?? [],
+      }),
+    );
+  }
+
+  /** Like `running`, but undefined while it is down. */
+  get parts(): Running | undefined {
+    return this.#running;
+  }
+
+  /** Power fails. What its actors had not heard of as durable may be gone too (`loseUnheard`). */
+  crash(loseUnheard: boolean): void {
+    if (this.#running === undefined) return;
+    this.#running = undefined;
+    this.device.losePower();
+    this.#options.network.dropStation(this.station);
+    const { heardDiskMark } = this.device;
+    const unheard = this.disk.mark() - heardDiskMark;
+    if (loseUnheard && unheard <= UNHEARD_TRANSACTIONS_MAX) this.disk.crash(heardDiskMark);
+    else this.disk.crash();
+    this.device.heardDiskMark = this.disk.mark();
+  }
+
+  async #stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    await running.system.stop();
+    await running.transport.close();
+    await running.store.close();
+    this.#running = undefined;
+  }
+}
