@@ -13,14 +13,9 @@ import { sha256Hex } from "./hash.ts";
 import { NodeSqlite } from "./node_sqlite.ts";
 import type { SqliteContext } from "./sqlite_blocks.ts";
 import { guarded, storeError } from "./sqlite_errors.ts";
-import { StoreError } from "./store.ts";
+import { RESTORED_SETTING, StoreError } from "./store.ts";
 
 export const MANIFEST_FILE = "manifest.json";
-/**
- * The setting that is true after a restore or after the database had to be made anew: others may hold newer blocks of this
- * device, so it must not continue its log before a peer was compared (`RESTORED_KEY` of the publisher).
- */
-export const RESTORED_SETTING = "restored";
 const FORMAT = "submind backup";
 const FILES_MAX = 10_000_000;
 

@@ -213,3 +213,6 @@ export interface Store {
   backup(directory: string, onProgress?: (done: number, total: number) => void): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Setting: true after a restore or after the database had to be made anew, until a peer was compared: others may hold newer blocks of this device. */
+export const RESTORED_SETTING = "restored";

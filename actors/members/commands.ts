@@ -85,5 +85,5 @@ export interface MembershipChanged {
 }
 export const membershipChanged: Topic<MembershipChanged> = topic<MembershipChanged>(
   "membershipChanged",
+  { retained: true },
 );
-export type { BlockId };

@@ -11,7 +11,7 @@ import type { Block, Frontier } from "../../protocols/blocks/block.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import { isAdmitted, type Registry } from "../../protocols/registry/registry.ts";
 import type { Crypto, Signer } from "../../platform/ports.ts";
-import type { PutOutcome, Store } from "../../store/store.ts";
+import { type PutOutcome, RESTORED_SETTING, type Store } from "../../store/store.ts";
 import type { Outcome, Refusal } from "../handle.ts";
 import type { Behaviour, Context, Ref, TaskOutcome } from "../kernel/actor.ts";
 import { membershipChanged } from "../members/commands.ts";
@@ -25,8 +25,6 @@ import { signDrafts } from "./sign.ts";
 const JOBS_MAX = 1024;
 /** Drafts in one request at most. */
 export const DRAFTS_MAX = 1000;
-/** The settings key that a restore sets. */
-export const RESTORED_KEY = "restored";
 /** The token of the barrier that precedes reading the log; jobs count from 1. */
 const BARRIER_TOKEN = 0;
 
@@ -132,7 +130,7 @@ function readLog(context: Ctx, deps: PublisherDependencies): void {
       const frontiers = await deps.store.blocks.frontiers();
       return {
         head: frontiers.find((frontier) => frontier.author === deps.self) ?? null,
-        restored: await deps.store.settings.get(RESTORED_KEY) === true,
+        restored: await deps.store.settings.get(RESTORED_SETTING) === true,
       };
     },
     (outcome) => ({ type: "loaded", outcome }),
@@ -148,6 +146,11 @@ function onLoaded(
   if ((state.head?.sequence ?? 0) < (log.head?.sequence ?? 0)) state.head = log.head;
   state.phase = log.restored ? "restored" : "open";
   leaveRestored(context, state, deps, false);
+  if (state.phase === "restored") {
+    for (const job of state.jobs.filter(({ phase }) => phase === "waiting")) {
+      finish(context, state, job, RESTORED);
+    }
+  }
   if (state.phase !== "open") return;
   for (const job of state.jobs) {
     if (job.phase === "waiting") startPreparing(context, state, deps, job);
@@ -171,7 +174,9 @@ function leaveRestored(
   if (!compared && registry === null) return;
   context.perform(
     async (): Promise<LoadedLog> => {
-      await deps.store.settings.set({ [RESTORED_KEY]: undefined });
+      await deps.store.settings.set({
+        [RESTORED_SETTING]: undefined,
+      });
       return { head: null, restored: false };
     },
     (outcome) => ({ type: "loaded", outcome }),
@@ -225,6 +230,14 @@ function startPreparing(
   );
 }
 
+const RESTORED: Refusal = {
+  type: "refused",
+  reason: "unavailable",
+  message:
+    "Cannot publish yet: this store was restored from a backup or rebuilt after damage, and other devices may hold newer " +
+    "blocks of this device. It opens once another device was reached and compared",
+};
+
 function refuse(
   state: PublisherState,
   command: Extract<PublisherCommand, { type: "publish" }>,
@@ -238,12 +251,7 @@ function refuse(
     const message = `Cannot publish now: ${JOBS_MAX} requests are waiting; try again shortly`;
     return { type: "refused", reason: "busy", message };
   }
-  if (state.phase === "restored") {
-    const message =
-      "Cannot publish yet: this store was restored from a backup, and other devices may hold newer blocks of " +
-      "this device. It opens once another device was reached and compared";
-    return { type: "refused", reason: "unavailable", message };
-  }
+  if (state.phase === "restored") return RESTORED;
   return null;
 }
 

@@ -20,7 +20,7 @@ export type SessionsCommand =
   | { readonly type: "connectNow"; readonly deviceId: DeviceId }
   /** A protocol found that the peer broke its rules: counted; enough of them close the session. */
   | { readonly type: "strike"; readonly deviceId: DeviceId; readonly reason: string }
-  /** Publish `up` again for every session that is up: a protocol actor has restarted and knows none. */
+  /** Publish `up` with `resumed` true for every session that is up: a protocol actor has (re)started and knows none. */
   | { readonly type: "repeatPeerSessions" }
   /** Keeps an address to try, across restarts; refused when it is no rendezvous address. */
   | {

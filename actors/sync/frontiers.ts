@@ -11,7 +11,9 @@ export function tellFrontiers(
   state: SyncState,
   deps: SyncDependencies,
 ): void {
-  for (const peer of state.peers.values()) tellFrontiersTo(context, state, deps, peer, false);
+  for (const peer of state.peers.values()) {
+    tellFrontiersTo(context, state, deps, peer, { complete: false });
+  }
 }
 
 /** Tells a peer what it has not been told yet; nothing when that is nothing. */
@@ -20,8 +22,9 @@ export function tellFrontiersTo(
   state: SyncState,
   deps: SyncDependencies,
   peer: PeerSync,
-  complete: boolean,
+  options: { readonly complete: boolean; readonly ask?: boolean },
 ): void {
+  const { complete, ask = false } = options;
   const entries: Frontier[] = [];
   for (const frontier of state.frontiers.values()) {
     if (!complete && peer.told.get(frontier.author) === frontier.sequence) continue;
@@ -32,5 +35,11 @@ export function tellFrontiersTo(
   if (entries.length === 0 && !complete && peer.toldInterest) return;
   entries.sort((a, b) => a.author < b.author ? -1 : 1);
   peer.toldInterest = true;
-  tell(context, deps, peer.id, { type: "frontiers", entries, interest: state.interest, complete });
+  tell(context, deps, peer.id, {
+    type: "frontiers",
+    entries,
+    interest: state.interest,
+    complete,
+    ask,
+  });
 }

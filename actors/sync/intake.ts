@@ -108,7 +108,9 @@ function arrive(
 ): void {
   const { block, byId } = arrival;
   const { author, sequence, mesh } = block.header;
-  if (state.registry === null || (mesh !== null && mesh !== state.registry.mesh)) {
+  // Without a registry nothing can be judged; the session that carried this is about to be told so, too.
+  if (state.registry === null) return;
+  if (mesh !== null && mesh !== state.registry.mesh) {
     strike(context, deps, arrival.from, `sent block ${block.id} of another mesh`);
     return;
   }

@@ -34,7 +34,7 @@ export function onInterestStored(
   context.send(command.replyTo, command.interest);
   for (const peer of state.peers.values()) {
     peer.toldInterest = false;
-    tellFrontiersTo(context, state, deps, peer, false);
+    tellFrontiersTo(context, state, deps, peer, { complete: false });
   }
   context.perform(
     () => listWantedPayloads(deps, command.interest),
@@ -43,6 +43,6 @@ export function onInterestStored(
 }
 
 async function listWantedPayloads(deps: SyncDependencies, interest: Interest | null) {
-  const blocks = await deps.store.blocks.withoutPayload(SYNC_BOUNDS.chunkWantsMax);
+  const blocks = await deps.store.blocks.withoutPayload(SYNC_BOUNDS.payloadWantsMax);
   return blocks.filter((block) => isWanted(interest, block.header)).map((block) => block.id);
 }

@@ -205,7 +205,7 @@ function lengthOf(ranges: readonly LogRange[]): number {
   return ranges.reduce((sum, range) => sum + range.toSequence - range.fromSequence + 1, 0);
 }
 
-/** False while so much waits for verification that asking for more would only fill memory. */
+/** False before our own logs are known, and while so much waits for verification that asking for more would only fill memory. */
 function hasRoom(state: SyncState): boolean {
-  return state.arrivals.length + state.earlyCount < SYNC_BOUNDS.arrivalsMax / 2;
+  return state.loaded && state.arrivals.length + state.earlyCount < SYNC_BOUNDS.arrivalsMax / 2;
 }

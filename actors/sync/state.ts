@@ -35,6 +35,8 @@ export const SYNC_BOUNDS = {
   /** Bodies of at most this many blocks are fetched at a time. */
   chunkWantsMax: 16_384,
   openChunkRequestsPerPeer: 4,
+  /** Payloads noted at a time when the interest widens. */
+  payloadWantsMax: 10_000,
   /** Changes are told to peers at most this often. */
   frontiersDelayMs: 100,
   /** A reconciliation that takes more rounds than this is given up: the other side lies. */

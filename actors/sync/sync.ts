@@ -173,10 +173,18 @@ function onLoaded(
   state.interest = loaded.interest;
   wantChunks(state, loaded.incomplete);
   state.loaded = true;
+  for (const peer of state.peers.values()) {
+    tellFrontiersTo(context, state, deps, peer, { complete: true });
+  }
   context.send(deps.sessions, { type: "repeatPeerSessions" });
   listDamage(context, deps);
+  requestMore(context, state, deps);
 }
 
+/**
+ * A session has come or gone. One that goes on (`resumed`) while we know nothing of it means that we have restarted: the peer
+ * is asked to tell everything again.
+ */
 function onSessionChanged(
   context: Context<SyncCommand>,
   state: SyncState,
@@ -189,11 +197,12 @@ function onSessionChanged(
     state.peers.delete(deviceId);
     return requestMore(context, state, deps);
   }
-  if (!state.loaded || (event.resumed && state.peers.has(deviceId))) return;
+  if (event.resumed && state.peers.has(deviceId)) return;
   dropRequestsOf(context, state, deviceId);
   const peer = newPeer(deviceId);
   state.peers.set(deviceId, peer);
-  tellFrontiersTo(context, state, deps, peer, true);
+  if (!state.loaded) return;
+  tellFrontiersTo(context, state, deps, peer, { complete: true, ask: event.resumed });
   listDamage(context, deps);
 }
 
@@ -240,6 +249,7 @@ function onFrontiers(
     peer.known = true;
   }
   peer.interest = message.interest;
+  if (message.ask && state.loaded) tellFrontiersTo(context, state, deps, peer, { complete: true });
   forgetRefusals(state, peer.id);
   onHeads(context, state, deps, peer.id, message.entries);
   requestChunks(context, state, deps);

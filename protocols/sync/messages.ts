@@ -14,6 +14,8 @@ export interface Frontiers {
   readonly interest: SyncInterest | null;
   /** True: the list is everything the sender has; earlier ones are forgotten. */
   readonly complete: boolean;
+  /** True: the sender knows nothing of the receiver (it has restarted): answer with a complete list. */
+  readonly ask: boolean;
 }
 
 /** Selective sync: headers always, payloads only as stated. */

@@ -44,7 +44,14 @@ const schemas: {
     z.array(frontier).max(SYNC_LIMITS.frontiers),
     interest.nullable(),
     z.boolean(),
-  ]).transform(([type, entries, interest, complete]) => ({ type, entries, interest, complete })),
+    z.boolean(),
+  ]).transform(([type, entries, interest, complete, ask]) => ({
+    type,
+    entries,
+    interest,
+    complete,
+    ask,
+  })),
   requestBlocks: z.tuple([
     z.literal("requestBlocks"),
     uint32,
@@ -116,6 +123,7 @@ function toWire(message: SyncMessage): readonly unknown[] {
           ? null
           : [[...message.interest.topics], message.interest.bodyBytesMax],
         message.complete,
+        message.ask,
       ];
     case "requestBlocks":
       return [

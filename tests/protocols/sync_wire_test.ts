@@ -16,12 +16,14 @@ const MESSAGES: readonly SyncMessage[] = [
     entries: [{ author, sequence: 7, head: id }],
     interest: null,
     complete: true,
+    ask: true,
   },
   {
     type: "frontiers",
     entries: [],
     interest: { topics: ["notes"], bodyBytesMax: 1000 },
     complete: false,
+    ask: false,
   },
   {
     type: "requestBlocks",
@@ -59,7 +61,7 @@ Deno.test("a malformed sync message is refused with the place that does not fit"
     ],
     [["haveBlocks", [new Uint8Array(31)]], /1\.0.*32 bytes/],
     [["requestChunks", 1, []], /2/],
-    [["frontiers", [[new Uint8Array(32), 0, new Uint8Array(32)]], null, true], /1\.0\.1/],
+    [["frontiers", [[new Uint8Array(32), 0, new Uint8Array(32)]], null, true, false], /1\.0\.1/],
     [["reconcileAsk", new Uint8Array(15), new Uint8Array(0)], /16 bytes/],
     [{ type: "frontiers" }, /message type is undefined/],
   ];
