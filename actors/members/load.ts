@@ -29,7 +29,7 @@ export const JOIN_BLOCKS_MAX = 10_000;
 
 export interface RegistryOnDisk {
   readonly self: DeviceId;
-  readonly crypto: Crypto;
+  readonly crypto: Pick<Crypto, "sha256" | "verifyMany">;
   readonly store: Pick<Store, "blocks" | "settings">;
 }
 

@@ -39,7 +39,7 @@ export interface MembersDependencies {
   readonly self: DeviceId;
   /** What this device calls itself when it founds a mesh. */
   readonly displayName: string;
-  readonly crypto: Crypto;
+  readonly crypto: Pick<Crypto, "sha256" | "verifyMany">;
   readonly store: Pick<Store, "blocks" | "settings">;
   readonly publisher: Ref<PublisherCommand>;
 }
