@@ -16,6 +16,13 @@ export interface OpenDatabase {
   readonly kysely: Kysely<Schema>;
 }
 
+/** A database that was moved aside. */
+export interface ReplacedDatabase {
+  /** Where it is now. */
+  readonly path: string;
+  readonly problem: string;
+}
+
 /**
  * Opens and migrates the database at `path` (":memory:" for one that nobody keeps).
  *
@@ -50,28 +57,31 @@ export async function openDatabase(path: string): Promise<OpenDatabase> {
 /**
  * As `openDatabase` for the database of a data folder; one that cannot be read is moved to `damaged/<n>/` and a new one made.
  *
- * @returns also what was wrong, null when nothing was
+ * @returns also what was replaced, null when nothing was
  */
 export async function openOrReplaceDatabase(
   directory: string,
-): Promise<OpenDatabase & { readonly problem: string | null }> {
+): Promise<OpenDatabase & { readonly replaced: ReplacedDatabase | null }> {
   const path = join(directory, DATABASE_FILE);
   const mark = join(directory, REBUILD_MARK);
   const marked = await Deno.readTextFile(mark).catch(() => undefined);
   if (marked === undefined) {
     try {
-      return { ...await openDatabase(path), problem: null };
+      return { ...await openDatabase(path), replaced: null };
     } catch (error) {
       if (!(error instanceof StoreError) || error.reason !== "corrupt") throw error;
-      return { ...await replaceDatabase(directory), problem: error.message };
+      return await replaceDatabase(directory, error.message);
     }
   }
-  const opened = await replaceDatabase(directory);
+  const opened = await replaceDatabase(directory, marked);
   await Deno.remove(mark);
-  return { ...opened, problem: marked };
+  return opened;
 }
 
-async function replaceDatabase(directory: string): Promise<OpenDatabase> {
+async function replaceDatabase(
+  directory: string,
+  problem: string,
+): Promise<OpenDatabase & { readonly replaced: ReplacedDatabase }> {
   const place = await freeFolder(join(directory, "damaged"));
   for (const suffix of ["", "-wal", "-shm"]) {
     const name = DATABASE_FILE + suffix;
@@ -79,7 +89,8 @@ async function replaceDatabase(directory: string): Promise<OpenDatabase> {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     });
   }
-  return await openDatabase(join(directory, DATABASE_FILE));
+  const opened = await openDatabase(join(directory, DATABASE_FILE));
+  return { ...opened, replaced: { path: join(place, DATABASE_FILE), problem } };
 }
 
 async function freeFolder(parent: string): Promise<string> {

@@ -6,18 +6,19 @@
 import { join } from "node:path";
 import { type FileLock, lockFile } from "../platform/file_lock.ts";
 import type { Crypto } from "../platform/ports.ts";
-import { RESTORED_SETTING, writeBackup } from "./backup.ts";
+import { writeBackup } from "./backup.ts";
 import { ChunkFiles } from "./chunk_files.ts";
-import { openOrReplaceDatabase, REBUILD_MARK } from "./database_file.ts";
+import { openOrReplaceDatabase, REBUILD_MARK, type ReplacedDatabase } from "./database_file.ts";
 import { sha256Hex } from "./hash.ts";
 import { SqliteBlocks, type SqliteContext } from "./sqlite_blocks.ts";
 import { SqliteChunks } from "./sqlite_chunks.ts";
+import { salvage } from "./salvage.ts";
 import { guarded, toStoreError } from "./sqlite_errors.ts";
 import { LogState } from "./sqlite_log.ts";
 import { SqliteSearch } from "./sqlite_search.ts";
 import { SqliteSettings } from "./sqlite_settings.ts";
 import { databaseProblems, settingsProblems, verifyBlocks } from "./sqlite_verify.ts";
-import { type Damage, type Store, StoreError } from "./store.ts";
+import { type Damage, RESTORED_SETTING, type Store, StoreError } from "./store.ts";
 
 /** Folder of chunk files inside the data folder. */
 export const BLOBS_FOLDER = "blobs";
@@ -36,7 +37,7 @@ export interface SqliteStoreOptions {
 /**
  * Opens the store of a data folder and holds it until `close`.
  *
- * A database that cannot be read is moved to `damaged/` and replaced by an empty one; the first `verify` says so
+ * A database that cannot be read is moved to `damaged/` and replaced by a new one with what could be salvaged; the first `verify` says so
  * (`Damage` with table "database"), and setting `RESTORED_SETTING` is true.
  *
  * @throws {StoreError} "locked" when another process holds the folder, "readOnly", "full", "tooNew" or "failed"
@@ -45,7 +46,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const { directory } = options;
   const lock = await takeLock(directory);
   try {
-    const { database, kysely, problem } = await openOrReplaceDatabase(directory);
+    const { database, kysely, replaced } = await openOrReplaceDatabase(directory);
     try {
       if (options.databasePagesMax !== undefined) {
         database.all(`PRAGMA max_page_count = ${Math.floor(options.databasePagesMax)}`);
@@ -53,7 +54,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       const context: SqliteContext = { kysely, database, log: new LogState(database) };
       const files = new ChunkFiles(join(directory, BLOBS_FOLDER));
       await files.open();
-      const store = new SqliteStore({ ...options, context, files, lock, problem });
+      const store = new SqliteStore({ ...options, context, files, lock, replaced });
       await store.start();
       return store;
     } catch (error) {
@@ -70,7 +71,7 @@ interface SqliteStoreParts extends SqliteStoreOptions {
   readonly context: SqliteContext;
   readonly files: ChunkFiles;
   readonly lock: FileLock;
-  readonly problem: string | null;
+  readonly replaced: ReplacedDatabase | null;
 }
 
 class SqliteStore implements Store {
@@ -98,10 +99,12 @@ class SqliteStore implements Store {
       "SELECT value FROM store_state WHERE key = 'cleanPosition'",
     );
     this.#cleanPosition = row?.value ?? 1;
-    const { problem } = this.#parts;
-    if (problem === null) return;
+    const { replaced } = this.#parts;
+    if (replaced === null) return;
+    const { path, problem } = replaced;
     this.#unreported.push({ table: "database", key: "node.db", problem });
     await this.chunks.adoptFiles();
+    await salvage(path, this);
     await this.settings.set({ [RESTORED_SETTING]: true });
   }
 

@@ -1,7 +1,8 @@
 /** What the store on a disk does when the disk, the folder or the database is not well. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { MANIFEST_FILE, restoreBackup, RESTORED_SETTING } from "../../store/backup.ts";
+import { MANIFEST_FILE, restoreBackup } from "../../store/backup.ts";
+import { RESTORED_SETTING } from "../../store/store.ts";
 import { SCHEMA_VERSION } from "../../store/migrations.ts";
 import { NodeSqlite } from "../../store/node_sqlite.ts";
 import { StoreError } from "../../store/store.ts";
@@ -160,6 +161,7 @@ Deno.test("sqlite store rebuilds at the next start after a check found the datab
     const store = await openStore(directory);
     const blocks = new TestAuthor("ada").writeMany(400);
     await store.blocks.put(blocks);
+    await store.settings.set({ name: "Ada" });
     await store.close();
     const path = join(directory, "node.db");
     const bytes = await Deno.readFile(path);
@@ -171,9 +173,13 @@ Deno.test("sqlite store rebuilds at the next start after a check found the datab
     assert.equal(damage[0]?.table, "database");
     await broken.close().catch((error) => assert.equal(error.reason, "corrupt"));
     const again = await openStore(directory);
-    assert.deepEqual(await again.blocks.frontiers(), []);
+    const salvaged = (await again.blocks.frontiers())[0]!.sequence;
+    assert.ok(salvaged > 10 && salvaged < 400, `${salvaged} blocks were salvaged`);
+    assert.equal(await again.settings.get("name"), "Ada");
+    assert.equal(await again.settings.get(RESTORED_SETTING), true);
     assert.equal((await again.verify({ deep: false }))[0]?.table, "database");
     await again.blocks.put(blocks);
+    assert.equal((await again.blocks.frontiers())[0]!.sequence, 400);
     assert.deepEqual(await again.verify({ deep: true }), []);
     await again.close();
   });
