@@ -118,14 +118,12 @@ export const blockPageSchema = z.strictObject({
 
 /** A query parameter that may be repeated, as a list. Where items cannot hold commas, these separate them too. */
 function list<Item extends z.ZodType>(item: Item, itemsMax: number, commas: boolean) {
-  const partsOf = (value: unknown) => commas ? String(value).split(",") : [String(value)];
-  return z.preprocess(
-    (value) =>
-      value === undefined
-        ? undefined
-        : [value].flat().flatMap(partsOf).filter((part) => part !== ""),
-    z.array(item).max(itemsMax).optional(),
-  );
+  return z.preprocess((value) => {
+    const texts = [value ?? []].flat().map(String);
+    const parts = texts.flatMap((text) => commas ? text.split(",") : [text]);
+    const stated = parts.filter((part) => part !== "");
+    return stated.length === 0 ? undefined : stated;
+  }, z.array(item).max(itemsMax).optional());
 }
 
 const flag = z.enum(["true", "false"]).transform((value) => value === "true");
@@ -139,7 +137,7 @@ export const blockQuerySchema = z.strictObject({
     description: "Repeated or separated by commas.",
   }),
   currentOnly: flag.optional().openapi({ type: "string", enum: ["true", "false"] }),
-  cursor: z.string().regex(/^[\x21-\x7e]{1,256}$/, "expected a nextCursor of an earlier page")
+  cursor: z.string().regex(/^\d{1,15}$/, "expected a nextCursor of an earlier page")
     .optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
 });

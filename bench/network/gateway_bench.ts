@@ -7,28 +7,15 @@ import { Hono } from "hono";
 import type { Figure } from "../harness.ts";
 import { createApp } from "../../gateway/app.ts";
 import { openTokens, OWNER } from "../../gateway/tokens.ts";
-import type { Clock, Random } from "../../platform/ports.ts";
+import { systemClock } from "../../platform/system_clock.ts";
+import { systemRandom } from "../../platform/system_random.ts";
 import { fakeNode } from "../../tests/gateway/fake_node.ts";
 
 const ROUNDS = 5;
 const BLOCKS = 200;
 
-const clock: Clock = {
-  wallMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  schedule(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
-
-const random: Random = {
-  bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
-  uint32: () => crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
-  below: (bound) => Math.floor(Math.random() * bound),
-  float: () => Math.random(),
-  fork: () => random,
-};
+const clock = systemClock();
+const random = systemRandom();
 
 interface Fetcher {
   fetch(request: Request): Response | Promise<Response>;

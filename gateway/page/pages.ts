@@ -98,15 +98,22 @@ export async function firstPage(
   return frame({ texts, title: texts.title, script: "page.js", body });
 }
 
-/** The page of a stranger. */
-export function loginPage(texts: Texts, expired: boolean): Html {
+/** What is to be said about a login. */
+export type LoginState = "needed" | "expired" | "done";
+
+/** The page of a stranger, and of somebody who has just logged in. */
+export function loginPage(texts: Texts, state: LoginState): Html {
+  const title = state === "done" ? texts.loginDone : texts.loginTitle;
+  const text = state === "done"
+    ? html`<a href="/">${texts.loginContinue}</a>`
+    : html`${state === "expired" ? texts.loginExpired : texts.loginText}`;
   const body = html`
     <main id="content" class="login">
-      <h1><img src="/assets/icon.svg" width="28" height="28" alt=""> ${texts.loginTitle}</h1>
-      <p>${expired ? texts.loginExpired : texts.loginText}</p>
+      <h1><img src="/assets/icon.svg" width="28" height="28" alt=""> ${title}</h1>
+      <p>${text}</p>
     </main>
   `;
-  return frame({ texts, title: texts.loginTitle, body });
+  return frame({ texts, title, body });
 }
 
 /** The API reference: a script of ours renders `/openapi.json`, nothing is fetched from elsewhere. */

@@ -49,6 +49,8 @@ export interface Texts {
   readonly loginTitle: string;
   readonly loginText: string;
   readonly loginExpired: string;
+  readonly loginDone: string;
+  readonly loginContinue: string;
   readonly status: (blocks: string, bytes: string, peers: number) => string;
   readonly open: string;
 }
@@ -118,6 +120,8 @@ const en: Texts = {
   api: "API",
   loginTitle: "Please log in",
   loginText: "Open the link that submind printed when it started. It works once, for five minutes.",
+  loginDone: "You are logged in",
+  loginContinue: "Continue",
   loginExpired: "This link was used or is too old. Ask submind for a new one.",
   status: (blocks, bytes, peers) =>
     `${blocks} blocks · ${bytes} · ${peers} ${peers === 1 ? "device" : "devices"} connected`,
@@ -191,6 +195,8 @@ const de: Texts = {
   loginTitle: "Bitte anmelden",
   loginText:
     "Öffnen Sie den Link, den submind beim Start ausgegeben hat. Er gilt einmal, fünf Minuten lang.",
+  loginDone: "Sie sind angemeldet",
+  loginContinue: "Weiter",
   loginExpired:
     "Dieser Link wurde schon benutzt oder ist zu alt. Lassen Sie sich einen neuen geben.",
   status: (blocks, bytes, peers) =>

@@ -43,13 +43,15 @@ export function pageRoutes(app: GatewayHono, parts: GatewayParts): void {
   assetRoutes(app);
 
   app.get("/", async (c) => {
-    if (c.get("principal") === undefined) return c.html(loginPage(texts(c), false), 401);
+    if (c.get("principal") === undefined) return c.html(loginPage(texts(c), "needed"), 401);
     const question = (c.req.query("q") ?? "").slice(0, 512);
     return c.html(await firstPage(node, texts(c), question));
   });
 
   app.get("/login", async (c) => {
-    if (!logins.redeem(c.req.query("code") ?? "")) return c.html(loginPage(texts(c), true), 403);
+    if (!logins.redeem(c.req.query("code") ?? "")) {
+      return c.html(loginPage(texts(c), "expired"), 403);
+    }
     const token = await tokens.mint({ subject: OWNER, scope: "full", validMs: LOGIN_VALID_MS });
     setCookie(c, COOKIE, token, {
       httpOnly: true,
@@ -60,7 +62,7 @@ export function pageRoutes(app: GatewayHono, parts: GatewayParts): void {
     });
     // Not a redirect: a Strict cookie is withheld from a navigation that began in another program.
     c.header("Refresh", "0; url=/");
-    return c.html(loginPage(texts(c), false));
+    return c.html(loginPage(texts(c), "done"));
   });
 
   app.get("/page/blocks", async (c) => c.html(await newestBlocks(node, texts(c))));

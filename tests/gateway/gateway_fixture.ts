@@ -1,6 +1,7 @@
 /** A gateway on a fake node, with a clock that the test moves and tokens that the test minted. */
 import assert from "node:assert/strict";
-import type { Clock, Log, Random } from "../../platform/ports.ts";
+import type { Clock, Log } from "../../platform/ports.ts";
+import { systemRandom } from "../../platform/system_random.ts";
 import { createApp, type Gateway } from "../../gateway/app.ts";
 import type { GatewayLimits } from "../../gateway/environment.ts";
 import { openTokens, OWNER, type Scope, type Tokens } from "../../gateway/tokens.ts";
@@ -34,13 +35,7 @@ export function manualClock(): ManualClock {
 }
 
 /** The system's generator; tests of the gateway need no reproducible secrets. */
-export const random: Random = {
-  bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
-  uint32: () => crypto.getRandomValues(new Uint32Array(1))[0]!,
-  below: (bound) => Math.floor(Math.random() * bound),
-  float: () => Math.random(),
-  fork: () => random,
-};
+export const random = systemRandom();
 
 export const silent: Log = { write: () => {} };
 

@@ -65,7 +65,7 @@ Deno.test("pages of blocks continue where the last one ended and filters narrow 
     }
     assert.deepEqual(seen, ids.toReversed());
     const garden = await answer(
-      await fixture.request("/v1/blocks?topic=garden&kinds=put,supersede&currentOnly=true"),
+      await fixture.request("/v1/blocks?topic=garden&kinds=put,supersede&kinds=&currentOnly=true"),
       200,
       schemas.blockPageSchema,
     );
@@ -188,6 +188,8 @@ Deno.test("queries that are out of bounds or unknown are refused with the field 
         ["/v1/blocks?limit=501", "query.limit"],
         ["/v1/blocks?sort=asc", "query.sort"],
         ["/v1/blocks?author=me", "query.author"],
+        ["/v1/blocks?cursor=newest", "query.cursor"],
+        ["/v1/blocks?kinds=put,putt", "query.kinds.1"],
         ["/v1/blocks?limit=1&limit=2", "query.limit"],
         ["/v1/search", "query.text"],
         [`/v1/search?text=${"x".repeat(513)}`, "query.text"],

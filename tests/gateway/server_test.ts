@@ -1,20 +1,13 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { isLoopback, startGateway } from "../../gateway/server.ts";
-import type { Clock } from "../../platform/ports.ts";
+import { systemClock } from "../../platform/system_clock.ts";
 import { openTokens } from "../../gateway/tokens.ts";
 import { fakeNode } from "./fake_node.ts";
 import { random, silent } from "./gateway_fixture.ts";
 
 /** Real time: these tests talk over real sockets on loopback. */
-const clock: Clock = {
-  wallMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  schedule(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
+const clock = systemClock();
 
 async function withOptions(
   test: (
