@@ -115,7 +115,8 @@ function onHandshake(
   const invite = run === undefined
     ? undefined
     : findOpen(context, state, (one) => one.inviteId === run.inviteId);
-  if (run === undefined || run.machine === null || invite === undefined) {
+  const late = run !== undefined && context.monotonicMs() - run.startedMs > LIMITS.runMs;
+  if (run === undefined || run.machine === null || invite === undefined || late) {
     return request.refuse(NO_INVITE);
   }
   const step = continueInviting(run.machine, message);

@@ -2,8 +2,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { RendezvousReply } from "../../platform/transport.ts";
-import { codeTicket, parseInvite } from "../../protocols/pairing/invite.ts";
-import { startJoining } from "../../protocols/pairing/joiner.ts";
+import { deviceIdOf, type MeshId } from "../../protocols/ids.ts";
+import { codeTicket, formatLink, linkTicket, parseInvite } from "../../protocols/pairing/invite.ts";
+import { sealAt } from "../../protocols/pairing/transcript.ts";
+import { decodeRequest, encodeMessage } from "../../protocols/pairing/wire.ts";
+import { inviterSide } from "../protocols/pairing/support.ts";
+import { continueJoining, startJoining } from "../../protocols/pairing/joiner.ts";
 import { nodeSigner } from "../../platform/node_crypto.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import { crypto, TestClock, TestNetwork, type TestNode, testNode } from "./pairing_support.ts";
@@ -296,4 +300,100 @@ Deno.test("invites are bounded in number and time", () =>
     for (let index = 0; index < 32; index++) await hub.invite();
     await assert.rejects(hub.invite(), /32 invites are open/);
     assert.equal(new Set((await hub.invites()).map((one) => one.inviteId)).size, 32);
+  }));
+
+Deno.test("a sealed message that was sent before is refused", () =>
+  inWorld(async ({ clock, network, node }) => {
+    const [hub, phone] = [node("hub"), node("phone")];
+    await phone.accept((await hub.invite()).link);
+    await clock.advance(5_000);
+    const polls = network.sent.filter((one) => {
+      const request = decodeRequest(one.body);
+      return request.ok && request.message.type === "sealed";
+    });
+    assert.ok(polls.length >= 3);
+    const replies: string[] = [];
+    for (const old of polls.slice(0, 2)) {
+      network.ask("hub", "recorder", old.body, (reply) => void replies.push(reply.type));
+    }
+    await clock.advance(0);
+    assert.deepEqual(replies, ["refused", "refused"]);
+    assert.equal((await only(hub)).phase, "confirming");
+  }));
+
+Deno.test("an invite that expires during the handshake lets nobody in", () =>
+  inWorld(async ({ clock, network, node }) => {
+    const hub = node("hub");
+    // Longer than the minute after which closed invites are swept, so that only the check at use can notice.
+    const invite = await hub.invite(65_000);
+    await clock.advance(61_000);
+    const ticket = codeTicket(crypto, invite.code.replace("-", ""));
+    const signer = nodeSigner(new Uint8Array(32).fill(1));
+    const random = seededRandom("late");
+    const hello = startJoining({
+      crypto,
+      random,
+      signer,
+      displayName: "late",
+      ticket,
+      inviter: null,
+    });
+    const replies: RendezvousReply[] = [];
+    const ask = async (body: Uint8Array) => {
+      network.ask("hub", "late", body, (reply) => void replies.push(reply));
+      await clock.advance(0);
+      return replies.at(-1)!;
+    };
+    const welcome = await ask(hello.request);
+    assert.ok(welcome.type === "reply");
+    const share = continueJoining(hello.state, welcome.body);
+    assert.ok(share.type === "send");
+    await clock.advance(5_000);
+    assert.equal((await ask(share.request)).type, "refused");
+  }));
+
+Deno.test("a joiner adopts nothing before its own person has confirmed", () =>
+  inWorld(async ({ clock, network, node }) => {
+    const phone = node("phone");
+    const secret = new Uint8Array(16).fill(8);
+    const inviteId = new Uint8Array(8).fill(1);
+    const signer = nodeSigner(new Uint8Array(32).fill(2));
+    const answer = inviterSide({
+      crypto,
+      random: seededRandom("pushy"),
+      signer,
+      displayName: "pushy",
+      mesh: "ab".repeat(32) as MeshId,
+      role: "submind",
+      ticket: linkTicket(crypto, inviteId, secret),
+    });
+    let paired: Extract<ReturnType<typeof answer>, { type: "paired" }>["paired"] | undefined;
+    network.of("pushy").serve("pair", (request) => {
+      const message = decodeRequest(request.body);
+      assert.ok(message.ok);
+      if (message.message.type !== "sealed") {
+        const step = answer(request.body);
+        assert.ok(step.type === "reply" || step.type === "paired");
+        if (step.type === "paired") paired = step.paired;
+        return request.reply(step.reply);
+      }
+      const { counter } = message.message;
+      const { session, keys } = paired!;
+      const plaintext = encodeMessage({ type: "admitted", pages: 1 });
+      const sealed = sealAt(crypto, { key: keys.inviter, session, counter, plaintext });
+      request.reply(encodeMessage({ type: "sealed", counter, sealed }));
+    });
+    const link = formatLink({
+      inviteId,
+      inviter: deviceIdOf(signer.publicKey),
+      addresses: ["pushy"],
+      secret,
+      expiresAtMs: clock.wallMs() + 60_000,
+    });
+    await phone.accept(link);
+    await clock.advance(5_000);
+    const one = await only(phone);
+    assert.equal(one.phase, "failed");
+    assert.match(one.problem!, /before its person had confirmed/);
+    assert.deepEqual(phone.joined, []);
   }));

@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { codeTicket, linkTicket } from "../../../protocols/pairing/invite.ts";
-import { startJoining } from "../../../protocols/pairing/joiner.ts";
+import { continueInviting, welcomeJoiner } from "../../../protocols/pairing/inviter.ts";
+import {
+  continueJoining,
+  type JoinerStep,
+  startJoining,
+} from "../../../protocols/pairing/joiner.ts";
+import { signedText, wordsOf } from "../../../protocols/pairing/transcript.ts";
 import { decodeRequest, encodeMessage } from "../../../protocols/pairing/wire.ts";
 import {
   crypto,
@@ -12,6 +18,7 @@ import {
   joinerOptions,
   mesh,
   pair,
+  signerFor,
   ticket,
 } from "./support.ts";
 
@@ -168,4 +175,67 @@ Deno.test("requests out of turn fail", () => {
     sealed: new Uint8Array(16),
   });
   assert.equal(answer(proof).type, "failed");
+});
+
+Deno.test("an inviter cannot open another identity than it committed to", () => {
+  const options = inviterOptions("hub", ticket);
+  let joiner: JoinerStep = startJoining(joinerOptions("phone", ticket));
+  assert.ok(joiner.type === "send");
+  const hello = decodeRequest(joiner.request);
+  assert.ok(hello.ok && hello.message.type === "hello");
+  const welcome = welcomeJoiner(options, hello.message);
+  joiner = continueJoining(joiner.state, welcome.reply);
+  assert.ok(joiner.type === "send");
+  const share = decodeRequest(joiner.request);
+  assert.ok(share.ok && share.message.type === "share");
+  const shared = continueInviting(welcome.state, share.message);
+  assert.ok(shared.type === "reply" && shared.state.phase === "shared");
+  joiner = continueJoining(joiner.state, shared.reply);
+  assert.ok(joiner.type === "send");
+  const proof = decodeRequest(joiner.request);
+  assert.ok(proof.ok && proof.message.type === "proof");
+  // Having seen the joiner's blind, a searcher for equal words would now choose among identities.
+  const blind = new Uint8Array(32).fill(9);
+  const changed = { ...shared.state, opening: { ...shared.state.opening, blind } };
+  const proven = continueInviting(changed, proof.message);
+  assert.ok(proven.type === "paired");
+  joiner = continueJoining(joiner.state, proven.reply);
+  assert.ok(joiner.type === "failed");
+  assert.match(joiner.reason, /prove who it is/);
+});
+
+Deno.test("nobody can claim a key that is not theirs, on either side", () => {
+  const victim = signerFor("victim").publicKey;
+  const thief = joinerOptions("thief", ticket);
+  const claiming = { ...thief, signer: { publicKey: victim, sign: thief.signer.sign } };
+  assert.equal(pair(claiming, inviterOptions("hub", ticket)).inviter.type, "failed");
+  const hub = inviterOptions("thief", ticket);
+  const impostor = { ...hub, signer: { publicKey: victim, sign: hub.signer.sign } };
+  assert.equal(pair(joinerOptions("phone", ticket), impostor).joiner.type, "failed");
+});
+
+Deno.test("a signature of one side is none of the other", () => {
+  const transcript = new Uint8Array(32);
+  assert.notDeepEqual(signedText("joiner", transcript), signedText("inviter", transcript));
+});
+
+Deno.test("the words depend on everything both sides brought in, and not on signatures", () => {
+  const bytes = (value: number) => new Uint8Array(32).fill(value);
+  const opening = (blind: number, identity: number, signature = 0) => ({
+    blind: bytes(blind),
+    identity: bytes(identity),
+    signature: bytes(signature),
+  });
+  const words = (transcript: number, joiner: ReturnType<typeof opening>, inviter = opening(3, 4)) =>
+    wordsOf(crypto, { transcript: bytes(transcript), joiner, inviter }).join(" ");
+  const base = words(0, opening(1, 2));
+  const others = [
+    words(9, opening(1, 2)),
+    words(0, opening(9, 2)),
+    words(0, opening(1, 9)),
+    words(0, opening(1, 2), opening(9, 4)),
+    words(0, opening(1, 2), opening(3, 9)),
+  ];
+  assert.equal(new Set([base, ...others]).size, 6);
+  assert.equal(words(0, opening(1, 2, 7), opening(3, 4, 8)), base);
 });
