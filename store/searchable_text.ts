@@ -169,7 +169,8 @@ function withoutElement(html: string, name: string): string {
     const close = open < 0 ? -1 : lower.indexOf(`</${name}`, open);
     if (close < 0) break;
     kept.push(html.slice(from, open), " ");
-    from = close + name.length + 2;
+    // The closing tag stays; it goes with all other tags.
+    from = close;
   }
   kept.push(html.slice(from));
   return kept.join("");
