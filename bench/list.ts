@@ -1,0 +1,15 @@
+/** Every bench by name, for `deno task bench`. Modules are loaded when they run, so that one does not slow down another. */
+import type { Figure } from "./harness.ts";
+
+export interface BenchModule {
+  /** Measures. `quick` is the small size, which also runs in the tests. */
+  run(options: { readonly quick: boolean }): Promise<readonly Figure[]>;
+}
+
+export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
+  crypto: () => import("./micro/crypto_bench.ts"),
+  store: () => import("./micro/store_bench.ts"),
+  search: () => import("./micro/search_bench.ts"),
+  gateway: () => import("./network/gateway_bench.ts"),
+  discovery: () => import("./network/discovery_bench.ts"),
+};

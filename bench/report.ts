@@ -1,0 +1,68 @@
+/** Figures as lines for machines, tables for people, and the section of `docs/benchmarks.md` between its two marks. Pure. */
+import type { Figure } from "./harness.ts";
+
+/** Where the measured section of the document begins and ends. */
+export const MARKS = ["<!-- figures: begin -->", "<!-- figures: end -->"] as const;
+
+/** What was measured, on what, when and how. */
+export interface Report {
+  readonly machine: string;
+  /** ISO date. */
+  readonly date: string;
+  readonly command: string;
+  readonly figures: readonly Figure[];
+}
+
+/** One line of JSON: always the same five keys, and a note where there is one. */
+export function figureLine(figure: Figure): string {
+  const { name, value, unit, limit = null, ratio = null, note } = figure;
+  return JSON.stringify({
+    name,
+    value,
+    unit,
+    limit,
+    ratio,
+    ...(note === undefined || note === "" ? {} : { note }),
+  });
+}
+
+/** Few digits, enough to compare: three significant ones below 1,000, whole numbers above. */
+export function formatNumber(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  return Math.abs(value) >= 1_000
+    ? Math.round(value).toLocaleString("en")
+    : String(Number(value.toPrecision(3)));
+}
+
+/** The measured section in Markdown, without its marks. */
+export function reportMarkdown(report: Report): string {
+  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+  const rows = report.figures.map(({ name, value, unit, limit, ratio, note }) =>
+    `| ${
+      [
+        cell(name),
+        `${formatNumber(value)} ${unit}`,
+        limit === undefined ? "" : formatNumber(limit),
+        ratio === undefined ? "" : formatNumber(ratio),
+        cell(note ?? ""),
+      ].join(" | ")
+    } |`
+  );
+  return [
+    `Measured on ${report.date} with \`${report.command}\` on ${report.machine}.`,
+    "",
+    "| figure | value | limit | ratio | note |",
+    "|---|---|---|---|---|",
+    ...rows,
+  ].join("\n");
+}
+
+/** The document with its measured section replaced, or with one at its end when it has none. */
+export function withReport(document: string, report: Report): string {
+  const [begin, end] = MARKS;
+  const section = `${begin}\n${reportMarkdown(report)}\n${end}`;
+  const from = document.indexOf(begin);
+  const to = document.indexOf(end);
+  if (from === -1 || to < from) return `${document.trimEnd()}\n\n${section}\n`;
+  return document.slice(0, from) + section + document.slice(to + end.length);
+}
