@@ -80,14 +80,39 @@ const HEADING = /^ {0,3}#{1,6}[ \t]+(.+)$/;
 function fromMarkdown(raw: string): SearchableText {
   const frontMatter = FRONT_MATTER.exec(raw);
   const content = frontMatter === null ? raw : raw.slice(frontMatter[0].length);
-  const text = content
-    // Links and images: what is read stays, the address goes.
-    .replace(/!?\[([^\]\n]{0,200})\]\([^)\n]{0,500}\)/g, "$1")
+  const text = withoutAddresses(content)
     .replace(/^ {0,3}(?:#{1,6}|>|[-*+]|\d{1,9}[.)])[ \t]+/gm, "")
     .replace(/[*_`~]{1,3}/g, "");
   const named = /^title:[ \t]*(.{1,200})$/m.exec(frontMatter?.[1] ?? "")?.[1];
   const title = named?.replace(/^["']|["']$/g, "") ?? firstHeading(content) ?? firstLine(text);
   return { title: title.replace(/[*_`~]{1,3}/g, ""), text };
+}
+
+const LABEL_MAX = 200;
+const ADDRESS_MAX = 500;
+
+/** Links and images: what is read stays, the address goes. A pattern would look from every bracket; this looks around "](" only. */
+function withoutAddresses(markdown: string): string {
+  const kept: string[] = [];
+  let from = 0;
+  let middle = markdown.indexOf("](");
+  while (middle >= 0) {
+    const label = markdown.slice(Math.max(from, middle - LABEL_MAX), middle);
+    const address = markdown.slice(middle + 2, middle + 2 + ADDRESS_MAX);
+    const open = label.lastIndexOf("[");
+    const close = address.indexOf(")");
+    const isLink = open >= 0 && close >= 0 && !label.includes("\n", open) &&
+      !address.slice(0, close).includes("\n");
+    if (isLink) {
+      const start = middle - label.length + open;
+      const isImage = start > from && markdown.charAt(start - 1) === "!";
+      kept.push(markdown.slice(from, isImage ? start - 1 : start), label.slice(open + 1));
+      from = middle + 2 + close + 1;
+    }
+    middle = markdown.indexOf("](", isLink ? from : middle + 2);
+  }
+  kept.push(markdown.slice(from));
+  return kept.join("");
 }
 
 function firstHeading(markdown: string): string | undefined {

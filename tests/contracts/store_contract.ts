@@ -286,7 +286,7 @@ export function storeContract(name: string, makePlace: () => Promise<StorePlace>
     const { hits } = await store.search.search({ text: "harvest", limit: 10, offset: 0 });
     assert.deepEqual(hits.map((hit) => hit.blockId), [blocks[1]!.id, blocks[0]!.id]);
     assert.ok(hits[0]!.score > hits[1]!.score);
-    assert.match(hits[1]!.snippet, /\u0002harvest\u0003/);
+    assert.ok(hits[1]!.snippet.includes("\u0002harvest\u0003"));
     assert.deepEqual(
       { ...hits[0]!, snippet: "", score: 0 },
       {
