@@ -58,6 +58,8 @@ export function openDoor(options: DoorOptions): Door {
     duration: limits.rateWindowMs / 1000,
   });
   let concurrent = 0;
+  // Ends what still waits for its handler when the door closes.
+  const waiting = new Set<() => void>();
 
   async function handle(request: Request, address: string): Promise<Response> {
     const { pathname } = new URL(request.url);
@@ -114,12 +116,15 @@ export function openDoor(options: DoorOptions): Door {
     return await new Promise<Response>((resolve) => {
       const cancel = clock.schedule(
         limits.handlerTimeoutMs,
-        () => resolve(problem(504, `No answer within ${limits.handlerTimeoutMs} ms`)),
+        () => settle(problem(504, `No answer within ${limits.handlerTimeoutMs} ms`)),
       );
       const settle = (response: Response) => {
         cancel();
+        waiting.delete(giveUp);
         resolve(response);
       };
+      const giveUp = () => settle(problem(503, "Closing"));
+      waiting.add(giveUp);
       try {
         handler({
           from: address,
@@ -148,7 +153,14 @@ export function openDoor(options: DoorOptions): Door {
   } catch (cause) {
     throw doorError(options, cause);
   }
-  return { port: server.addr.port, close: () => server.shutdown() };
+  return {
+    port: server.addr.port,
+    async close() {
+      const stopped = server.shutdown();
+      for (const giveUp of [...waiting]) giveUp();
+      await stopped;
+    },
+  };
 }
 
 function health(request: Request): Response {
