@@ -188,7 +188,7 @@ export interface SettingsRepository {
 
 /** A stored thing that does not match its hash or cannot be read. */
 export interface Damage {
-  readonly table: "blocks" | "chunks" | "search" | "settings" | "database";
+  readonly table: "blocks" | "chunks" | "settings" | "database";
   /** Block id, chunk hash, key or page. */
   readonly key: string;
   readonly problem: string;
