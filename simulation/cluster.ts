@@ -49,9 +49,9 @@ export class Cluster {
   }
 
   /** Adds a node and starts it. */
-  addNode(
+  async addNode(
     options: { readonly segment?: string; readonly staticPeers?: readonly string[] } = {},
-  ): SimulatedNode {
+  ): Promise<SimulatedNode> {
     const node = new SimulatedNode({
       ...options,
       world: this.world,
@@ -62,31 +62,34 @@ export class Cluster {
     });
     this.nodes.push(node);
     this.#byHost.set(node.station.host, node);
-    node.start();
+    await node.start();
     return node;
   }
 
   /** The first node founds a mesh and admits the others, who adopt it, as if each had been paired. */
-  async formMesh(role: Role = "submind", nodes: readonly SimulatedNode[] = this.nodes) {
+  async formMesh(
+    role: Role = "submind",
+    nodes: readonly SimulatedNode[] = this.nodes,
+  ): Promise<MeshId> {
     const [founder, ...others] = nodes;
-    const mesh = await this.#members<MeshId>(
-      founder!,
-      (replyTo) => ({ type: "foundMesh", replyTo }),
+    const mesh = await this.world.wait(
+      this.#members<MeshId>(founder!, (replyTo) => ({ type: "foundMesh", replyTo })),
     );
     let blocks: readonly Block[] = [];
     for (const node of others) {
-      blocks = await this.#members<readonly Block[]>(founder!, (replyTo) => ({
+      const admitting = this.#members<readonly Block[]>(founder!, (replyTo) => ({
         type: "admit",
         deviceId: node.deviceId,
         displayName: node.name,
         role,
         replyTo,
       }));
+      blocks = await this.world.wait(admitting);
     }
     const joins = others.map((node) =>
       this.#members<MeshId>(node, (replyTo) => ({ type: "joinMesh", mesh, blocks, replyTo }))
     );
-    await this.world.wait(Promise.all(joins), ANSWER_MS);
+    await this.world.wait(Promise.all(joins));
     return mesh;
   }
 
@@ -126,8 +129,11 @@ export class Cluster {
     command: (replyTo: Ref<Outcome<T>>) => MembersCommand,
   ): Promise<T> {
     const { system, refs } = node.running;
-    const asking = system.ask<MembersCommand, Outcome<T>>(refs.members, command, ANSWER_MS);
-    const outcome = await this.world.wait(asking, ANSWER_MS * 2);
+    const outcome = await system.ask<MembersCommand, Outcome<T>>(
+      refs.members,
+      command,
+      ANSWER_MS,
+    );
     if (outcome.type === "unknown") throw new Error(`${node.name} did not answer`);
     if (outcome.value.type === "refused") throw new Error(outcome.value.message);
     return outcome.value.value;

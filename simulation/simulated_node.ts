@@ -95,8 +95,8 @@ export class SimulatedNode {
     return this.#running?.registry ?? null;
   }
 
-  /** Starts the node on what its disk holds. */
-  start(): void {
+  /** Starts the node on what its disk holds, looking for damage first, as a real node does. No virtual time passes. */
+  async start(): Promise<void> {
     invariant(this.#running === undefined, () => `Node ${this.name} runs already`);
     const { network, crypto, nodeAt } = this.#options;
     const { device, station } = this;
@@ -110,6 +110,7 @@ export class SimulatedNode {
       onFailed: (error) => device.log.write("error", "node failed", { error: String(error) }),
     });
     const store = openMemoryStore({ disk: this.disk });
+    const damage = await store.verify({ deep: false });
     const refs = nodeRefs(NODE_KEY);
     const running: Running = {
       system,
@@ -128,7 +129,7 @@ export class SimulatedNode {
         displayName: this.name,
         version: "simulated",
         rendezvousAddresses: () => [this.address],
-        damage: [],
+        damage,
         onStop: () => this.#stop(),
       }),
     };

@@ -7,6 +7,7 @@
 import { setImmediate } from "node:timers";
 import type { TaskOutcome } from "../actors/kernel/actor.ts";
 import { runTask, type Turn } from "../actors/kernel/dispatcher.ts";
+import { invariant } from "../platform/invariant.ts";
 import type { Log, Random } from "../platform/ports.ts";
 import { seededRandom } from "../platform/seeded_random.ts";
 import { Device } from "./device.ts";
@@ -40,6 +41,7 @@ export class World {
   #tasks: StartedTask[] = [];
   #nowMs = 0;
   #outsideCalled = false;
+  #living = false;
   /** Events and turns since the beginning. */
   steps = 0;
   tasks = 0;
@@ -115,6 +117,16 @@ export class World {
   }
 
   async #live(untilMs: number, enough: () => boolean): Promise<void> {
+    invariant(!this.#living, "Cannot advance: the world is advanced by someone else already");
+    this.#living = true;
+    try {
+      await this.#liveUntil(untilMs, enough);
+    } finally {
+      this.#living = false;
+    }
+  }
+
+  async #liveUntil(untilMs: number, enough: () => boolean): Promise<void> {
     while (!enough()) {
       this.#takeTurns();
       if (this.#outsideCalled) {

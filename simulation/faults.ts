@@ -1,0 +1,136 @@
+/** What goes wrong in a world, chosen by its seed. Every fault is undone by `end`, after which checkers demand order. */
+import type { Cluster } from "./cluster.ts";
+import type { SimulatedNode } from "./simulated_node.ts";
+
+export type FaultKind =
+  /** Power fails; the node comes back later with what its disk made durable. */
+  | "crash"
+  /** The devices fall into two groups that do not reach each other. */
+  | "partition"
+  /** Two devices do not reach each other. */
+  | "cut"
+  | "slowDisk"
+  | "fullDisk"
+  /** One stored row changes under the node's feet; it finds out by verifying. */
+  | "corruptRow"
+  /** The wall clock jumps, and the clocks run at another speed. */
+  | "wrongClock"
+  /** Some frames arrive with a flipped bit. */
+  | "corruptFrames";
+
+export const FAULT_KINDS: readonly FaultKind[] = [
+  "crash",
+  "partition",
+  "cut",
+  "slowDisk",
+  "fullDisk",
+  "corruptRow",
+  "wrongClock",
+  "corruptFrames",
+];
+
+/** Injects faults into one cluster. */
+export class Faults {
+  readonly #cluster: Cluster;
+  /** What was done, for people: "12.3 s crash n4". */
+  readonly history: string[] = [];
+  /** Nodes whose rows were damaged: they verify before the faults end. */
+  readonly #damaged = new Set<SimulatedNode>();
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  /** Lets one fault of a random one of `kinds` happen. */
+  inject(kinds: readonly FaultKind[]): void {
+    const { random } = this.#cluster;
+    const kind = kinds[random.below(kinds.length)]!;
+    const node = this.#cluster.anyNodeUp();
+    if (node === undefined) return;
+    this.#note(kind, node);
+    switch (kind) {
+      case "crash":
+        return node.crash(random.below(2) === 0);
+      case "partition":
+        return this.#partition();
+      case "cut":
+        return this.#cluster.network.cut(node.station, this.#otherThan(node).station);
+      case "slowDisk":
+        node.device.slowness = 50;
+        return;
+      case "fullDisk":
+        node.disk.faults.full = true;
+        return;
+      case "corruptRow":
+        return this.#corruptRow(node);
+      case "wrongClock":
+        node.device.wallSkewMs = (random.float() - 0.5) * 4 * 3_600_000;
+        node.device.rate = 0.98 + random.float() * 0.04;
+        return;
+      case "corruptFrames":
+        return this.#cluster.network.corruptFrames(node.station, 0.02);
+      default:
+        kind satisfies never;
+    }
+  }
+
+  /** Lets some nodes that are down come back, each with `probability`. */
+  async restartSome(probability: number): Promise<void> {
+    for (const node of this.#cluster.nodes) {
+      if (node.isUp || this.#cluster.random.float() >= probability) continue;
+      this.#note("restart", node);
+      await node.start();
+    }
+  }
+
+  /** Ends partitions and cuts now and then, so that the network changes its shape. */
+  heal(): void {
+    this.#cluster.network.heal();
+    this.history.push(`${seconds(this.#cluster)} heal`);
+  }
+
+  /** Ends all faults and brings every node back. Clocks stay wrong: order must not need right clocks. */
+  async end(): Promise<void> {
+    this.heal();
+    for (const node of this.#cluster.nodes) {
+      node.disk.faults = {};
+      node.device.slowness = 1;
+    }
+    await this.restartSome(1);
+    // What changed under a node's feet only its own check can find.
+    await this.#cluster.world.advance(1_000);
+    for (const node of this.#damaged) {
+      await this.#cluster.world.wait(node.handle.verifyStore());
+    }
+    this.#damaged.clear();
+  }
+
+  #partition(): void {
+    const { random, network, nodes } = this.#cluster;
+    const groups: SimulatedNode[][] = [[], []];
+    for (const node of nodes) groups[random.below(2)]!.push(node);
+    network.partition(groups.map((group) => group.map(({ station }) => station)));
+  }
+
+  #corruptRow(node: SimulatedNode): void {
+    const ids = [...node.disk.tables.blocks.keys()];
+    if (ids.length === 0) return;
+    const block = ids[this.#cluster.random.below(ids.length)]!;
+    const part = this.#cluster.random.below(2) === 0 ? "header" : "payload";
+    if (node.disk.corrupt({ block, part })) this.#damaged.add(node);
+  }
+
+  #otherThan(node: SimulatedNode): SimulatedNode {
+    const { nodes, random } = this.#cluster;
+    const others = nodes.filter((other) => other !== node);
+    return others[random.below(Math.max(1, others.length))] ?? node;
+  }
+
+  #note(what: string, node: SimulatedNode): void {
+    this.history.push(`${seconds(this.#cluster)} ${what} ${node.name}`);
+  }
+}
+
+function seconds(cluster: Cluster): string {
+  return `${(cluster.world.nowMs / 1_000).toFixed(1)} s`;
+}
