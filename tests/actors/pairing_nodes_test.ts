@@ -18,7 +18,8 @@ for (const form of ["link", "code"] as const) {
   Deno.test(`two simulated nodes pair by ${form}, become one mesh and sync`, async () => {
     const cluster = new Cluster({ seed: `pairing by ${form}` });
     const { world } = cluster;
-    const [hub, phone] = [cluster.addNode().handle, cluster.addNode().handle];
+    const hub = (await cluster.addNode()).handle;
+    const phone = (await cluster.addNode()).handle;
     await world.advance(5_000);
     const invite = value(await world.wait(hub.createInvite({ role: "submind" })));
     value(await world.wait(phone.acceptInvite(invite[form])));
