@@ -76,12 +76,14 @@ async function runAdd(context: CommandContext, found: AddArguments) {
       progress.stop();
     }
   };
+  const changes = found.watch
+    ? (await import("../ingest/watch.ts")).watchTargets(targets, context.clock, context.interrupted)
+    : null;
   const summary = await addAll(targets);
   report(context, summary);
-  if (!found.watch) return summary.failed ? EXIT.failed : EXIT.ok;
-  const { watchTargets } = await import("../ingest/watch.ts");
+  if (changes === null) return summary.failed ? EXIT.failed : EXIT.ok;
   context.output.note(context.texts.add.watching);
-  for await (const changed of watchTargets(targets, context.clock, context.interrupted)) {
+  for await (const changed of changes) {
     const again = await addAll(changed);
     if (again.added + again.superseded + again.removed > 0) report(context, again);
   }

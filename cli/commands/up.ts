@@ -76,8 +76,18 @@ function overridesOf(found: UpArguments): Record<string, unknown> {
   };
 }
 
+/** The configuration; in a terminal without a log file only warnings are logged, because the events say the rest. */
+function configFor(context: CommandContext, found: UpArguments): Config {
+  const overrides = overridesOf(found);
+  const config = configOf(context, overrides);
+  const outcome = configOutcomeOf(context, overrides);
+  const untold = outcome.type === "loaded" && outcome.origins["log.level"] === "default";
+  const seen = context.output.terminal.errIsTerminal && config.log.file === "";
+  return untold && seen ? { ...config, log: { ...config.log, level: "warning" } } : config;
+}
+
 async function runUp(context: CommandContext, found: UpArguments) {
-  const config = configOf(context, overridesOf(found));
+  const config = configFor(context, found);
   const present = readNodeFile(config.dataDirectory);
   if (present.type === "found") {
     throw new CliError(context.texts.up.already(config.dataDirectory, present.node.pid), {

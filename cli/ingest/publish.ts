@@ -39,10 +39,7 @@ export function createPublisher(client: NodeClient, nonce: string): Publisher {
     payloadHash,
     async publish(drafts) {
       for (const draft of drafts) {
-        // Tags of a raw upload stand in its address, where a comma separates them: then base64 it is.
-        const raw = draft.body.length > INLINE_BODY_BYTES_MAX &&
-          !draft.tags.some((tag) => tag.includes(","));
-        if (raw) {
+        if (draft.body.length > INLINE_BODY_BYTES_MAX) {
           await flush();
           await client.addRaw(draft, nextKey());
           continue;

@@ -8,14 +8,28 @@ const SETTLED_MS = 300;
 /** A file that never settles (a log) is added at least this often. */
 const SETTLED_MS_MAX = 5_000;
 
-/** Yields the targets that changed, again and again until `signal` is aborted. */
-export async function* watchTargets(
+/**
+ * Yields the targets that changed, again and again until `signal` is aborted. Watching begins with this call, not with the
+ * first step of the iteration: what changes while the first adding is under way is not missed.
+ */
+export function watchTargets(
   targets: readonly AddTarget[],
   clock: Clock,
   signal: AbortSignal,
 ): AsyncGenerator<readonly AddTarget[]> {
   const paths = targets.flatMap((target) => target.type === "path" ? [target.path] : []);
-  const watcher = Deno.watchFs(paths);
+  return settled({ watcher: Deno.watchFs(paths), targets, clock, signal });
+}
+
+async function* settled(
+  options: {
+    readonly watcher: Deno.FsWatcher;
+    readonly targets: readonly AddTarget[];
+    readonly clock: Clock;
+    readonly signal: AbortSignal;
+  },
+): AsyncGenerator<readonly AddTarget[]> {
+  const { watcher, targets, clock, signal } = options;
   const stop = () => watcher.close();
   signal.addEventListener("abort", stop, { once: true });
   const changed = new Set<string>();
