@@ -127,9 +127,9 @@ function reload(context: Ctx, state: PublisherState, deps: PublisherDependencies
 function readLog(context: Ctx, deps: PublisherDependencies): void {
   context.perform(
     async (): Promise<LoadedLog> => {
-      const frontiers = await deps.store.blocks.frontiers();
       return {
-        head: frontiers.find((frontier) => frontier.author === deps.self) ?? null,
+        // Not the frontier: that ends before a block that was set aside as damaged, and its sequence is used.
+        head: await deps.store.blocks.head(deps.self) ?? null,
         restored: await deps.store.settings.get(RESTORED_SETTING) === true,
       };
     },

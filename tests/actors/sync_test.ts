@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import type { Interest } from "../../actors/handle.ts";
+import type { SyncCommand } from "../../actors/sync/commands.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
 import { inSync, plug, TestNode, unplug } from "./replication_harness.ts";
 
@@ -68,14 +70,11 @@ Deno.test("a chunked body arrives whole, also when the wire is cut in the middle
 
 Deno.test("payloads outside the interest stay away until the interest widens", async () => {
   const [a, b] = await pair();
-  await b.ask(
-    b.refs.sync,
-    (replyTo) => ({
-      type: "setInterest",
-      interest: { topics: ["notes"], bodyBytesMax: 1000 },
-      replyTo,
-    }),
-  );
+  await b.ask<SyncCommand, Interest | null>(b.refs.sync, (replyTo) => ({
+    type: "setInterest",
+    interest: { topics: ["notes"], bodyBytesMax: 1000 },
+    replyTo,
+  }));
   const blocks = await a.publish([
     { topic: "notes/garden", body: text("wanted") },
     { topic: "photos", body: text("other topic") },
@@ -88,7 +87,10 @@ Deno.test("payloads outside the interest stay away until the interest widens", a
       block?.payload !== null
     );
   assert.deepEqual(await held(), [true, false, false]);
-  await b.ask(b.refs.sync, (replyTo) => ({ type: "setInterest", interest: null, replyTo }));
+  await b.ask<SyncCommand, Interest | null>(
+    b.refs.sync,
+    (replyTo) => ({ type: "setInterest", interest: null, replyTo }),
+  );
   for (let i = 0; i < 200 && (await held()).includes(false); i++) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
