@@ -248,3 +248,16 @@ function mutate(original: Uint8Array, edits: readonly Edit[]): Uint8Array {
   }
   return Uint8Array.from(bytes);
 }
+
+Deno.test("a second form of the same block is refused: longer heads, bytes behind it", () => {
+  const block = testBlock(author);
+  // Position 4, the sequence 1, written in two bytes.
+  const at = 2 + 34 + 34;
+  assert.equal(block.headerBytes[at], 1);
+  const longer = [...block.headerBytes.subarray(0, at), 0x18, 1];
+  const header = Uint8Array.from([...longer, ...block.headerBytes.subarray(at + 1)]);
+  assert.equal(decodeHeader(header).ok, false);
+  const bytes = encodeBlock(block);
+  assert.ok(decodeBlock(bytes, testCrypto).ok);
+  assert.equal(decodeBlock(Uint8Array.from([...bytes, 0]), testCrypto).ok, false);
+});

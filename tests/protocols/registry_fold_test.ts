@@ -299,3 +299,12 @@ Deno.test("spans of a member lie in order, do not overlap and end when it is rev
     { seed: 10, numRuns: 200 },
   );
 });
+
+Deno.test("of several revocations of one incarnation the lowest sequence counts", () => {
+  for (const ends of [[9, 4], [4, 9]]) {
+    const mesh = new TestMesh();
+    mesh.add(0, 1);
+    for (const upTo of ends) mesh.revoke(0, 1, { upTo });
+    assert.equal(lastValidSequence(registry(mesh), mesh.device(1).id), 4);
+  }
+});
