@@ -43,7 +43,7 @@ export interface Path {
 
 /** A device to reach and where it may be found. */
 export interface DialTarget {
-  /** The device we expect there; the handshake decides. */
+  /** The device we expect there; the handshake decides. Empty: whoever of our mesh is at these addresses. */
   readonly deviceId: string;
   /** Rendezvous addresses, for example "http://192.168.1.7:7464". */
   readonly addresses: readonly string[];

@@ -119,6 +119,11 @@ export function onHeartbeatDue(
     return end(context, state, "stalled", "the peer does not read", deps);
   }
   state.strikes = Math.max(0, state.strikes - HEARTBEAT_INTERVAL_MS / STRIKE_FORGIVEN_MS);
+  // Should our own mailbox have lost the event that says so.
+  if (active.blocked && active.path.bufferedBytes() === 0) {
+    active.blocked = false;
+    pump(state);
+  }
   const acknowledged = link.takeAcknowledgement();
   transmit(state, active, encodeFrame({ type: "ping", token: due.token, acknowledged }));
   context.startTimer("heartbeat", HEARTBEAT_INTERVAL_MS, { type: "heartbeatDue" });

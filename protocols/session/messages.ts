@@ -63,5 +63,5 @@ export interface GoodbyeFrame {
   readonly reason: GoodbyeReason;
 }
 
-/** `stopping`: the node stops. `surplus`: another path of this session is kept. `stalled`: the receiver does not read. `violation`: it broke the rules. */
-export type GoodbyeReason = "stopping" | "surplus" | "stalled" | "violation";
+/** `stopping`: the node stops. `stalled`: the receiver does not read. `violation`: it broke the rules. */
+export type GoodbyeReason = "stopping" | "stalled" | "violation";

@@ -23,7 +23,7 @@ export const POSITION_MAX = 2 ** 48 - 1;
 const ID_BYTES = 16;
 const TAG_BYTES = 8;
 const RESUME_BYTES = 1 + ID_BYTES + ID_BYTES + 6 + TAG_BYTES + TAG_BYTES;
-const GOODBYE_REASONS: readonly GoodbyeReason[] = ["stopping", "surplus", "stalled", "violation"];
+const GOODBYE_REASONS: readonly GoodbyeReason[] = ["stopping", "stalled", "violation"];
 
 export type FrameOutcome =
   | { readonly type: "frame"; readonly frame: SessionFrame }

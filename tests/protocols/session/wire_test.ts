@@ -14,7 +14,7 @@ const VECTORS: readonly (readonly [SessionFrame, string])[] = [
   [{ type: "ping", token: 0xdead_beef, acknowledged: 1 }, "13deadbeef000000000001"],
   [{ type: "pong", token: 1, acknowledged: 0 }, "1400000001000000000000"],
   [{ type: "goodbye", reason: "stopping" }, "1500"],
-  [{ type: "goodbye", reason: "violation" }, "1503"],
+  [{ type: "goodbye", reason: "violation" }, "1502"],
   [{
     type: "resume",
     localId: new Uint8Array(16).fill(0x11),
