@@ -16,8 +16,9 @@ import type { Clock, Log, Random } from "./ports.ts";
 
 /** How often the list of interfaces is read, ms. */
 const INTERFACES_POLL_MS = 2_000;
-/** So many failures to send one after another close a link; the next poll opens it again. */
-const SEND_FAILURES_MAX = 3;
+/** When nothing could be sent for this long, in several attempts, the link is closed; the next poll opens it again. */
+const SEND_FAILING_MS = 1_500;
+const SEND_FAILURES_MIN = 3;
 /** Goodbyes are sent at once; this is how long the kernel may take, ms. */
 const CLOSE_WAIT_MS = 1_000;
 
@@ -35,7 +36,9 @@ interface OpenLink {
   readonly wanted: WantedLink;
   readonly link: MulticastLink;
   up: boolean;
+  /** Failures to send since the last success. */
   failures: number;
+  failingSinceMs: number;
 }
 
 /** The Discovery port on multicast DNS. */
@@ -191,14 +194,20 @@ class MdnsSession implements DiscoverySession {
       },
       onTrouble: (reason) => {
         const open = current();
-        if (open !== undefined && ++open.failures >= SEND_FAILURES_MAX) this.#fail(id, reason);
+        if (open === undefined) return;
+        const nowMs = this.#options.clock.monotonicMs();
+        if (++open.failures === 1) open.failingSinceMs = nowMs;
+        const failingMs = nowMs - open.failingSinceMs;
+        if (open.failures >= SEND_FAILURES_MIN && failingMs >= SEND_FAILING_MS) {
+          this.#fail(id, reason);
+        }
       },
       onSent: () => {
         const open = current();
         if (open !== undefined) open.failures = 0;
       },
     });
-    this.#links.set(id, { wanted, link, up: false, failures: 0 });
+    this.#links.set(id, { wanted, link, up: false, failures: 0, failingSinceMs: 0 });
   }
 
   #fail(id: string, reason: string): void {

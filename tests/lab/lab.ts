@@ -147,7 +147,8 @@ export class Host {
     const device = `eth${network}`;
     const { delayMs, lossPercent } = impairment;
     await finish(["tc", "-n", this.namespace, "qdisc", "del", "dev", device, "root"]);
-    await this.run("nft", "delete", "table", "inet", `loss${network}`);
+    const clear = ["nft", "delete", "table", "netdev", this.name];
+    await finish(["ip", "netns", "exec", this.#switch(network), ...clear]);
     if (delayMs === undefined && lossPercent === undefined) return true;
     const rules = [
       ...delayMs === undefined ? [] : ["delay", `${delayMs}ms`],
@@ -156,11 +157,11 @@ export class Host {
     const target = ["qdisc", "replace", "dev", device, "root", "netem"];
     const { code } = await finish(["tc", "-n", this.namespace, ...target, ...rules]);
     if (code === 0 || delayMs !== undefined || lossPercent === undefined) return code === 0;
-    const drop = `oifname "${device}" numgen random mod 1000 < ${
-      Math.round(lossPercent * 10)
-    } drop`;
-    const chain = `chain out { type filter hook postrouting priority 0; ${drop}; }`;
-    const nft = await this.run("nft", `table inet loss${network} { ${chain} }`);
+    // At the switch, so that the sender is none the wiser.
+    const hook = `type filter hook ingress device p${this.#number} priority 0`;
+    const drop = `numgen random mod 1000 < ${Math.round(lossPercent * 10)} drop`;
+    const table = `table netdev ${this.name} {\nchain in {\n${hook}\n${drop}\n}\n}`;
+    const nft = await finish(["ip", "netns", "exec", this.#switch(network), "nft", table]);
     return nft.code === 0;
   }
 

@@ -76,8 +76,11 @@ Deno.test("a goodbye in another's name removes nobody", () => {
     flush: false,
     data: `Study.${SERVICE}`,
   } as const;
-  wire.inject(a, dnsMessage("response", { answers: [forged] }));
-  wire.run(10_000);
+  // At every moment of the heartbeat, so that it is the question by name that saves it and not chance.
+  for (let index = 0; index < 20; index++) {
+    wire.inject(a, dnsMessage("response", { answers: [forged] }));
+    wire.run(1_700 + index * 30);
+  }
   assert.deepEqual(a.told.map(({ type }) => type), ["sighted"]);
 });
 
@@ -165,6 +168,25 @@ Deno.test("packets from outside the network of the interface are ignored", () =>
   const asked = wire.sent.filter((sent) => sent.from === "10.0.0.1" && sent.to === "oneShot");
   assert.equal(asked.length, 0, "it was not even worth a question");
   assert.equal(a.told.length, before);
+});
+
+Deno.test("addresses outside the network of the interface are not believed", () => {
+  const { wire, a } = met(13);
+  const unique = { ttlS: 120, flush: true } as const;
+  const name = `Liar.${SERVICE}`;
+  const encode = (text: string) => new TextEncoder().encode(text);
+  const { deviceId } = announcement("Liar");
+  const answers = [
+    { name: SERVICE, type: "PTR", ttlS: 120, flush: false, data: name },
+    { name, type: "SRV", ...unique, data: { port: 80, target: "liar.local" } },
+    { name, type: "TXT", ...unique, data: [encode(`device_id=${deviceId}`), encode("v=1")] },
+    { name: "liar.local", type: "A", ...unique, data: "169.254.169.254" },
+    { name: "liar.local", type: "A", ...unique, data: "10.0.0.99" },
+  ] as const;
+  wire.inject(a, dnsMessage("response", { answers }));
+  const last = a.told.at(-1);
+  assert(last?.type === "sighted");
+  assert.deepEqual(last.sighting.addresses, ["http://10.0.0.99:80"]);
 });
 
 Deno.test("a process that stood still does not take everybody for gone", () => {

@@ -179,3 +179,17 @@ Deno.test("the goodbye takes back all that is ours and nothing that others share
   assert(farewell?.message.answers.every(({ name }) => name !== SERVICE_ENUMERATION));
   assert.equal(farewell?.message.answers.length, records.length - 1);
 });
+
+Deno.test("the loser of two simultaneous probes waits a second before it tries again", () => {
+  for (const [port, loses] of [[self.port + 1, true], [self.port - 1, false]] as const) {
+    const responder = new Responder(seededRandom(1));
+    responder.probe({ instance, records, nowMs: 0 });
+    run(responder, 0, 260);
+    const authorities = [
+      { name: instance, type: "SRV", ttlS: 120, flush: false, data: { port, target: "x.local" } },
+      ...records.filter(({ type }) => type === "TXT"),
+    ] as const;
+    responder.onQuery(dnsMessage("query", { authorities }), peer, 260);
+    assert.equal(responder.nextMs() === 1_260, loses, `port ${port}`);
+  }
+});
