@@ -113,7 +113,10 @@ export class Faults {
   }
 
   #corruptRow(node: SimulatedNode): void {
-    const ids = [...node.disk.tables.blocks.keys()];
+    // Not the registry: a device that cannot read its founding block after a restart knows no peer it could ask, and says so.
+    const ids = [...node.disk.tables.blocks.values()]
+      .filter(({ block }) => block.header.kind !== "founding" && block.header.kind !== "member")
+      .map(({ block }) => block.id);
     if (ids.length === 0) return;
     const block = ids[this.#cluster.random.below(ids.length)]!;
     const part = this.#cluster.random.below(2) === 0 ? "header" : "payload";

@@ -18,6 +18,8 @@ export interface PlayResult {
   readonly problems: readonly string[];
   /** Acknowledged blocks that no device holds any more. */
   readonly lostAcknowledged: number;
+  /** Blocks that users were told to be safe. */
+  readonly acknowledged: number;
   readonly virtualMs: number;
   readonly steps: number;
   /** 16 hex digits; equal for equal seeds, in every process. */
@@ -37,13 +39,13 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
   } catch (error) {
     problems = [error instanceof Error ? error.stack ?? String(error) : String(error)];
   }
-  const result: PlayResult = {
+  return {
     seed,
     problems,
     lostAcknowledged: lostAcknowledged(cluster).length,
+    acknowledged: cluster.acknowledged.length,
     virtualMs: cluster.world.nowMs,
     steps: cluster.world.steps,
     trace: cluster.world.trace.digest(),
   };
-  return result;
 }
