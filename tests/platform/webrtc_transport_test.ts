@@ -3,9 +3,14 @@ import assert from "node:assert/strict";
 import { openHttpRendezvous } from "../../platform/http_rendezvous.ts";
 import { systemClock } from "../../platform/system_clock.ts";
 import type { DialOutcome } from "../../platform/transport.ts";
-import type { WebRtcLibraryName } from "../../platform/webrtc_library.ts";
+import { HALF_OPEN_PER_ADDRESS_MAX } from "../../platform/webrtc_answerer.ts";
+import { loadWebRtcLibrary, type WebRtcLibraryName } from "../../platform/webrtc_library.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
-import { decodeSignal, encodeSignal } from "../../protocols/session/signalling.ts";
+import {
+  decodeSignal,
+  encodeSignal,
+  withoutCandidates,
+} from "../../protocols/session/signalling.ts";
 import { transportContract } from "../contracts/transport_contract.ts";
 import { MemoryRendezvous, type TestEnd, testEnd, webrtcTransport } from "./webrtc_support.ts";
 
@@ -177,6 +182,56 @@ signalling("webrtc answers a replayed offer only once", async () => {
   );
   assert.equal(replayed, "refused");
   await Promise.all([a.close(), b.close()]);
+});
+
+signalling(
+  "webrtc refuses more half-open connections of one address than it can keep",
+  async () => {
+    const net = new MemoryRendezvous();
+    const endA = testEnd({ rendezvous: net.at("a"), library: "werift" });
+    const endB = testEnd({ rendezvous: net.at("b"), library: "node-datachannel" });
+    const b = await webrtcTransport(endB.options);
+    b.accept((path) => path.listen(() => {}));
+    const library = await loadWebRtcLibrary("werift");
+    const connection = library.connect([]);
+    connection.createChannel({ onOpen() {}, onMessage() {}, onLow() {}, onClose() {} });
+    const sdp = withoutCandidates(await connection.offer());
+    const { signer, meshTag, random } = endA.options;
+    const offers = Array.from({ length: HALF_OPEN_PER_ADDRESS_MAX + 2 }, () =>
+      encodeSignal({
+        type: "offer",
+        id: random.bytes(16),
+        meshTag: meshTag(),
+        from: signer.publicKey,
+        to: endB.options.signer.publicKey,
+        sdp,
+      }, signer).bytes);
+    const replies = await Promise.all(
+      offers.map((body) =>
+        new Promise<string>((resolve) =>
+          net.at("a").request(
+            { address: "b", channel: "signal", body, timeoutMs: 5_000 },
+            (reply) => resolve(reply.type === "reply" ? "reply" : reply.reason),
+          )
+        )
+      ),
+    );
+    assert.equal(
+      replies.filter((reply) => reply === "reply").length,
+      HALF_OPEN_PER_ADDRESS_MAX,
+    );
+    assert.equal(replies.filter((reply) => reply === "Busy").length, 2);
+    connection.close();
+    await b.close();
+  },
+);
+
+Deno.test("webrtc takes the pure library where the addon cannot be loaded", async () => {
+  const program = new URL("./webrtc_library_program.ts", import.meta.url).pathname;
+  const output = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--allow-all", "--deny-ffi", program],
+  }).output();
+  assert.equal(new TextDecoder().decode(output.stdout).trim(), "werift");
 });
 
 /** The message with one hex digit of its DTLS fingerprint changed and everything else, the signature included, as it was. */
