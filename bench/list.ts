@@ -7,6 +7,7 @@ export interface BenchModule {
 }
 
 export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
+  kernel: () => import("./micro/kernel_bench.ts"),
   crypto: () => import("./micro/crypto_bench.ts"),
   store: () => import("./micro/store_bench.ts"),
   search: () => import("./micro/search_bench.ts"),
