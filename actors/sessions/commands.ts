@@ -9,7 +9,10 @@ import type { Ref, TaskOutcome, Topic } from "../kernel/actor.ts";
 import { topic } from "../kernel/bus.ts";
 
 export type SessionsCommand =
-  /** Sends one message of a protocol to a peer whose session is up; dropped (and counted) otherwise. Never blocks. */
+  /**
+   * Sends one message of a protocol to a peer. Between two paths of a session it waits for the next; without a session, or when 16 MiB wait
+   * already, it is dropped (and counted). Never blocks.
+   */
   | {
     readonly type: "sendToPeer";
     readonly to: DeviceId;

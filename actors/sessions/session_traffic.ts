@@ -31,7 +31,10 @@ const OUTBOX_MAX = 256;
 const BODY_BYTES_MAX = ENVELOPE_BYTES_MAX - ENVELOPE_HEADER_BYTES;
 const PROTOCOL_VERSION = 1;
 
-/** Queues one message; without a path or room it is dropped and counted. */
+/**
+ * Queues one message. Between two paths it waits for the next, because a resumed session promises that nothing was lost,
+ * and a protocol may have spoken before it heard that the path is gone. Without a session, or room, it is dropped and counted.
+ */
 export function onSendToPeer(
   context: SessionContext,
   state: SessionState,
@@ -39,12 +42,10 @@ export function onSendToPeer(
 ): void {
   const { protocol, body } = command;
   const envelope = { protocol, version: PROTOCOL_VERSION, requestId: 0, body };
-  if (state.active !== null && body.length <= BODY_BYTES_MAX && state.link.enqueue(envelope)) {
-    return pump(state);
-  }
+  if (state.link.established && state.link.enqueue(envelope)) return pump(state);
   state.dropped += 1;
-  const why = state.active === null
-    ? "no path"
+  const why = !state.link.established
+    ? "no session"
     : body.length > BODY_BYTES_MAX
     ? `${body.length} bytes, expected <= ${BODY_BYTES_MAX}`
     : "the queue is full";

@@ -55,6 +55,11 @@ export class Link {
     this.#localId = newId();
   }
 
+  /** True once both ends have agreed on this link, until it is given up. */
+  get established(): boolean {
+    return !equalBytes(this.#remoteId, NO_ID);
+  }
+
   /** Bytes accepted and not acknowledged. */
   get bufferedBytes(): number {
     return this.#send.buffered;

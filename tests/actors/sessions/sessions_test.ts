@@ -148,6 +148,28 @@ Deno.test("sessions resume after a broken path without losing or repeating a mes
   await stop();
 });
 
+Deno.test("sessions keep what is said between two paths, and declare a reset when it waited too long", async () => {
+  const { a, b, net, time, stop } = await connected();
+  net.down.add("anna").add("ben");
+  net.break();
+  a.send(b, body(1));
+  await time.run(2_000);
+  a.send(b, body(2));
+  net.down.clear();
+  await time.run(20_000);
+  assert.deepEqual(numbers(b), [1, 2]);
+  net.down.add("anna").add("ben");
+  net.break();
+  a.send(b, body(3));
+  await time.run(70_000);
+  net.down.clear();
+  await time.run(40_000);
+  assert.deepEqual(numbers(b), [1, 2]);
+  const last = a.sessionEvents.at(-1);
+  assert.ok(last?.type === "up" && !last.resumed);
+  await stop();
+});
+
 Deno.test("sessions notice a silent path within four seconds and a heartbeat, and come back", async () => {
   const { a, b, net, time, stop } = await connected();
   const cutAtMs = time.nowMs;
