@@ -20,6 +20,7 @@ import { MailboxOverflowError } from "./failures.ts";
 import type { Host } from "./host.ts";
 import { ANY_LIFE, Inbox } from "./inbox.ts";
 import { RestartBudget } from "./supervisor.ts";
+import { Watches } from "./watches.ts";
 import { Family } from "./family.ts";
 
 /** Commands of one turn at most: then others get theirs. */
@@ -45,8 +46,7 @@ export class Cell implements Destination, Turn, ContextOwner {
   readonly #context: BufferingContext;
   readonly #timers = new Timers();
   #subscriptions: Map<unknown, () => void> | undefined;
-  #watchers: { readonly cell: Cell; readonly life: number; readonly entry: WatchFunction }[] = [];
-  #watching: Set<Cell> | undefined;
+  readonly #watches = new Watches();
   #phase: Phase = "held";
   #state: unknown;
   #hasState = false;
@@ -205,9 +205,7 @@ export class Cell implements Destination, Turn, ContextOwner {
     this.#host.cells.delete(this.path);
     this.#parent?.children.remove(this);
     this.#inbox.clear("stopped");
-    const watchers = this.#watchers;
-    this.#watchers = [];
-    for (const watcher of watchers) watcher.cell.#watchedEnded(this, watcher, reason);
+    this.#watches.tellEnd(reason);
   }
 
   #handleCommands(): void {
@@ -284,8 +282,7 @@ export class Cell implements Destination, Turn, ContextOwner {
   }
 
   #spawn(effect: Effect & { type: "spawn" }): void {
-    const child = this.adopt(effect.key, effect.behaviour, effect.options);
-    Address.remember(effect.ref, child);
+    Address.remember(effect.ref, this.adopt(effect.key, effect.behaviour, effect.options));
   }
 
   /** Makes a child cell and starts it, or holds it while an earlier sibling that it relies on is not running. */
@@ -316,13 +313,9 @@ export class Cell implements Destination, Turn, ContextOwner {
       this.#queueOwn(new Deferred(entry, { type: "unknown" }), this.#life);
       return;
     }
-    target.#watchers.push({ cell: this, life: this.#life, entry });
-    (this.#watching ??= new Set()).add(target);
-  }
-
-  #watchedEnded(target: Cell, watcher: { life: number; entry: WatchFunction }, reason: ExitReason) {
-    this.#watching?.delete(target);
-    this.#queueOwn(new Deferred(watcher.entry, reason), watcher.life);
+    const life = this.#life;
+    const tell = (reason: ExitReason) => this.#queueOwn(new Deferred(entry, reason), life);
+    this.#watches.add(target.#watches, tell);
   }
 
   #startTimer(key: string, delayMs: number, message: unknown): void {
@@ -389,10 +382,7 @@ export class Cell implements Destination, Turn, ContextOwner {
     this.#timers.cancelAll();
     for (const unsubscribe of this.#subscriptions?.values() ?? []) unsubscribe();
     this.#subscriptions = undefined;
-    for (const target of this.#watching ?? []) {
-      target.#watchers = target.#watchers.filter((watcher) => watcher.cell !== this);
-    }
-    this.#watching = undefined;
+    this.#watches.forgetWatched();
     if (!this.#hasState) return;
     const state = this.#state;
     this.#state = undefined;

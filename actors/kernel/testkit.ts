@@ -1,7 +1,6 @@
 /** Runs one behaviour without a system: the test sends commands and compares the effects, moves time and settles tasks by hand. */
 import { invariant } from "../../platform/invariant.ts";
 import type { Clock, Log, LogLevel, Random } from "../../platform/ports.ts";
-import { seededRandom } from "../../platform/seeded_random.ts";
 import type { Behaviour, ExitReason, Ref, SpawnOptions, TaskOutcome, Topic } from "./actor.ts";
 import { BufferingContext, type ContextOwner, type Effect } from "./context.ts";
 
@@ -32,7 +31,7 @@ export type RecordedEffect =
 export interface TestActorOptions {
   /** Path of the actor; default "test". */
   readonly path?: string;
-  /** Default seed 1. */
+  /** What the actor draws from; default: numbers that count up. */
   readonly random?: Random;
   /** Where time starts, ms since the epoch; default 1,700,000,000,000. */
   readonly wallMs?: number;
@@ -197,7 +196,7 @@ export class TestActor<Message, State> {
       path: options.path ?? "test",
       clock,
       log,
-      forkRandom: () => options.random ?? seededRandom(1),
+      forkRandom: () => options.random ?? countingRandom(),
       hasChild: (key) => this.#children.has(`${options.path ?? "test"}/${key}`),
       makeInlet: (toCommand) => (event) =>
         void this.#inlets.push(toCommand(event as never) as Message),
@@ -276,4 +275,17 @@ export class TestActor<Message, State> {
     this.#monotonicMs += ms;
     this.#wallMs += ms;
   }
+}
+
+/** Chance for tests that do not care: every draw is the one before plus one, in whatever range. */
+function countingRandom(): Random {
+  let drawn = 0;
+  const random: Random = {
+    bytes: (count) => Uint8Array.from({ length: count }, () => drawn++ & 255),
+    uint32: () => drawn++ >>> 0,
+    below: (bound) => drawn++ % bound,
+    float: () => (drawn++ % 1_000) / 1_000,
+    fork: () => random,
+  };
+  return random;
 }

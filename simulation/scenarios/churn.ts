@@ -15,9 +15,10 @@ export const churn: Scenario = {
     for (let round = 0; round < ROUNDS; round++) {
       const node = cluster.anyNodeUp();
       if (node !== undefined) {
-        if (cluster.random.below(2) === 0) cluster.publishLater(node);
-        // Half of them go properly, the others just vanish.
-        else if (cluster.random.below(2) === 0) await cluster.world.wait(node.handle.stop());
+        const chance = cluster.random.below(4);
+        if (chance < 2) cluster.publishLater(node);
+        // Half of those who go say goodbye, the others just vanish.
+        else if (chance === 2) await cluster.world.wait(node.handle.stop());
         else node.crash(cluster.random.below(2) === 0);
       }
       await cluster.world.advance(cluster.random.float() * 4_000);
