@@ -34,6 +34,7 @@ export interface BlockSummary {
 export interface BlockListQuery {
   readonly topic?: string | undefined;
   readonly author?: string | undefined;
+  readonly tag?: string | undefined;
   readonly currentOnly?: boolean;
   readonly cursor?: string | undefined;
   readonly limit: number;

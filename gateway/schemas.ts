@@ -136,6 +136,7 @@ export const blockQuerySchema = z.strictObject({
     items: { type: "string" },
     description: "Repeated or separated by commas.",
   }),
+  tag: tagSchema.optional().openapi({ description: "Only blocks that carry exactly this tag." }),
   currentOnly: flag.optional().openapi({ type: "string", enum: ["true", "false"] }),
   cursor: z.string().regex(/^\d{1,15}$/, "expected a nextCursor of an earlier page")
     .optional(),
@@ -297,7 +298,7 @@ export const interestSchema = z.strictObject({
 export const interestAnswerSchema = z.strictObject({ interest: interestSchema.nullable() });
 
 export const damageSchema = z.strictObject({
-  table: z.enum(["blocks", "chunks", "search", "settings", "database"]),
+  table: z.enum(["blocks", "chunks", "settings", "database"]),
   key: z.string(),
   problem: z.string(),
 }).openapi("Damage");

@@ -209,6 +209,7 @@ function fits({ block, replaced }: StoredBlock, query: BlockQuery): boolean {
   return (query.topic === undefined || header.topic === query.topic) &&
     (query.author === undefined || header.author === query.author) &&
     (query.kinds === undefined || query.kinds.includes(header.kind)) &&
+    (query.tag === undefined || header.tags.includes(query.tag)) &&
     !(query.currentOnly && replaced);
 }
 

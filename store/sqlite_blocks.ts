@@ -1,5 +1,5 @@
 /** Blocks of a SQLite store. */
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import {
   type Block,
   type BlockKind,
@@ -30,6 +30,8 @@ import type {
   ReconcileItem,
 } from "./store.ts";
 import { blockOf, STORED_COLUMNS, type StoredRow } from "./stored_block.ts";
+
+const utf8 = new TextEncoder();
 
 /** What the repositories of one SQLite store share. */
 export interface SqliteContext {
@@ -183,17 +185,34 @@ export class SqliteBlocks implements BlockRepository {
         .select(["position", ...STORED_COLUMNS])
         .orderBy("position", "desc")
         .limit(query.limit + 1);
-      const before = query.cursor === undefined ? NaN : Number(query.cursor);
-      if (Number.isSafeInteger(before)) select = select.where("position", "<", before);
       if (query.topic !== undefined) select = select.where("topic", "=", query.topic);
       if (author !== undefined) select = select.where("author_key", "=", author.key);
       if (query.kinds !== undefined) select = select.where("kind", "in", query.kinds);
       if (query.currentOnly) select = select.where("replaced", "=", 0);
-      const rows = await select.execute();
-      const page = rows.slice(0, query.limit);
+      const { tag } = query;
+      if (tag !== undefined) {
+        // Tags are only in the signed header. Its bytes hold the text of each; what else they happen to match is left out below.
+        select = select.where(sql<boolean>`instr(header, ${utf8.encode(tag)}) > 0`);
+      }
+      const found: { readonly position: number; readonly block: Block }[] = [];
+      let before = query.cursor === undefined ? NaN : Number(query.cursor);
+      while (found.length <= query.limit) {
+        const rows =
+          await (Number.isSafeInteger(before) ? select.where("position", "<", before) : select)
+            .execute();
+        for (const row of rows) {
+          const block = blockOf(row);
+          before = row.position;
+          if (tag === undefined || block.header.tags.includes(tag)) {
+            found.push({ position: row.position, block });
+          }
+        }
+        if (rows.length <= query.limit) break;
+      }
+      const page = found.slice(0, query.limit);
       return {
-        blocks: page.map(blockOf),
-        nextCursor: rows.length > query.limit ? String(page.at(-1)!.position) : null,
+        blocks: page.map(({ block }) => block),
+        nextCursor: found.length > query.limit ? String(page.at(-1)!.position) : null,
       };
     });
   }

@@ -43,6 +43,8 @@ export interface BlockQuery {
   readonly topic?: string;
   readonly author?: DeviceId;
   readonly kinds?: readonly BlockKind[];
+  /** Only blocks that carry exactly this tag. */
+  readonly tag?: string;
   /** Only blocks that no known block supersedes or removes. */
   readonly currentOnly?: boolean;
   /** Continue after this cursor from an earlier page. */

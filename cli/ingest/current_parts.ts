@@ -15,6 +15,7 @@ export async function currentParts(
     const page = await client.blocks({
       author: query.author,
       topic: query.topic,
+      tag: query.rootTag,
       currentOnly: true,
       limit: PAGE,
       cursor,
@@ -22,7 +23,6 @@ export async function currentParts(
     for (const { id, header } of page.blocks) {
       const source = header.tags.find((tag) => tag.startsWith("source:"));
       if (source === undefined || header.kind === "tombstone") continue;
-      if (!header.tags.includes(query.rootTag)) continue;
       const parts = bySource.get(source) ?? [];
       bySource.set(source, parts);
       parts.push({

@@ -170,6 +170,34 @@ export function storeContract(name: string, makePlace: () => Promise<StorePlace>
     assert.deepEqual(await only({ author: new TestAuthor("x").id }), []);
   });
 
+  contract(
+    "lists by tag: the whole tag, and nothing that merely reads like it",
+    async (_, store) => {
+      const ada = new TestAuthor("ada");
+      const blocks = [
+        ada.write("1", { tags: ["bees", "grün"] }),
+        ada.write("2", { topic: "bees" }),
+        ada.write("3", { tags: ["beeswax"] }),
+        ada.write("4", { tags: ["garden", "bees"] }),
+        ada.write("5", { tags: ["honey bees"] }),
+      ];
+      await store.blocks.put(blocks);
+      const byTag = (tag: string, limit: number, cursor?: string) =>
+        store.blocks.list({ tag, limit, ...(cursor === undefined ? {} : { cursor }) });
+      assert.deepEqual((await byTag("bees", 10)).blocks, [blocks[3], blocks[0]]);
+      assert.deepEqual((await byTag("grün", 10)).blocks, [blocks[0]]);
+      assert.deepEqual((await byTag("bee", 10)).blocks, []);
+      assert.deepEqual((await byTag("", 10)).blocks, []);
+      // A page that holds one false match is filled up from behind it.
+      const first = await byTag("bees", 1);
+      assert.deepEqual(first.blocks, [blocks[3]]);
+      assert.deepEqual(await byTag("bees", 1, first.nextCursor!), {
+        blocks: [blocks[0]],
+        nextCursor: null,
+      });
+    },
+  );
+
   contract("knows a block as replaced also when its replacement came first", async (_, store) => {
     const old = new TestAuthor("ada").write("old");
     const ben = new TestAuthor("ben");

@@ -173,13 +173,14 @@ export function fakeNode(): FakeNode {
       return Promise.resolve(done(new Blob([block.payload.slice()]).stream()));
     },
 
-    blocks({ topic, author, kinds, currentOnly, cursor, limit }) {
+    blocks({ topic, author, kinds, tag, currentOnly, cursor, limit }) {
       if (limit < 1 || limit > 500) return Promise.reject(new RangeError(`limit is ${limit}`));
       const before = cursor === undefined ? Infinity : Number(cursor);
       const found = blocks.filter((block) =>
         (topic === undefined || block.header.topic.startsWith(topic)) &&
         (author === undefined || block.header.author === author) &&
         (kinds === undefined || kinds.length === 0 || kinds.includes(block.header.kind)) &&
+        (tag === undefined || block.header.tags.includes(tag)) &&
         (!currentOnly || replacements(block.id).length === 0) &&
         block.header.sequence < before
       ).reverse();

@@ -70,6 +70,12 @@ Deno.test("pages of blocks continue where the last one ended and filters narrow 
       schemas.blockPageSchema,
     );
     assert.deepEqual(garden.blocks.map((block) => block.id), [ids[2]]);
+    const tagged = await answer(
+      await fixture.request("/v1/blocks?tag=nobody"),
+      200,
+      schemas.blockPageSchema,
+    );
+    assert.deepEqual(tagged.blocks, []);
   }));
 
 Deno.test("up to a hundred drafts are added by one request", () =>

@@ -19,6 +19,7 @@ const MESH = "ab".repeat(32) as MeshId;
 const utf8 = new TextEncoder();
 
 export interface WriteOptions {
+  readonly tags?: readonly string[];
   readonly kind?: BlockKind;
   readonly topic?: string;
   readonly mediaType?: string;
@@ -52,7 +53,7 @@ export class TestAuthor {
       kind: options.kind ?? "put",
       target: options.target ?? null,
       topic: options.topic ?? "notes",
-      tags: [],
+      tags: options.tags ?? [],
       mediaType: options.mediaType ?? "text/plain",
       timeMs: options.timeMs ?? 1_700_000_000_000,
       bodyBytes: split.bodyBytes,
