@@ -120,14 +120,14 @@ export async function run(options: { readonly quick: boolean }): Promise<Figure[
       name: string,
       value: number,
       unit: string,
-      limit: number | null,
+      limit: number,
       note: string,
     ): Figure => ({
       name,
       value,
       unit,
       limit,
-      ratio: limit === null ? null : value / limit,
+      ratio: value / limit,
       note,
     });
     return [
