@@ -1,4 +1,5 @@
 /** What goes wrong in a world, chosen by its seed. Every fault is undone by `end`, after which checkers demand order. */
+import { StoreError } from "../store/store.ts";
 import type { Cluster } from "./cluster.ts";
 import type { SimulatedNode } from "./simulated_node.ts";
 
@@ -79,7 +80,13 @@ export class Faults {
     for (const node of this.#cluster.nodes) {
       if (node.isUp || this.#cluster.random.float() >= probability) continue;
       this.#note("restart", node);
-      await node.start();
+      try {
+        await node.start();
+      } catch (error) {
+        // A device whose disk is full and damaged cannot even set the damage aside: it stays down until somebody makes room.
+        if (!(error instanceof StoreError)) throw error;
+        this.#note(`start refused (${error.reason})`, node);
+      }
     }
   }
 

@@ -64,8 +64,7 @@ type Private =
     readonly from: DeviceId;
     readonly outcome: TaskOutcome<readonly BlockId[]>;
   }
-  | { readonly type: "damageListed"; readonly outcome: TaskOutcome<readonly BlockId[]> }
-  | { readonly type: "payloadsListed"; readonly outcome: TaskOutcome<readonly BlockId[]> }
+  | { readonly type: "missingListed"; readonly outcome: TaskOutcome<Missing> }
   | {
     readonly type: "setBuilt";
     readonly peer: DeviceId;
@@ -81,13 +80,22 @@ type Private =
   }
   | { readonly type: "requestDue"; readonly requestId: number }
   | { readonly type: "frontiersDue" }
+  | { readonly type: "tendDue" }
   | { readonly type: "reconcileDue" };
 
 /** What is read from the store before the first message. */
 export interface LoadedState {
   readonly frontiers: readonly Frontier[];
   readonly interest: Interest | null;
-  readonly incomplete: readonly MissingChunks[];
+}
+
+/** What the store should hold and does not. */
+export interface Missing {
+  /** Set aside as damaged. */
+  readonly blocks: readonly BlockId[];
+  /** Within our interest, and not here. */
+  readonly payloads: readonly BlockId[];
+  readonly chunks: readonly MissingChunks[];
 }
 
 /** Blocks for one answer, and whether that was all. */

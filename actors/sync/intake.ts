@@ -196,6 +196,7 @@ export function onBatchChecked(
   if (!outcome.ok) throw outcome.error;
   const { arrivals, signatureValid } = outcome.value;
   const related = new Map(outcome.value.related);
+  for (const block of state.committedMeanwhile.splice(0)) related.set(block.id, block);
   for (const stored of state.storing.values()) {
     for (const { block } of stored) related.set(block.id, block);
   }
@@ -343,6 +344,7 @@ export function advanceHeads(state: SyncState, event: BlocksCommitted): void {
   const committed = new Set<BlockId>();
   for (const { block } of event.blocks) {
     committed.add(block.id);
+    if (state.checking) state.committedMeanwhile.push(block);
     const { author, sequence } = block.header;
     if (sequence !== (state.frontiers.get(author)?.sequence ?? 0) + 1) continue;
     state.frontiers.set(author, { author, sequence, head: block.id });
@@ -364,8 +366,19 @@ export function advanceHeads(state: SyncState, event: BlocksCommitted): void {
 /** The registry has changed: what was refused or waiting because of it is tried again. */
 export function retryAfterRegistryChange(state: SyncState): void {
   for (const peer of state.peers.values()) peer.refused.clear();
+  retryEarly(state);
+}
+
+/** Tries again whatever waits for something, and forgets what has come another way. */
+export function retryEarly(state: SyncState): void {
   for (const [author, waiting] of state.early) {
-    for (const arrival of waiting.values()) arrival.blockedOn.clear();
+    const accepted = state.accepted.get(author) ?? 0;
+    for (const [sequence, arrival] of waiting) {
+      arrival.blockedOn.clear();
+      if (sequence > accepted) continue;
+      waiting.delete(sequence);
+      state.earlyCount--;
+    }
     releaseEarly(state, author);
   }
 }

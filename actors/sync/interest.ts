@@ -1,10 +1,10 @@
 /** What this device keeps: chosen by a person, told to peers, applied to what was left out before. */
-import { isWanted } from "../../protocols/sync/interest.ts";
 import type { Interest } from "../handle.ts";
 import type { Context } from "../kernel/actor.ts";
 import type { SyncCommand } from "./commands.ts";
 import { tellFrontiersTo } from "./frontiers.ts";
-import { SYNC_BOUNDS, type SyncDependencies, type SyncState } from "./state.ts";
+import { listMissing } from "./repair.ts";
+import { type SyncDependencies, type SyncState } from "./state.ts";
 
 /** The settings key that holds this device's interest. */
 export const INTEREST_KEY = "interest";
@@ -36,13 +36,5 @@ export function onInterestStored(
     peer.toldInterest = false;
     tellFrontiersTo(context, state, deps, peer, { complete: false });
   }
-  context.perform(
-    () => listWantedPayloads(deps, command.interest),
-    (outcome) => ({ type: "payloadsListed", outcome }),
-  );
-}
-
-async function listWantedPayloads(deps: SyncDependencies, interest: Interest | null) {
-  const blocks = await deps.store.blocks.withoutPayload(SYNC_BOUNDS.payloadWantsMax);
-  return blocks.filter((block) => isWanted(interest, block.header)).map((block) => block.id);
+  listMissing(context, state, deps);
 }

@@ -41,6 +41,8 @@ export const SYNC_BOUNDS = {
   frontiersDelayMs: 100,
   /** A reconciliation that takes more rounds than this is given up: the other side lies. */
   reconcileRoundsMax: 64,
+  /** Whoever is not in sync is looked after this often, up to half as much again: what was refused, lost or full may be gone. */
+  tendEveryMs: 15_000,
   /** Whole sets are compared with one peer this often, to find what logs alone cannot show. */
   reconcileEveryMs: 600_000,
   heads: 4096,
@@ -142,6 +144,8 @@ export interface SyncState {
   readonly early: Map<DeviceId, Map<number, Arrival>>;
   earlyCount: number;
   checking: boolean;
+  /** Blocks that became durable while a batch was being checked: its task read the store before them. */
+  committedMeanwhile: Block[];
   /** Batches handed to storage, by token. */
   readonly storing: Map<number, readonly Arrival[]>;
   nextToken: number;
@@ -168,6 +172,7 @@ export function emptySyncState(): SyncState {
     early: new Map(),
     earlyCount: 0,
     checking: false,
+    committedMeanwhile: [],
     storing: new Map(),
     nextToken: 1,
     chunkWants: new Map(),

@@ -34,10 +34,12 @@ import {
   onBlocksStored,
   onStoreFailed,
   retryAfterRegistryChange,
+  retryEarly,
 } from "./intake.ts";
 import { tellFrontiers, tellFrontiersTo } from "./frontiers.ts";
 import { INTEREST_KEY, onInterestStored, storeInterest } from "./interest.ts";
 import { compareHeads } from "./plan.ts";
+import { listMissing, onMissingListed } from "./repair.ts";
 import {
   onHaveBlocks,
   onIdsCompared,
@@ -107,22 +109,15 @@ export function sync(deps: SyncDependencies): Behaviour<SyncCommand, SyncState> 
           return requestChunks(context, state, deps);
         case "frontiersDue":
           return tellFrontiers(context, state, deps);
+        case "tendDue":
+          return onTendDue(context, state, deps);
         case "reconcileDue":
           return onReconcileDue(context, state, deps);
         case "repairDue":
-          return listDamage(context, deps);
-        case "damageListed":
+          return listMissing(context, state, deps);
+        case "missingListed":
           if (!command.outcome.ok) throw command.outcome.error;
-          for (const peer of state.peers.values()) {
-            for (const id of command.outcome.value) peer.wantedIds.add(id);
-          }
-          return requestMore(context, state, deps);
-        case "payloadsListed":
-          if (!command.outcome.ok) throw command.outcome.error;
-          for (const peer of state.peers.values()) {
-            for (const id of command.outcome.value) peer.wantedPayloads.add(id);
-          }
-          return requestMore(context, state, deps);
+          return onMissingListed(context, state, deps, command.outcome.value);
         case "setInterest":
           return storeInterest(context, deps, command.interest, command.replyTo);
         case "interestStored":
@@ -144,18 +139,14 @@ function start(context: Context<SyncCommand>, deps: SyncDependencies): SyncState
   context.subscribe(blocksCommitted, (event) => ({ type: "blocksCommitted", event }));
   context.perform(() => load(deps), (outcome) => ({ type: "loaded", outcome }));
   context.startTimer("reconcile", SYNC_BOUNDS.reconcileEveryMs, { type: "reconcileDue" });
+  scheduleTending(context);
   return emptySyncState();
 }
 
 async function load(deps: SyncDependencies): Promise<LoadedState> {
   const frontiers = await deps.store.blocks.frontiers();
   const interest = (await deps.store.settings.get(INTEREST_KEY) ?? null) as Interest | null;
-  const large = await deps.store.blocks.largeBodies();
-  const incomplete = await findMissingChunks(
-    deps.store,
-    large.map((block) => ({ block, receivedFrom: null })),
-  );
-  return { frontiers, interest, incomplete };
+  return { frontiers, interest };
 }
 
 function onLoaded(
@@ -171,13 +162,12 @@ function onLoaded(
     state.accepted.set(frontier.author, frontier.sequence);
   }
   state.interest = loaded.interest;
-  wantChunks(state, loaded.incomplete);
   state.loaded = true;
   for (const peer of state.peers.values()) {
     tellFrontiersTo(context, state, deps, peer, { complete: true });
   }
   context.send(deps.sessions, { type: "repeatPeerSessions" });
-  listDamage(context, deps);
+  listMissing(context, state, deps);
   requestMore(context, state, deps);
 }
 
@@ -203,7 +193,7 @@ function onSessionChanged(
   state.peers.set(deviceId, peer);
   if (!state.loaded) return;
   tellFrontiersTo(context, state, deps, peer, { complete: true, ask: event.resumed });
-  listDamage(context, deps);
+  listMissing(context, state, deps);
 }
 
 function onPeerMessage(
@@ -319,6 +309,32 @@ function noteWhetherInSync(
   peer.inSync = equal;
 }
 
+function scheduleTending(context: Context<SyncCommand>): void {
+  const delayMs = SYNC_BOUNDS.tendEveryMs * (1 + context.random.float() / 2);
+  context.startTimer("tend", delayMs, { type: "tendDue" });
+}
+
+/**
+ * Mends what no message would: blocks dropped because our disk was full, a peer's answer that came up empty while its own disk
+ * failed, news that a full queue swallowed. Costs nothing while everyone is in sync.
+ */
+function onTendDue(context: Context<SyncCommand>, state: SyncState, deps: SyncDependencies): void {
+  scheduleTending(context);
+  if (!state.loaded) return;
+  retryEarly(state);
+  for (const peer of state.peers.values()) {
+    forgetRefusals(state, peer.id);
+    if (peer.inSync) continue;
+    peer.refused.clear();
+    tellFrontiersTo(context, state, deps, peer, { complete: true, ask: true });
+  }
+  checkNext(context, state, deps);
+  // Devices that keep everything rarely lack a payload; for selective ones the list is long and was read when the session began.
+  if (state.interest === null) listMissing(context, state, deps);
+  requestMore(context, state, deps);
+  requestChunks(context, state, deps);
+}
+
 /** Every while, one comparison with the peer that was compared longest ago. */
 function onReconcileDue(
   context: Context<SyncCommand>,
@@ -333,13 +349,6 @@ function onReconcileDue(
     }
   }
   if (oldest !== undefined) startReconcile(context, deps, oldest);
-}
-
-function listDamage(context: Context<SyncCommand>, deps: SyncDependencies): void {
-  context.perform(
-    async () => (await deps.store.blocks.missing()).map(({ id }) => id),
-    (outcome) => ({ type: "damageListed", outcome }),
-  );
 }
 
 function inSyncPeers(state: SyncState): ReadonlySet<DeviceId> {
