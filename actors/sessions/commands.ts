@@ -53,7 +53,9 @@ export type SessionsPrivateCommand =
   | { readonly type: "staticDialled"; readonly address: string; readonly outcome: DialOutcome }
   | { readonly type: "sessionReport"; readonly report: SessionReport }
   | { readonly type: "sessionEnded"; readonly deviceId: DeviceId; readonly child: number }
-  | { readonly type: "respawnDue"; readonly deviceId: DeviceId };
+  | { readonly type: "respawnDue"; readonly deviceId: DeviceId }
+  /** Time to choose whom to keep a session with. */
+  | { readonly type: "choiceDue" };
 
 /** How one session stands; sent by it on every change of state and with every heartbeat. */
 export interface SessionReport {

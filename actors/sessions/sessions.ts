@@ -6,6 +6,7 @@
  * - A path belongs to a session only after its other end has proved to be an admitted member (`strangers.ts`).
  * - The session of a device that is no longer admitted ends with the command that says so.
  * - Peers without any address cost an entry in a map, not an actor.
+ * - The number of sessions is bounded however many members there are (`choosing.ts`).
  */
 import type { Crypto, Signer } from "../../platform/ports.ts";
 import type { Transport } from "../../platform/transport.ts";
@@ -15,6 +16,7 @@ import { peerPresence } from "../discovery/commands.ts";
 import { nodeEvents } from "../events.ts";
 import type { Behaviour } from "../kernel/actor.ts";
 import { membershipChanged } from "../members/commands.ts";
+import { chooseSoon, isWanted, makeRoom, onChoiceDue } from "./choosing.ts";
 import {
   peerSessions,
   type SessionReport,
@@ -67,7 +69,7 @@ export function sessions(deps: SessionsDependencies): Behaviour<SessionsCommand,
         case "sendToPeer":
           return onSendToPeer(context, state, command);
         case "sessionReport":
-          return onReport(state, command.report);
+          return onReport(context, state, command.report);
         case "strangerEvent":
           return onStrangerEvent(context, state, command, deps, adoptBy(context, state, deps));
         case "strangerDue":
@@ -98,6 +100,13 @@ export function sessions(deps: SessionsDependencies): Behaviour<SessionsCommand,
           return onSessionEnded(context, state, command);
         case "respawnDue":
           return void ensureSession(context, state, command.deviceId, deps);
+        case "choiceDue":
+          return onChoiceDue(
+            context,
+            state,
+            (device) => void ensureSession(context, state, device, deps),
+            (device, peer) => endChild(context, peer, device, "not chosen"),
+          );
         case "listPeers":
           return context.send(command.replyTo, summaries(context, state));
         default:
@@ -123,6 +132,8 @@ function start(context: SessionsContext, deps: SessionsDependencies): SessionsSt
     self: deps.self,
     registry: null,
     peers: new Map(),
+    chosen: null,
+    choicePending: false,
     strangers: new Map(),
     statics: new Map(),
     nextId: 1,
@@ -164,9 +175,12 @@ function onRepeatPeerSessions(context: SessionsContext, state: SessionsState): v
   }
 }
 
-function onReport(state: SessionsState, report: SessionReport): void {
+function onReport(context: SessionsContext, state: SessionsState, report: SessionReport): void {
   const peer = state.peers.get(report.deviceId);
-  if (peer?.child?.number === report.child) peer.report = report;
+  if (peer?.child?.number !== report.child) return;
+  const lost = peer.report?.state === "up" && report.state !== "up";
+  peer.report = report;
+  if (lost && !isWanted(state, report.deviceId)) chooseSoon(context, state);
 }
 
 function onMembershipChanged(
@@ -187,6 +201,7 @@ function onMembershipChanged(
     peerOf(state, id).displayName = member.displayName;
     ensureSession(context, state, id, deps);
   }
+  chooseSoon(context, state);
   if (!moved) return;
   for (const address of state.statics.keys()) {
     context.startTimer(`static/${address}`, 0, { type: "staticDue", address });
@@ -207,7 +222,7 @@ function onPresenceChanged(
     // Its addresses are kept: it may be back before anybody announces it.
     peer.sighted = false;
     if (!isAdmitted(state.registry, event.deviceId)) state.peers.delete(event.deviceId);
-    return;
+    return chooseSoon(context, state);
   }
   if (
     !state.peers.has(event.deviceId) && state.peers.size >= SIGHTED_MAX &&
@@ -224,6 +239,7 @@ function onPresenceChanged(
   if (peer.child !== null) {
     context.send(peer.child.ref, { type: "addressesChanged", addresses: peer.addresses });
   } else ensureSession(context, state, event.deviceId, deps);
+  chooseSoon(context, state);
 }
 
 function onConnectNow(
@@ -232,6 +248,7 @@ function onConnectNow(
   device: DeviceId,
   deps: SessionsDependencies,
 ): void {
+  if (isAdmitted(state.registry, device)) peerOf(state, device).pinned = true;
   const child = ensureSession(context, state, device, deps);
   if (child !== null) context.send(child.ref, { type: "connectNow" });
 }
@@ -240,6 +257,7 @@ function onConnectNow(
 function adoptBy(context: SessionsContext, state: SessionsState, deps: SessionsDependencies) {
   return (device: DeviceId, address: string | null): Peer["child"] => {
     const peer = peerOf(state, device);
+    if (address !== null) peer.pinned = true;
     if (address !== null && !peer.addresses.includes(address)) {
       peer.addresses = [...peer.addresses, address].slice(-ADDRESSES_MAX);
       if (peer.child !== null) {
@@ -262,7 +280,11 @@ function ensureSession(
   if (registry === null || device === state.self || !isAdmitted(registry, device)) return null;
   const peer = peerOf(state, device);
   if (peer.child !== null) return peer.child;
-  if (peer.addresses.length === 0 && !hasPath) return null;
+  if (hasPath) {
+    if (!makeRoom(state, device, (id, other) => endChild(context, other, id, "surplus"))) {
+      return null;
+    }
+  } else if (peer.addresses.length === 0 || !isWanted(state, device)) return null;
   const number = state.nextId++;
   const behaviour = session({
     self: state.self,
@@ -278,7 +300,7 @@ function ensureSession(
   });
   const ref = context.spawn(`${device}.${number}`, behaviour, { restart: "temporary" });
   context.watch(ref, () => ({ type: "sessionEnded", deviceId: device, child: number }));
-  peer.child = { ref, number };
+  peer.child = { ref, number, sinceMs: context.monotonicMs() };
   return peer.child;
 }
 
@@ -315,7 +337,15 @@ function endChild(
 function peerOf(state: SessionsState, device: DeviceId): Peer {
   const known = state.peers.get(device);
   if (known !== undefined) return known;
-  const peer: Peer = { displayName: "", sighted: false, addresses: [], child: null, report: null };
+  const peer: Peer = {
+    displayName: "",
+    sighted: false,
+    addresses: [],
+    child: null,
+    pinned: false,
+    rank: null,
+    report: null,
+  };
   state.peers.set(device, peer);
   return peer;
 }

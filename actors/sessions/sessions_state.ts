@@ -13,7 +13,15 @@ export interface Peer {
   displayName: string;
   sighted: boolean;
   addresses: readonly string[];
-  child: { readonly ref: Ref<SessionCommand>; readonly number: number } | null;
+  child: {
+    readonly ref: Ref<SessionCommand>;
+    readonly number: number;
+    readonly sinceMs: number;
+  } | null;
+  /** A person has asked for it or given its address: it is dialled whatever the choice says. */
+  pinned: boolean;
+  /** `pairRank` with us, once it was needed. */
+  rank: number | null;
   /** What its session said last. */
   report: SessionReport | null;
 }
@@ -40,6 +48,10 @@ export interface SessionsState {
   readonly self: DeviceId;
   registry: Registry | null;
   readonly peers: Map<DeviceId, Peer>;
+  /** Whom we dial; null: everybody. */
+  chosen: ReadonlySet<DeviceId> | null;
+  /** A new choice is due. */
+  choicePending: boolean;
   readonly strangers: Map<number, Stranger>;
   readonly statics: Map<string, StaticPeer>;
   nextId: number;
