@@ -104,7 +104,12 @@ async function putStore(
   return ms;
 }
 
-function putRaw(directory: string, blocks: readonly Block[], batch: number): Promise<number> {
+/** Bare rows in transactions of `batch`; ms. */
+export function putRaw(
+  directory: string,
+  blocks: readonly Block[],
+  batch: number,
+): Promise<number> {
   const database = new DatabaseSync(join(directory, "raw.db"));
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     CREATE TABLE blocks (position INTEGER PRIMARY KEY, id BLOB, header BLOB, signature BLOB, payload BLOB);
@@ -125,7 +130,8 @@ function putRaw(directory: string, blocks: readonly Block[], batch: number): Pro
   return Promise.resolve(ms);
 }
 
-async function inFolder(work: (directory: string) => Promise<number>): Promise<number> {
+/** Runs `work` in a folder that is removed afterwards. */
+export async function inFolder(work: (directory: string) => Promise<number>): Promise<number> {
   const directory = await Deno.makeTempDir({ prefix: "submind_bench_" });
   try {
     return await work(directory);
