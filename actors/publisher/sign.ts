@@ -2,6 +2,7 @@
 import type { Block, Frontier } from "../../protocols/blocks/block.ts";
 import { createBlock } from "../../protocols/blocks/encode.ts";
 import { problemOfDraft } from "../../protocols/blocks/limits.ts";
+import { REQUIRED_PERMISSION } from "../../protocols/blocks/validate.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import { isAdmitted, may, type Registry } from "../../protocols/registry/registry.ts";
 import type { Crypto, Signer } from "../../platform/ports.ts";
@@ -69,9 +70,12 @@ function refuse(draft: PreparedDraft["draft"], options: SignOptions): Refusal | 
       "Cannot publish block: this device belongs to no mesh; found one by adding something, or pair it with another";
     return { type: "refused", reason: "noMesh", message };
   }
-  if (draft.kind !== "member" && !may(registry, self, "blocks.share")) {
+  // What a member statement needs depends on the statement: the members actor has checked it.
+  if (draft.kind === "member") return null;
+  const required = REQUIRED_PERMISSION[draft.kind];
+  if (!may(registry, self, required)) {
     const message =
-      "Cannot publish block: this device lacks the permission blocks.share; an owner can grant it";
+      `Cannot publish block: this device lacks the permission ${required}; an owner can grant it`;
     return { type: "refused", reason: "notPermitted", message };
   }
   return null;

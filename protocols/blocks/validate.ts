@@ -40,7 +40,9 @@ export type Verdict =
   | { readonly type: "waiting"; readonly missing: readonly BlockId[] };
 
 /** What an author needs to write a block of each kind; `member` depends on its statement, see `mayState`. */
-const REQUIRED: Readonly<Record<Exclude<BlockKind, "founding" | "member">, Permission>> = {
+export const REQUIRED_PERMISSION: Readonly<
+  Record<Exclude<BlockKind, "founding" | "member">, Permission>
+> = {
   put: "blocks.share",
   supersede: "blocks.share",
   tombstone: "blocks.share",
@@ -85,7 +87,7 @@ function problemOfAuthor(
     );
   }
   if (kind === "member") return problemOfStatement(block, held);
-  const required = REQUIRED[kind];
+  const required = REQUIRED_PERMISSION[kind];
   if (!held.has(required)) {
     return rejected(
       "notPermitted",
