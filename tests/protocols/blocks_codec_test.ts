@@ -28,6 +28,7 @@ const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) =>
 );
 const plainText = (maxLength: number) =>
   fc.string({ unit: "binary", maxLength }).filter((text) =>
+    // deno-lint-ignore no-control-regex -- control characters are what must not be in it
     isWireText(text) && !/[\u0000-\u001f\u007f-\u009f/]/.test(text)
   );
 /** Any valid block of any kind with a small body. */
