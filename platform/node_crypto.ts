@@ -19,8 +19,13 @@ export interface NodeCryptoOptions {
   readonly cachedKeysMax?: number;
   /** Worker threads for `verifyMany`; 0 keeps everything on this thread. Default: the number of cores, at most 4; 0 on one core. */
   readonly workersMax?: number;
-  /** Sets at least this large go to workers. Default 1,024: below that, copying eats the gain. */
+  /** Sets at least this large go to workers, also when these must start first. Default 1,024: that takes as long as starting. */
   readonly poolFrom?: number;
+  /**
+   * Sets at least this large go to workers that run already; when none do, they start meanwhile and the set is verified on this
+   * thread. Default 256, so that a stream of such sets leaves this thread free for the disk.
+   */
+  readonly warmPoolFrom?: number;
   /** Workers end after this long without work. Default 10,000 ms. */
   readonly workerIdleMs?: number;
   /** Starts a worker; for tests of what happens when none can start. */
@@ -47,11 +52,18 @@ export function nodeCrypto(options: NodeCryptoOptions = {}): NodeCrypto {
     ...(options.startWorker === undefined ? {} : { startWorker: options.startWorker }),
   });
   const poolFrom = options.poolFrom ?? 1_024;
+  const warmPoolFrom = Math.min(options.warmPoolFrom ?? 256, poolFrom);
+  const goesToPool = (count: number) => {
+    if (count < warmPoolFrom || !pool.usable) return false;
+    if (count >= poolFrom || pool.warm) return true;
+    pool.start();
+    return false;
+  };
   return {
     sha256,
     verify,
     verifyMany: async (signed) => {
-      if (signed.length >= poolFrom && pool.usable && signed.every(hasExpectedLengths)) {
+      if (goesToPool(signed.length) && signed.every(hasExpectedLengths)) {
         const verdicts = await pool.verify(signed);
         if (verdicts !== undefined) return verdicts;
       }

@@ -118,6 +118,42 @@ Deno.test("verifyMany on workers names exactly the bad ones among thousands", as
   }
 });
 
+Deno.test("verifyMany starts workers for middling sets and does not wait for them", async () => {
+  let started = 0;
+  const posted: number[] = [];
+  const crypto = nodeCrypto({
+    workersMax: 2,
+    warmPoolFrom: 200,
+    startWorker() {
+      started++;
+      const worker = new Worker(new URL("../../platform/crypto_worker.ts", import.meta.url), {
+        type: "module",
+      });
+      const post = worker.postMessage.bind(worker);
+      worker.postMessage = (message: { packed: ArrayBuffer }, transfer: unknown) => {
+        posted.push(unpackBatch(message.packed).length);
+        return post(message, transfer as Transferable[]);
+      };
+      return worker;
+    },
+  });
+  try {
+    await crypto.verifyMany(signedMessages(199));
+    assert.equal(started, 0);
+    const signed = signedMessages(400);
+    signed[7]!.signature[40]! ^= 4;
+    // Until a worker has answered, sets are verified here; from then on, there.
+    for (let i = 0; i < 1_000 && posted.length < 4; i++) {
+      const verdicts = await crypto.verifyMany(signed);
+      assert.deepEqual(verdicts.flatMap((valid, index) => valid ? [] : [index]), [7]);
+    }
+    assert.equal(started, 2);
+    assert.deepEqual(posted.slice(0, 4), [0, 0, 200, 200]);
+  } finally {
+    crypto.close();
+  }
+});
+
 Deno.test("verifyMany does the work itself when workers cannot start or die", async () => {
   const signed = signedMessages(130);
   const throwing = nodeCrypto({
