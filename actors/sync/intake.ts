@@ -157,12 +157,24 @@ export function checkNext(
   deps: SyncDependencies,
 ): void {
   if (state.checking || state.arrivals.length === 0) return;
-  const arrivals = state.arrivals.splice(0, SYNC_BOUNDS.batchBlocks);
+  const arrivals = takeBatch(state);
   state.checking = true;
   context.perform(
     () => check(deps, arrivals),
     (outcome) => ({ type: "batchChecked", outcome }),
   );
+}
+
+/** The oldest arrivals that fit into one batch; at least one. */
+function takeBatch(state: SyncState): Arrival[] {
+  let count = 0;
+  let bytes = 0;
+  for (const { block } of state.arrivals) {
+    if (count === SYNC_BOUNDS.batchBlocks || bytes >= SYNC_BOUNDS.batchBytes) break;
+    bytes += block.payload?.length ?? 0;
+    count++;
+  }
+  return state.arrivals.splice(0, count);
 }
 
 async function check(deps: SyncDependencies, arrivals: readonly Arrival[]): Promise<CheckedBatch> {

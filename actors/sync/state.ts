@@ -28,8 +28,10 @@ export const SYNC_BOUNDS = {
   /** Sequences asked for in one request, adapted to what fits into an answer. */
   segmentFirst: 64,
   segmentMax: 1024,
-  /** Blocks verified together. */
-  batchBlocks: 512,
+  /** Blocks verified together: enough to keep several workers busy while the batch before is stored. */
+  batchBlocks: 1024,
+  /** Payload bytes verified together, and so handed to storage at once; one block may go over it. */
+  batchBytes: 8 * 1024 * 1024,
   /** Blocks waiting for verification or for a predecessor. */
   arrivalsMax: 16_384,
   /** Bodies of at most this many blocks are fetched at a time. */
