@@ -93,7 +93,10 @@ function network(
           ],
         }),
       },
-      { key: "pairing", behaviour: pairing({ ...deps, self, members: refs.members }) },
+      {
+        key: "pairing",
+        behaviour: pairing({ ...deps, self, members: refs.members, sessions: refs.sessions }),
+      },
     ],
   });
 }

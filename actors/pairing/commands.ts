@@ -66,6 +66,8 @@ export type PairingPrivateCommand =
     readonly outcome: Outcome<readonly Block[]>;
   }
   | { readonly type: "meshJoined"; readonly pairingId: string; readonly outcome: Outcome<MeshId> }
+  /** Whether the inviter's address is kept. */
+  | { readonly type: "addressKept"; readonly outcome: Outcome<null> }
   | { readonly type: "retryDue"; readonly pairingId: string; readonly requestId: number }
   | { readonly type: "pollDue"; readonly pairingId: string }
   | { readonly type: "pairingExpiryDue"; readonly pairingId: string }

@@ -17,6 +17,7 @@ import type { Outcome, PairingView } from "../handle.ts";
 import type { Ref } from "../kernel/actor.ts";
 import { fittingName } from "../../protocols/pairing/display_name.ts";
 import { adopt } from "./adopting.ts";
+import { replyOnce } from "./reply_once.ts";
 import {
   activePairings,
   addPairing,
@@ -38,7 +39,7 @@ export const PAIRING_CAPABILITY = "pairing";
 const ALREADY_MEMBER = refused(
   "alreadyMember",
   "Cannot join: this device belongs to a mesh already, and its log of blocks with it. " +
-    "Invite the other device from here, or start submind with an empty data folder.",
+    "Invite the other device from here; or, when this device is alone in its mesh, leave it: submind pair asks about it.",
 );
 
 type AcceptReply = Ref<Outcome<PairingView>>;
@@ -51,7 +52,6 @@ export function onAcceptInvite(
   deps: PairingDependencies,
 ): void {
   const { replyTo } = command;
-  if (state.mesh !== null) return context.send(replyTo, ALREADY_MEMBER);
   if (activePairings(state) >= LIMITS.pairingsActive) {
     const message =
       `Cannot join: ${LIMITS.pairingsActive} pairings are under way; finish one first`;
@@ -79,6 +79,8 @@ export function onAcceptInvite(
       : "Cannot join: no device that can be paired with is in sight; check that both are in the same network, or use the link";
     return context.send(replyTo, refused("unavailable", message));
   }
+  // Last, so that nobody is sent away from their mesh for an invite that could not be used anyway.
+  if (state.mesh !== null) return context.send(replyTo, ALREADY_MEMBER);
   const pairing: JoinerPairing = {
     side: "joiner",
     pairingId: context.random.bytes(8).toHex(),
@@ -353,7 +355,26 @@ export function onMeshJoined(
     return enterPhase(context, pairing, "failed", command.outcome.message);
   }
   state.mesh = command.outcome.value;
+  keepAddress(context, state, pairing.address, deps);
   // Said once, for the other person's screen: if it gets lost, their device sees us in the mesh all the same.
   tell(context, pairing, { type: "joined" }, deps);
   enterPhase(context, pairing, "completed");
+}
+
+/** Where the inviter was found, it is looked for again: without multicast nobody else would tell. */
+function keepAddress(
+  context: PairingContext,
+  state: PairingState,
+  address: string,
+  deps: PairingDependencies,
+): void {
+  const replyTo = context.spawn(
+    `reply-${++state.replies}`,
+    replyOnce(context.self, (outcome: Outcome<null>) => ({
+      type: "addressKept" as const,
+      outcome,
+    })),
+    { restart: "temporary" },
+  );
+  context.send(deps.sessions, { type: "addStaticPeer", address, replyTo });
 }

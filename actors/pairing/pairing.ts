@@ -118,6 +118,13 @@ function receive(
       return onMemberAdmitted(context, state, command);
     case "meshJoined":
       return onMeshJoined(context, state, command, deps);
+    case "addressKept":
+      if (command.outcome.type === "refused") {
+        context.log.write("warning", "the inviter's address is not kept", {
+          reason: command.outcome.message,
+        });
+      }
+      return;
     case "membershipChanged":
       state.registry = command.event.registry;
       if (state.registry !== null) state.mesh = state.registry.mesh;

@@ -18,12 +18,15 @@ import { nodeEvents, type PairingPhase } from "../events.ts";
 import type { InviteView, Outcome, PairingView, Refusal } from "../handle.ts";
 import type { Context, Ref } from "../kernel/actor.ts";
 import type { MembersCommand } from "../members/commands.ts";
+import type { SessionsCommand } from "../sessions/commands.ts";
 import type { PairingCommand } from "./commands.ts";
 
 export interface PairingDependencies {
   readonly self: DeviceId;
   readonly rendezvous: Rendezvous;
   readonly members: Ref<MembersCommand>;
+  /** Keeps the address under which the inviter was found, for networks without multicast. */
+  readonly sessions: Ref<SessionsCommand>;
   readonly crypto: Crypto;
   readonly signer: Signer;
   readonly store: Pick<Store, "settings">;

@@ -11,6 +11,7 @@ import type { Behaviour, Ref } from "../../actors/kernel/actor.ts";
 import { refAt } from "../../actors/kernel/address.ts";
 import { ActorSystem } from "../../actors/kernel/system.ts";
 import type { MembersCommand } from "../../actors/members/commands.ts";
+import type { SessionsCommand } from "../../actors/sessions/commands.ts";
 import type { PairingCommand } from "../../actors/pairing/commands.ts";
 import { pairing, PAIRING_CAPABILITY } from "../../actors/pairing/pairing.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
@@ -151,6 +152,7 @@ export function testNode(
     pairing({
       rendezvous: network.of(name),
       members: refAt<MembersCommand>("members"),
+      sessions: refAt<SessionsCommand>("sessions"),
       crypto,
       signer,
       store,
