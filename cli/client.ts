@@ -199,6 +199,11 @@ export class NodeClient {
     return answer.interest;
   }
 
+  /** Leaves a mesh of one; the node starts anew after its answer. */
+  async leaveMesh(bring: boolean): Promise<void> {
+    await this.#call("/v1/mesh/leave", { method: "POST", json: { bring } });
+  }
+
   /** Copies everything into a new folder of the node's machine. */
   async backup(directory: string, onProgress: OnProgress = () => undefined): Promise<void> {
     await this.#long("/v1/backup", { json: { directory } }, onProgress);

@@ -16,12 +16,14 @@ import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { getCommand } from "./commands/get.ts";
 import { interestCommand } from "./commands/interest.ts";
+import { leaveCommand } from "./commands/leave.ts";
 import { membersCommand } from "./commands/members.ts";
 import { pairCommand } from "./commands/pair.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { searchCommand } from "./commands/search.ts";
 import { statusCommand } from "./commands/status.ts";
+import { tokenCommand } from "./commands/token.ts";
 import { upCommand } from "./commands/up.ts";
 import { CliError, EXIT, type ExitCode } from "./exit_codes.ts";
 import { createOutput, toJson } from "./output/output.ts";
@@ -60,7 +62,9 @@ function createParser(texts: Texts) {
     pairCommand(texts),
     membersCommand(texts),
     interestCommand(texts),
+    leaveCommand(texts),
     doctorCommand(texts),
+    tokenCommand(texts),
     backupCommand(texts),
     restoreCommand(texts),
     configCommand(texts),

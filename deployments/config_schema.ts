@@ -74,6 +74,12 @@ const gateway = z.strictObject({
   /** PEM files; both or none. */
   tlsCertificate: optionalPath.default(""),
   tlsKey: optionalPath.default(""),
+  /** Names under which a reverse proxy is reached; requests for other host names are refused. */
+  allowedHosts: described(
+    z.array(z.string().regex(/^[0-9A-Za-z._-]{1,253}$/)).max(16),
+    'at most 16 host names without port, such as "mesh.example.org"',
+    'höchstens 16 Rechnernamen ohne Port, wie "mesh.example.org"',
+  ).default([]),
 });
 
 const rendezvous = z.strictObject({

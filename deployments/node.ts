@@ -1,12 +1,14 @@
 /** The composition root: takes settings, chooses adapters, starts a node and its gateway, and takes them down in reverse. */
 import { join } from "node:path";
-import type { NodeHandle } from "../actors/handle.ts";
+import type { NodeHandle, Outcome } from "../actors/handle.ts";
 import { ActorSystem } from "../actors/kernel/system.ts";
 import { type MembershipChanged, membershipChanged } from "../actors/members/commands.ts";
 import { meshTagOf } from "../actors/discovery/discovery.ts";
 import { NODE_KEY, nodeTree } from "../actors/node.ts";
 import { nodeHandle } from "../actors/node_handle.ts";
 import { nodeRefs } from "../actors/refs.ts";
+import { STATIC_PEER_PREFIX } from "../actors/sessions/static_peers.ts";
+import { INTEREST_KEY } from "../actors/sync/interest.ts";
 import { type GatewayServer, startGateway } from "../gateway/server.ts";
 import { openTokens, OWNER } from "../gateway/tokens.ts";
 import { openHttpRendezvous } from "../platform/http_rendezvous.ts";
@@ -22,8 +24,12 @@ import { webrtcTransport } from "../platform/webrtc_transport.ts";
 import { deviceIdOf } from "../protocols/ids.ts";
 import { isAdmitted, type Registry } from "../protocols/registry/registry.ts";
 import { openSqliteStore } from "../store/sqlite_store.ts";
+import type { Store } from "../store/store.ts";
 import { rendezvousAddresses } from "./addresses.ts";
+import { startBringing } from "./bringing.ts";
 import type { Config } from "./config.ts";
+import { carryOutLeaving, forgetLeaving, noteLeaving } from "./leaving.ts";
+import { readTlsFiles } from "./tls_files.ts";
 import { VERSION } from "./version.ts";
 
 /** Version of what devices say to each other. */
@@ -40,6 +46,11 @@ export interface RunningNode {
   /** Bearer token of the person at this machine. */
   readonly token: string;
   readonly rendezvousAddresses: readonly string[];
+  /**
+   * Resolves when a person has chosen to leave the mesh: everything is prepared, and whoever runs the node then calls `stop`
+   * and `startNode` again. Until then the node goes on as before.
+   */
+  readonly leaving: Promise<void>;
   /** Graceful; twice is harmless. */
   stop(): Promise<void>;
 }
@@ -88,8 +99,13 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
   const log = openLog(config, clock, teardown);
   const crypto = nodeCrypto();
   teardown.add(() => crypto.close());
+  const carriedOver = await carryOutLeaving(config.dataDirectory);
   const store = await openSqliteStore({ directory: config.dataDirectory, crypto });
   teardown.add(() => store.close());
+  if (carriedOver !== null) {
+    await store.settings.set(carriedOver);
+    await forgetLeaving(config.dataDirectory);
+  }
   const signer = await openIdentity({ directory: join(config.dataDirectory, "keys") });
   const self = deviceIdOf(signer.publicKey);
   const damage = await store.verify({ deep: false });
@@ -158,8 +174,16 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
   );
   teardown.add(() => system.stop());
 
-  const gateway = await openGateway(config, { handle, clock, random, log });
+  const { promise: leaving, resolve: onLeaving } = Promise.withResolvers<void>();
+  const leaveMesh = async (options: { readonly bring: boolean }): Promise<Outcome<null>> => {
+    const outcome = await prepareLeaving({ handle, store, config, ...options });
+    if (outcome.type === "done") onLeaving();
+    return outcome;
+  };
+  const gateway = await openGateway(config, { handle, leaveMesh, clock, random, log });
   teardown.add(() => gateway.server.stop());
+  const { dataDirectory } = config;
+  teardown.add(startBringing({ dataDirectory, node: handle, crypto, clock, log }));
   return {
     handle,
     gatewayUrl: gateway.server.address,
@@ -168,8 +192,40 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
     },
     token: gateway.token,
     rendezvousAddresses: addresses(),
+    leaving,
     stop: () => handle.stop(),
   };
+}
+
+/** Checks that nobody is left behind, and notes durably what the next start does. */
+async function prepareLeaving(
+  { handle, store, config, bring }: {
+    readonly handle: NodeHandle;
+    readonly store: Store;
+    readonly config: Config;
+    readonly bring: boolean;
+  },
+): Promise<Outcome<null>> {
+  const refused = (reason: "noMesh" | "notPermitted" | "busy", message: string) =>
+    ({ type: "refused", reason, message: `Cannot leave the mesh: ${message}` }) as const;
+  const { mesh, members } = await handle.status();
+  if (mesh === null) return refused("noMesh", "this device belongs to none");
+  if (members > 1) {
+    const message = `it has ${members} members, expected this device alone; ` +
+      "have another member revoke this device, and start it with an empty data folder";
+    return refused("notPermitted", message);
+  }
+  const pairings = await handle.pairings();
+  if (pairings.some(({ phase }) => !["completed", "refused", "failed"].includes(phase))) {
+    return refused("busy", "a pairing is under way; finish it first");
+  }
+  const interest = await store.settings.get(INTEREST_KEY);
+  const settings = {
+    ...Object.fromEntries(await store.settings.entries(STATIC_PEER_PREFIX)),
+    ...(interest === undefined ? {} : { [INTEREST_KEY]: interest }),
+  };
+  await noteLeaving(config.dataDirectory, { mesh, bring, settings });
+  return { type: "done", value: null };
 }
 
 function openLog(config: Config, clock: ReturnType<typeof systemClock>, teardown: Teardown): Log {
@@ -183,16 +239,19 @@ async function openGateway(
   config: Config,
   parts: {
     readonly handle: NodeHandle;
+    readonly leaveMesh: NonNullable<Parameters<typeof startGateway>[0]["leaveMesh"]>;
     readonly clock: ReturnType<typeof systemClock>;
     readonly random: ReturnType<typeof systemRandom>;
     readonly log: Log;
   },
 ): Promise<{ readonly server: GatewayServer; readonly token: string }> {
-  const { handle, clock, random, log } = parts;
+  const { handle, leaveMesh, clock, random, log } = parts;
   const tokens = await openTokens({ directory: config.dataDirectory, clock, random });
-  const { tlsCertificate, tlsKey, host, port } = config.gateway;
+  const { host, port, allowedHosts } = config.gateway;
+  const tls = await readTlsFiles(config.gateway);
   const server = startGateway({
     node: handle,
+    leaveMesh,
     tokens,
     clock,
     random,
@@ -200,12 +259,8 @@ async function openGateway(
     host,
     port,
     limits: config.limits,
-    ...(tlsCertificate === "" ? {} : {
-      tls: {
-        certificate: await Deno.readTextFile(tlsCertificate),
-        key: await Deno.readTextFile(tlsKey),
-      },
-    }),
+    allowedHosts,
+    ...(tls === null ? {} : { tls }),
   });
   const token = await tokens.mint({ subject: OWNER, scope: "full", validMs: OWNER_TOKEN_VALID_MS });
   return { server, token };

@@ -1,6 +1,6 @@
 /** What the parts of the gateway share: its options, limits, and what a request carries. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import type { NodeHandle } from "../actors/handle.ts";
+import type { NodeHandle, Outcome } from "../actors/handle.ts";
 import type { Clock, Log, Random } from "../platform/ports.ts";
 import type { EventHub } from "./event_hub.ts";
 import type { LoginCodes } from "./login_codes.ts";
@@ -48,6 +48,8 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
   /** Host names besides the loopback ones that requests may be addressed to, without port. */
   readonly allowedHosts?: readonly string[];
+  /** Leaves the mesh, which ends this node and starts another one: only whoever runs the node can. Absent: nobody can. */
+  readonly leaveMesh?: (options: { readonly bring: boolean }) => Promise<Outcome<null>>;
   /** Whether the listener speaks TLS: cookies are then only sent over TLS. */
   readonly secure?: boolean;
 }

@@ -327,6 +327,12 @@ export const backupSchema = z.strictObject({
   directory: text(4_096, 1).openapi({ description: "An absolute path on the node's machine." }),
 });
 
+export const leaveMeshSchema = z.strictObject({
+  bring: z.boolean().openapi({
+    description: "Whether what this device has added comes along into the next mesh.",
+  }),
+});
+
 export const problemSchema = z.object({
   type: z.string(),
   title: z.string(),

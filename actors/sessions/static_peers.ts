@@ -25,7 +25,8 @@ interface Dialling {
 /** "http://host:port", where the host may be a link-local address with its zone, and nothing more. */
 const ADDRESS =
   /^http:\/\/(\[[0-9a-f:.]{2,45}(%25[A-Za-z0-9_.~-]{1,32})?\]|[A-Za-z0-9.-]{1,253}):(\d{1,5})$/i;
-const SETTING_PREFIX = "staticPeer/";
+/** Settings keys of addresses that a person has added. */
+export const STATIC_PEER_PREFIX = "staticPeer/";
 
 interface Keeping {
   readonly store: Pick<Store, "settings">;
@@ -35,8 +36,8 @@ interface Keeping {
 export function loadStaticPeers(context: SessionsContext, deps: Keeping): void {
   context.perform(
     async () => {
-      const entries = await deps.store.settings.entries(SETTING_PREFIX);
-      return entries.map(([key]) => key.slice(SETTING_PREFIX.length));
+      const entries = await deps.store.settings.entries(STATIC_PEER_PREFIX);
+      return entries.map(([key]) => key.slice(STATIC_PEER_PREFIX.length));
     },
     (outcome) => ({ type: "staticsLoaded", outcome }),
   );
@@ -78,7 +79,7 @@ export function keepStaticPeer(
     });
   }
   context.perform(
-    () => deps.store.settings.set({ [SETTING_PREFIX + address]: true }),
+    () => deps.store.settings.set({ [STATIC_PEER_PREFIX + address]: true }),
     (outcome) => ({ type: "staticSaved", address, outcome, replyTo }),
   );
 }

@@ -16,7 +16,8 @@ import {
 import { CliError, EXIT, type ExitCode } from "../exit_codes.ts";
 import { askYesNo } from "../output/ask.ts";
 import { formatQr } from "../output/qr.ts";
-import { formatDuration } from "../output/units.ts";
+import { leaveOwnMesh, untilBrought } from "../leaving.ts";
+import { formatCount, formatDuration } from "../output/units.ts";
 import { poll } from "../wait.ts";
 import type { Texts } from "../texts.ts";
 
@@ -25,6 +26,7 @@ interface PairArguments {
   readonly role: Role;
   readonly name: string | undefined;
   readonly validMinutes: number;
+  readonly bring: boolean;
   readonly yes: boolean;
 }
 
@@ -54,6 +56,7 @@ export function pairCommand(texts: Texts) {
       }),
       10,
     ),
+    bring: withDefault(flag("--bring", { description: plain(texts.options.pairBring) }), false),
     yes: withDefault(flag("--yes", { description: plain(texts.options.pairYes) }), false),
   });
   return command("pair", map(parser, (found): Action => (context) => runPair(context, found)), {
@@ -71,8 +74,70 @@ async function runPair(context: CommandContext, found: PairArguments): Promise<E
     });
   }
   if (found.linkOrCode === undefined) return await invite(context, client, found);
-  const started = await client.acceptInvite(found.linkOrCode);
-  return await complete(context, client, started, found.yes);
+  return await join(context, client, found.linkOrCode, found);
+}
+
+/** Joins; a device that is alone in a mesh of its own may leave that first, and what it has added comes along. */
+async function join(
+  context: CommandContext,
+  client: NodeClient,
+  linkOrCode: string,
+  found: PairArguments,
+): Promise<ExitCode> {
+  try {
+    const started = await client.acceptInvite(linkOrCode);
+    return await complete(context, client, started, found.yes);
+  } catch (error) {
+    if (!(error instanceof CliError) || error.code !== "alreadyMember") throw error;
+    const { mesh, members, blocks } = await client.status();
+    if (mesh === null || members > 1) throw error;
+    const texts = context.texts.pair;
+    const question = texts.bringQuestion(formatCount(blocks, context.language));
+    if (!found.bring && !await askYesNo(context, question, "--bring")) {
+      throw new CliError(error.message, { code: error.code, exitCode: error.exitCode });
+    }
+    const folder = await leaveOwnMesh(context, { mesh, bring: true });
+    context.output.event({ type: "left", mesh, folder }, () => texts.left(folder));
+    const fresh = clientOf(context);
+    const started = await acceptSoon(context, fresh, linkOrCode);
+    const exitCode = await complete(context, fresh, started, found.yes).catch((problem) => {
+      context.output.note(texts.keptFor(folder));
+      throw problem;
+    });
+    const brought = await untilBrought(context, folder);
+    context.output.event(
+      { type: "brought", complete: brought, folder },
+      () => brought ? texts.brought : texts.stillBringing,
+    );
+    return exitCode;
+  }
+}
+
+/** The node has just started anew: give it time to see the other device again. */
+async function acceptSoon(
+  context: CommandContext,
+  client: NodeClient,
+  linkOrCode: string,
+): Promise<PairingView> {
+  let last: unknown;
+  const options = {
+    clock: context.clock,
+    everyMs: 1_000,
+    timeoutMs: 20_000,
+    signal: context.interrupted,
+  };
+  const started = await poll(options, async () => {
+    try {
+      return await client.acceptInvite(linkOrCode);
+    } catch (error) {
+      last = error;
+      if (error instanceof CliError && error.code === "unavailable") return null;
+      throw error;
+    }
+  });
+  if (started !== null) return started;
+  throwIfInterrupted(context);
+  throw last;
 }
 
 async function invite(
@@ -136,6 +201,7 @@ async function complete(
     context.output.event({ type: "words", ...words }, () => formatWords(context, words));
     const match = yes || await askYesNo(context, context.texts.pair.question, "--yes");
     await client.confirmPairing(pairingId, match);
+    if (match) context.output.note(context.texts.pair.waiting);
   }
   const last = await until(
     context,

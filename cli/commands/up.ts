@@ -96,6 +96,18 @@ async function runUp(context: CommandContext, found: UpArguments) {
       hint: context.texts.up.alreadyHint(present.node.gatewayUrl),
     });
   }
+  while (await runOnce(context, found, config) === "again") {
+    context.output.note(context.texts.up.again);
+  }
+  return EXIT.ok;
+}
+
+/** One life of the node: until somebody ends it, or ("again") until it has to start anew because it leaves its mesh. */
+async function runOnce(
+  context: CommandContext,
+  found: UpArguments,
+  config: Config,
+): Promise<"ended" | "again"> {
   const node = await start(context, config);
   try {
     writeNodeFile(config.dataDirectory, {
@@ -111,17 +123,25 @@ async function runUp(context: CommandContext, found: UpArguments) {
       if (context.output.json) context.output.event(event, () => "");
       else if (!found.quiet && line !== null) context.output.event(event, () => line);
     });
-    await Promise.race([
-      aborted(context.interrupted),
-      ...(found.untilStdinCloses ? [closed(Deno.stdin.readable)] : []),
+    const why = await Promise.race([
+      aborted(context.interrupted).then(() => "ended" as const),
+      node.leaving.then(() => "again" as const),
+      ...(found.untilStdinCloses ? [stdinClosed().then(() => "ended" as const)] : []),
     ]);
     unsubscribe();
-    context.output.note(context.texts.up.stopping);
+    if (why === "ended") context.output.note(context.texts.up.stopping);
+    return why;
   } finally {
     removeNodeFile(config.dataDirectory);
     await node.stop();
   }
-  return EXIT.ok;
+}
+
+let stdinEnd: Promise<void> | undefined;
+
+/** Resolves when standard input has ended; it can be read only once, however often the node starts anew. */
+function stdinClosed(): Promise<void> {
+  return stdinEnd ??= closed(Deno.stdin.readable);
 }
 
 async function start(context: CommandContext, config: Config): Promise<RunningNode> {

@@ -171,6 +171,15 @@ export const de: Texts = {
     scanOrType:
       "Am anderen Gerät: dies scannen, oder submind pair mit dem Code oder dem Link starten.",
     validFor: (time, role) => `Gilt ${time}, einmal. Es tritt als ${role} bei.`,
+    waiting: "Warten auf die Antwort am anderen Gerät …",
+    bringQuestion: (blocks) =>
+      `Dieses Gerät hat ein eigenes Netz (${blocks} Blöcke, kein anderes Mitglied). Es verlassen und mitnehmen, was hier hinzugefügt wurde?`,
+    left: (folder) => `Das alte Netz ist verlassen; es liegt in ${folder}.`,
+    keptFor: (folder) =>
+      `Was hier hinzugefügt wurde, liegt sicher in ${folder} und kommt in das nächste Netz mit, dem dieses Gerät beitritt oder das es gründet.`,
+    brought: "Was hier vorher hinzugefügt wurde, ist mitgekommen.",
+    stillBringing:
+      "Was hier vorher hinzugefügt wurde, kommt noch mit; der Knoten macht allein weiter.",
     compare: (name, id) => `Diese Wörter mit denen auf ${name} ${id} vergleichen:`,
     completed: (name) => `Mit ${name} gekoppelt.`,
     refused: "Nicht gekoppelt: jemand sagte, dass die Wörter verschieden sind.",
@@ -178,7 +187,27 @@ export const de: Texts = {
     nobodyCame: "Niemand hat die Einladung rechtzeitig benutzt. Eine neue: submind pair",
     tookTooLong: "Nicht gekoppelt: zehn Minuten keine Antwort. Auf beiden Geräten neu beginnen.",
   },
+  leave: {
+    noMesh: "Dieses Gerät gehört zu keinem Netz.",
+    others: (members) => `Verlassen geht nicht: Das Netz hat ${members} Mitglieder.`,
+    othersHint:
+      "Nur ein Netz, in dem dieses Gerät allein ist, lässt sich verlassen. Ein anderes Mitglied kann dieses Gerät ausschließen; dann mit leerem Datenordner starten.",
+    question: (mesh, blocks) =>
+      `Netz ${mesh} (${blocks} Blöcke) verlassen? Es bleibt aufbewahrt, wird aber nicht mehr durchsucht.`,
+    done: (folder, bring) =>
+      `Verlassen. Das alte Netz liegt in ${folder}.${
+        bring ? " Was hier hinzugefügt wurde, kommt in das nächste Netz mit." : ""
+      }`,
+    notBack:
+      "Der Knoten kam nach dem Verlassen des Netzes nicht zurück. Nichts ist verloren; seine Ausgabe ansehen.",
+  },
+  token: {
+    made: (name, scope, until) =>
+      `Für „${name}“, Umfang ${scope}, bis ${until}. Wer es hat, kann es benutzen: wie ein Passwort hüten.`,
+    noFolder: (folder) => `Kein Token: Den Datenordner ${folder} gibt es nicht.`,
+  },
   up: {
+    again: "Neuer Start …",
     already: (folder, pid) => `Auf ${folder} läuft schon ein Knoten (Prozess ${pid}).`,
     alreadyHint: (url) =>
       `Er antwortet unter ${url}. Für einen zweiten Knoten einen anderen Ordner mit --data nennen.`,

@@ -167,6 +167,15 @@ export const en = {
     question: "Are the words the same on both devices?",
     scanOrType: "On the other device: scan this, or run submind pair with the code or the link.",
     validFor: (time: string, role: string) => `Valid for ${time}, once. It will join as ${role}.`,
+    waiting: "Waiting for the answer on the other device…",
+    bringQuestion: (blocks: string) =>
+      `This device has a mesh of its own (${blocks} blocks, no other member). Leave it, and bring what was added here along?`,
+    left: (folder: string) => `Left the old mesh; it is kept in ${folder}.`,
+    keptFor: (folder: string) =>
+      `What was added here is safe in ${folder}, and comes along into the next mesh this device joins or founds.`,
+    brought: "What was added here before has come along.",
+    stillBringing:
+      "What was added here before still comes along; the node goes on with it by itself.",
     compare: (name: string, id: string) => `Compare these words with those on ${name} ${id}:`,
     completed: (name: string) => `Paired with ${name}.`,
     refused: "Not paired: somebody said that the words differ.",
@@ -174,7 +183,27 @@ export const en = {
     nobodyCame: "Nobody used the invite before it expired. Make a new one: submind pair",
     tookTooLong: "Not paired: no answer within ten minutes. Start again on both devices.",
   },
+  leave: {
+    noMesh: "This device belongs to no mesh.",
+    others: (members: number) => `Cannot leave: the mesh has ${members} members.`,
+    othersHint:
+      "Only a mesh of this device alone can be left. Have another member revoke this device, and start with an empty data folder.",
+    question: (mesh: string, blocks: string) =>
+      `Leave mesh ${mesh} (${blocks} blocks)? It is kept, but not searched any more.`,
+    done: (folder: string, bring: boolean) =>
+      `Left. The old mesh is kept in ${folder}.${
+        bring ? " What was added here comes along into the next mesh." : ""
+      }`,
+    notBack:
+      "The node did not come back after leaving its mesh. Nothing is lost; look at its output.",
+  },
+  token: {
+    made: (name: string, scope: string, until: string) =>
+      `For "${name}", scope ${scope}, until ${until}. Whoever has it can use it: treat it like a password.`,
+    noFolder: (folder: string) => `Cannot make a token: there is no data folder ${folder}.`,
+  },
   up: {
+    again: "Starting anew…",
     already: (folder: string, pid: number) => `A node runs on ${folder} already (process ${pid}).`,
     alreadyHint: (url: string) =>
       `It answers at ${url}. For a second node use another --data folder.`,

@@ -29,6 +29,8 @@ export const deHelp: typeof enHelp = {
     interestSet: "Nur manche Themen oder Größen behalten.",
     interestClear: "Alles behalten.",
     status: "Zeigen, was dieser Knoten ist und wie es ihm geht.",
+    leave: "Ein Netz verlassen, in dem dieses Gerät allein ist.",
+    token: "Ein Token für ein Programm machen.",
     doctor: "Suchen, was einen Knoten hindern könnte, und sagen, was zu tun ist.",
     backup: "Alles in einen neuen Ordner kopieren, während der Knoten läuft.",
     restore: "Eine Sicherung zurückholen, während kein Knoten läuft.",
@@ -57,6 +59,12 @@ export const deHelp: typeof enHelp = {
     inviteRole: "Was das neue Gerät sein darf.",
     inviteName: "Der vorgeschlagene Name des neuen Geräts.",
     valid: "Wie lange die Einladung gilt, Minuten.",
+    pairBring:
+      "Ist dieses Gerät allein in einem eigenen Netz: es verlassen und mitnehmen, was hier hinzugefügt wurde.",
+    leaveBring: "Mitnehmen, was hier hinzugefügt wurde, in das nächste Netz.",
+    tokenName: "Für wen es ist, etwa grafana.",
+    tokenScope: "read sieht nur, full darf alles.",
+    tokenDays: "Wie lange es gilt, Tage.",
     pairYes:
       "Die Wörter ungefragt für gleich halten. Unsicher: jemand dazwischen bliebe unbemerkt. Nur für Tests.",
     interestTopic: "Ein Thema, das mit allem darunter bleibt; wiederholbar. Keines behält alle.",

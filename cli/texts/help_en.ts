@@ -27,6 +27,8 @@ export const enHelp = {
     interestSet: "Keep only some topics or sizes.",
     interestClear: "Keep everything.",
     status: "Show what this node is and how it is doing.",
+    leave: "Leave a mesh that this device is alone in.",
+    token: "Make a bearer token for a program.",
     doctor: "Look for what could keep a node from working, and say what to do.",
     backup: "Copy everything into a new folder while the node runs.",
     restore: "Bring a backup back while no node runs.",
@@ -55,6 +57,12 @@ export const enHelp = {
     inviteRole: "What the new device may be.",
     inviteName: "The name proposed for the new device.",
     valid: "How long the invite holds, minutes.",
+    pairBring:
+      "If this device is alone in a mesh of its own: leave it, and bring along what was added here.",
+    leaveBring: "Bring what was added here along into the next mesh.",
+    tokenName: "Who it is for, like grafana.",
+    tokenScope: "read only looks, full may do everything.",
+    tokenDays: "How long it holds, days.",
     pairYes:
       "Take the words for equal without asking. Unsafe: somebody in between goes unnoticed. For tests only.",
     interestTopic: "A topic to keep, with what is below it; repeat it. None keeps all topics.",

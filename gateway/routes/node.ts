@@ -4,7 +4,7 @@ import type { Interest } from "../../actors/handle.ts";
 import type { GatewayHono, GatewayParts } from "../environment.ts";
 import { problemResponse, refusalResponse } from "../problems.ts";
 import { progressStream } from "../progress_stream.ts";
-import { backupSchema, interestAnswerSchema, statusSchema } from "../schemas.ts";
+import { backupSchema, interestAnswerSchema, leaveMeshSchema, statusSchema } from "../schemas.ts";
 import { json, jsonBody, other, PROBLEMS, sent } from "./route_helpers.ts";
 
 const tags = ["node"];
@@ -55,6 +55,18 @@ const backupRoute = createRoute({
   responses: { 200: other(NDJSON, "Progress and result."), ...PROBLEMS },
 });
 
+const leaveRoute = createRoute({
+  method: "post",
+  path: "/v1/mesh/leave",
+  tags,
+  summary: "Leave a mesh whose only member this device is",
+  description:
+    "The answer comes first, then the node starts anew, without a mesh. What it knew of the old one is kept " +
+    "in its data folder.",
+  request: jsonBody(leaveMeshSchema),
+  responses: { 202: json(leaveMeshSchema, "It is leaving."), ...PROBLEMS },
+});
+
 const healthRoute = createRoute({
   method: "get",
   path: "/healthz",
@@ -83,7 +95,10 @@ function interestJson(interest: Interest | null) {
 }
 
 /** Adds the routes of the node itself. */
-export function nodeRoutes(app: GatewayHono, { node, metrics, log }: GatewayParts): void {
+export function nodeRoutes(
+  app: GatewayHono,
+  { node, metrics, log, leaveMesh }: GatewayParts,
+): void {
   // Both read the whole store: one at a time is as fast as two.
   let running: string | null = null;
 
@@ -141,6 +156,17 @@ export function nodeRoutes(app: GatewayHono, { node, metrics, log }: GatewayPart
         return outcome.type === "refused" ? outcome : { type: "done", value: {} };
       }),
     );
+  });
+
+  app.openapi(leaveRoute, async (c) => {
+    const { bring } = c.req.valid("json");
+    if (leaveMesh === undefined) {
+      const detail = "Cannot leave the mesh: the program that runs this node does not offer it";
+      return sent(problemResponse("unavailable", detail));
+    }
+    const outcome = await leaveMesh({ bring });
+    if (outcome.type === "refused") return sent(refusalResponse(outcome));
+    return c.json({ bring }, 202);
   });
 
   app.openapi(healthRoute, (c) => c.json({ status: "ok" as const }, 200));

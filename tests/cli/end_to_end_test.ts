@@ -1,48 +1,7 @@
 /** The program as people run it: real processes, real sockets on loopback, real files. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-
-const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
-
-function submind(args: readonly string[]) {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "--allow-all", MAIN, ...args],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
-}
-
-async function run(args: readonly string[]) {
-  const { code, stdout, stderr } = await submind(args).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, out: text(stdout), err: text(stderr) };
-}
-
-/** Starts a node and gives it back once it answers. */
-async function up(data: string) {
-  const process = submind([
-    ...["up", "--json", "--no-multicast", "--data", data],
-    ...["--gateway-port", "0", "--rendezvous-port", "0", "--name", "Test"],
-  ]).spawn();
-  const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  while (!text.includes("\n")) {
-    const { value, done } = await reader.read();
-    if (done) throw new Error(`The node ended: ${await new Response(process.stderr).text()}`);
-    text += value;
-  }
-  const ready = JSON.parse(text.split("\n")[0] ?? "");
-  return {
-    ready,
-    async stop() {
-      process.kill("SIGTERM");
-      await reader.cancel();
-      await process.stderr.cancel();
-      return (await process.status).code;
-    },
-  };
-}
+import { run, submind, up } from "./real_program.ts";
 
 Deno.test("what was added is found, read, backed up and restored", async () => {
   const folder = Deno.makeTempDirSync();
@@ -80,6 +39,52 @@ Deno.test("what was added is found, read, backed up and restored", async () => {
     assert.equal(hits.total, 1);
     assert.equal(await second.stop(), 0);
   } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("two devices that both had a mesh of their own end up in one, with the content of both", async () => {
+  const folder = Deno.makeTempDirSync();
+  const data = (name: string) => ["--data", join(folder, name), "--json"];
+  const [host, guest] = await Promise.all(["host", "guest"].map((name) => up(join(folder, name))));
+  assert(host !== undefined && guest !== undefined);
+  try {
+    for (
+      const [name, text] of [["host", "Acorns of the host"], ["guest", "Walnuts of the guest"]]
+    ) {
+      const file = join(folder, `${name}.txt`);
+      Deno.writeTextFileSync(file, `${text}\n`);
+      assert.equal((await run(["add", file, ...data(name ?? "")])).code, 0);
+    }
+    const inviting = submind(["pair", "--yes", ...data("host")]).spawn();
+    const reader = inviting.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const { link } = JSON.parse((await reader.read()).value ?? "");
+    const refused = await run(["pair", link, "--yes", ...data("guest")]);
+    assert.equal(refused.code, 2, "nobody is there to say whether to leave");
+    const joined = await run(["pair", link, "--yes", "--bring", ...data("guest")]);
+    assert.equal(joined.code, 0, joined.out + joined.err);
+    const types = joined.out.trim().split("\n").map((line) => JSON.parse(line).type);
+    assert.deepEqual(types, ["left", "words", "paired", "brought"]);
+    await reader.cancel();
+    await inviting.stderr.cancel();
+    assert.equal((await inviting.status).code, 0);
+
+    for (const name of ["host", "guest"]) {
+      for (const word of ["acorns", "walnuts"]) {
+        let total = 0;
+        for (let attempt = 0; attempt < 50 && total === 0; attempt++) {
+          total = JSON.parse((await run(["search", word, ...data(name)])).out).total;
+        }
+        assert.equal(total, 1, `${word} on ${name}`);
+      }
+    }
+    const again = await run(["add", join(folder, "guest.txt"), ...data("guest")]);
+    assert.equal(JSON.parse(again.out).unchanged, 1, "what was brought is known again");
+    const leave = await run(["leave", "--yes", ...data("guest")]);
+    assert.equal(leave.code, 4, "a mesh with others is not left");
+  } finally {
+    await host.stop();
+    await guest.stop();
     Deno.removeSync(folder, { recursive: true });
   }
 });

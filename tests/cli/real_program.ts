@@ -1,0 +1,44 @@
+/** The program `submind` as a process of its own, for tests that run it as people do. */
+const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
+
+/** The program as a process. */
+export function submind(args: readonly string[]) {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--allow-all", MAIN, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Runs a command to its end. */
+export async function run(args: readonly string[]) {
+  const { code, stdout, stderr } = await submind(args).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), err: text(stderr) };
+}
+
+/** Starts a node and gives it back once it answers. */
+export async function up(data: string) {
+  const process = submind([
+    ...["up", "--json", "--no-multicast", "--data", data],
+    ...["--gateway-port", "0", "--rendezvous-port", "0", "--name", "Test"],
+  ]).spawn();
+  const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (!text.includes("\n")) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`The node ended: ${await new Response(process.stderr).text()}`);
+    text += value;
+  }
+  const ready = JSON.parse(text.split("\n")[0] ?? "");
+  return {
+    ready,
+    async stop() {
+      process.kill("SIGTERM");
+      await reader.cancel();
+      await process.stderr.cancel();
+      return (await process.status).code;
+    },
+  };
+}
