@@ -74,7 +74,7 @@ export function requestChunks(
     if (peer === undefined) continue;
     want.asked = true;
     free--;
-    open(context, state, deps, { kind: "chunk", peer: peer.id, hash });
+    open(context, state, deps, { kind: "chunk", peer: peer.id, hash, waits: 0 });
   }
 }
 

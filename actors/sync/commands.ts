@@ -81,6 +81,7 @@ type Private =
   | { readonly type: "requestDue"; readonly requestId: number }
   | { readonly type: "frontiersDue" }
   | { readonly type: "tendDue" }
+  | { readonly type: "compareDue"; readonly peer: DeviceId }
   | { readonly type: "reconcileDue" };
 
 /** What is read from the store before the first message. */

@@ -14,6 +14,9 @@ import type { Context, TaskOutcome } from "../kernel/actor.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
 import type { SyncCommand } from "./commands.ts";
 import { nextSegment, releaseRanges, remainder } from "./plan.ts";
+import { dropEarly, hold, keepEarly, letGo, releaseEarly, retryEarly } from "./held.ts";
+import { type Answer, matchIds, matchLogs } from "./match.ts";
+import { note } from "./reconciliation.ts";
 import { closeRequest, requestFrom, requestMore, requestRest } from "./requests.ts";
 import {
   type Arrival,
@@ -42,31 +45,35 @@ export function onBlocks(
 ): void {
   const request = closeRequest(context, state, peer.id, message.requestId, ["log", "ids"]);
   if (request === undefined) return;
-  const last = new Map<DeviceId, number>();
-  const received = new Set<BlockId>();
+  const blocks: Block[] = [];
   for (const bytes of message.blocks) {
     const decoded = decodeBlock(bytes, deps.crypto);
     if (!decoded.ok) {
       strike(context, deps, peer.id, `sent a malformed block: ${decoded.reason}`);
       break;
     }
-    const block = decoded.block;
-    last.set(
-      block.header.author,
-      Math.max(last.get(block.header.author) ?? 0, block.header.sequence),
-    );
-    received.add(block.id);
+    blocks.push(decoded.block);
+  }
+  const answer = request.kind === "log"
+    ? matchLogs(request, blocks)
+    : matchIds(request, blocks, deps.crypto);
+  if (answer.surplus > 0) {
+    strike(context, deps, peer.id, `sent ${answer.surplus} blocks that were not asked for`);
+  }
+  for (const block of answer.blocks) {
     arrive(context, state, deps, {
       block,
       from: peer.id,
       byId: request.kind === "ids",
       blockedOn: new Set(),
+      sinceMs: context.monotonicMs(),
     });
   }
-  if (request.kind === "log") finishLogRequest(context, state, deps, peer, request, message, last);
-  else if (!message.complete && received.size > 0) {
-    const wanted = request.payloads ? peer.wantedPayloads : peer.wantedIds;
-    for (const id of request.ids) if (!received.has(id)) wanted.add(id);
+  const goesOn = !message.complete && answer.progress;
+  if (request.kind === "log") finishLogRequest(context, state, deps, request, { answer, goesOn });
+  else if (goesOn) {
+    note(request.payloads ? peer.wantedPayloads : peer.wantedIds, answer.ids);
+    if (request.salt === peer.shortIdSalt) note(peer.wantedShortIds, answer.shortIds);
   }
   requestFrom(context, state, deps, peer);
   checkNext(context, state, deps);
@@ -76,19 +83,15 @@ function finishLogRequest(
   context: Context<SyncCommand>,
   state: SyncState,
   deps: SyncDependencies,
-  peer: PeerSync,
   request: Extract<OpenRequest, { kind: "log" }>,
-  message: Blocks,
-  last: ReadonlyMap<DeviceId, number>,
+  end: { readonly answer: Answer; readonly goesOn: boolean },
 ): void {
-  peer.segment = nextSegment(
-    peer.segment,
-    request.sequences,
-    message.blocks.length,
-    message.complete,
-  );
-  const rest = remainder(request.ranges, last);
-  if (!message.complete && message.blocks.length > 0) {
+  const peer = state.peers.get(request.peer);
+  if (peer === undefined) return;
+  const { answer, goesOn } = end;
+  peer.segment = nextSegment(peer.segment, request.sequences, answer.blocks.length, !goesOn);
+  const rest = remainder(request.ranges, answer.reached);
+  if (goesOn) {
     const unfinished = new Set(rest.map((range) => range.author));
     releaseRanges(state, request.ranges.filter((range) => !unfinished.has(range.author)));
     requestRest(context, state, deps, peer, rest);
@@ -115,39 +118,18 @@ function arrive(
     return;
   }
   if (state.arrivals.length + state.earlyCount >= SYNC_BOUNDS.arrivalsMax) return;
+  if (state.heldBytes >= SYNC_BOUNDS.arrivalBytesMax) return;
   const accepted = state.accepted.get(author) ?? 0;
   if (byId) {
     if (sequence === accepted + 1) state.accepted.set(author, sequence);
+    hold(state, arrival);
     state.arrivals.push(arrival);
   } else if (sequence === accepted + 1) {
     state.accepted.set(author, sequence);
+    hold(state, arrival);
     state.arrivals.push(arrival);
     releaseEarly(state, author);
   } else if (sequence > accepted + 1) keepEarly(state, arrival);
-}
-
-function keepEarly(state: SyncState, arrival: Arrival): void {
-  const { author, sequence } = arrival.block.header;
-  let waiting = state.early.get(author);
-  if (waiting === undefined) state.early.set(author, waiting = new Map());
-  if (!waiting.has(sequence)) state.earlyCount++;
-  waiting.set(sequence, arrival);
-}
-
-/** Moves blocks whose predecessor is on its way now, unless something else they need is still missing. */
-function releaseEarly(state: SyncState, author: DeviceId): void {
-  const waiting = state.early.get(author);
-  if (waiting === undefined) return;
-  for (;;) {
-    const next = (state.accepted.get(author) ?? 0) + 1;
-    const arrival = waiting.get(next);
-    if (arrival === undefined || arrival.blockedOn.size > 0) break;
-    waiting.delete(next);
-    state.earlyCount--;
-    state.accepted.set(author, next);
-    state.arrivals.push(arrival);
-  }
-  if (waiting.size === 0) state.early.delete(author);
 }
 
 /** Starts checking the next batch unless one is under way: arrivals collect meanwhile, so batches grow with the load. */
@@ -272,9 +254,11 @@ function resetAccepted(state: SyncState, author: DeviceId, valid: readonly Arriv
   for (const batch of state.storing.values()) consider(batch);
   consider(valid);
   state.accepted.set(author, accepted);
-  state.arrivals = state.arrivals.filter((arrival) =>
-    arrival.byId || arrival.block.header.author !== author
-  );
+  state.arrivals = state.arrivals.filter((arrival) => {
+    if (arrival.byId || arrival.block.header.author !== author) return true;
+    letGo(state, arrival);
+    return false;
+  });
 }
 
 function store(
@@ -366,10 +350,7 @@ export function advanceHeads(state: SyncState, event: BlocksCommitted): void {
   for (const [author, waiting] of state.early) {
     for (const [sequence, arrival] of waiting) {
       for (const id of committed) arrival.blockedOn.delete(id);
-      if (sequence <= (state.accepted.get(author) ?? 0)) {
-        waiting.delete(sequence);
-        state.earlyCount--;
-      }
+      if (sequence <= (state.accepted.get(author) ?? 0)) dropEarly(state, waiting, sequence);
     }
     releaseEarly(state, author);
   }
@@ -379,20 +360,6 @@ export function advanceHeads(state: SyncState, event: BlocksCommitted): void {
 export function retryAfterRegistryChange(state: SyncState): void {
   for (const peer of state.peers.values()) peer.refused.clear();
   retryEarly(state);
-}
-
-/** Tries again whatever waits for something, and forgets what has come another way. */
-export function retryEarly(state: SyncState): void {
-  for (const [author, waiting] of state.early) {
-    const accepted = state.accepted.get(author) ?? 0;
-    for (const [sequence, arrival] of waiting) {
-      arrival.blockedOn.clear();
-      if (sequence > accepted) continue;
-      waiting.delete(sequence);
-      state.earlyCount--;
-    }
-    releaseEarly(state, author);
-  }
 }
 
 function strike(

@@ -13,17 +13,35 @@ import type { SyncCommand } from "./commands.ts";
 import { requestFrom, tell } from "./requests.ts";
 import { type PeerSync, SYNC_BOUNDS, type SyncDependencies, type SyncState } from "./state.ts";
 
-/** Starts comparing with a peer, unless that is under way. The set is built outside the actor. */
+/** Short ids a peer may name in one comparison. */
+const NEED_MAX = 1_000_000;
+
+/**
+ * Starts comparing with a peer; when that is under way or a set was built for it just now, a little later. The set is built
+ * outside the actor.
+ */
 export function startReconcile(
   context: Context<SyncCommand>,
   deps: SyncDependencies,
   peer: PeerSync,
 ): void {
-  if (peer.asking !== null) return;
+  const nowMs = context.monotonicMs();
+  const stale = peer.asking !== null && nowMs - peer.asking.sinceMs >= SYNC_BOUNDS.reconcileMs;
+  if ((peer.asking !== null && !stale) || !isTime(nowMs, peer.reconciledAtMs)) {
+    peer.reconcileWanted = true;
+    return compareLater(context, peer);
+  }
   const salt = context.random.bytes(SALT_BYTES);
-  peer.asking = { salt: salt.toHex(), set: null, difference: { have: [], need: [] }, rounds: 0 };
-  peer.reconciledAtMs = context.monotonicMs();
-  build(context, deps, peer.id, salt, "asker");
+  peer.asking = {
+    salt: salt.toHex(),
+    set: null,
+    difference: { have: [], need: [] },
+    rounds: 0,
+    sinceMs: nowMs,
+  };
+  peer.reconcileWanted = false;
+  peer.reconciledAtMs = nowMs;
+  build(context, deps, peer, salt, "asker");
 }
 
 /** A peer compares: builds the set for its salt once, then answers each round from it. */
@@ -34,13 +52,48 @@ export function onReconcileAsk(
   message: ReconcileAsk,
 ): void {
   const salt = message.salt.toHex();
-  if (peer.answering?.salt !== salt) {
-    peer.answering = { salt, set: null, pending: message.ranges, byShortId: null };
-    build(context, deps, peer.id, message.salt, "answerer");
+  if (peer.answering?.salt === salt) {
+    if (peer.answering.set === null) peer.answering.pending = message.ranges;
+    else answer(context, deps, peer, peer.answering.set, message.salt, message.ranges);
     return;
   }
-  if (peer.answering.set === null) return;
-  answer(context, deps, peer, peer.answering.set, message.salt, message.ranges);
+  peer.answering = { salt, set: null, building: false, pending: message.ranges, byShortId: null };
+  if (isTime(context.monotonicMs(), peer.builtAtMs)) return buildAnswer(context, deps, peer);
+  // Building costs us far more than asking costs the peer: the newest salt waits for its time.
+  compareLater(context, peer);
+}
+
+/** What had to wait before is built now. */
+export function onCompareDue(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  device: DeviceId,
+): void {
+  const peer = state.peers.get(device);
+  if (peer === undefined) return;
+  const { answering } = peer;
+  if (answering !== null && answering.set === null && !answering.building) {
+    if (isTime(context.monotonicMs(), peer.builtAtMs)) buildAnswer(context, deps, peer);
+    else compareLater(context, peer);
+  }
+  if (peer.reconcileWanted) startReconcile(context, deps, peer);
+}
+
+function buildAnswer(context: Context<SyncCommand>, deps: SyncDependencies, peer: PeerSync): void {
+  if (peer.answering === null) return;
+  peer.answering.building = true;
+  peer.builtAtMs = context.monotonicMs();
+  build(context, deps, peer, Uint8Array.fromHex(peer.answering.salt), "answerer");
+}
+
+function isTime(nowMs: number, lastMs: number | null): boolean {
+  return lastMs === null || nowMs - lastMs >= SYNC_BOUNDS.buildEveryMs;
+}
+
+function compareLater(context: Context<SyncCommand>, peer: PeerSync): void {
+  const key = `compare ${peer.id}`;
+  context.startTimer(key, SYNC_BOUNDS.buildEveryMs, { type: "compareDue", peer: peer.id });
 }
 
 /** The set is ready: the asker begins, the answerer answers what waited. */
@@ -59,7 +112,7 @@ export function onSetBuilt(
       error: String(command.outcome.error),
     });
     if (command.side === "asker") peer.asking = null;
-    else peer.answering = null;
+    else if (peer.answering?.salt === command.salt) peer.answering = null;
     return;
   }
   const set = command.outcome.value;
@@ -72,6 +125,7 @@ export function onSetBuilt(
   const answering = peer.answering;
   if (answering?.salt !== command.salt) return;
   answering.set = set;
+  answering.building = false;
   const pending = answering.pending;
   answering.pending = null;
   if (pending !== null) answer(context, deps, peer, set, salt, pending);
@@ -104,6 +158,11 @@ export function onReconcileAnswer(
   if (asking === null || asking.set === null || asking.salt !== message.salt.toHex()) return;
   asking.rounds++;
   const step = continueReconcile(asking.set, message.ranges, asking.difference);
+  const { have, need } = asking.difference;
+  if (have.length > asking.set.size || need.length > NEED_MAX) {
+    peer.asking = null;
+    return strike(context, deps, peer.id, "more differences than there can be");
+  }
   if (step.type === "send" && asking.rounds < SYNC_BOUNDS.reconcileRoundsMax) {
     tell(context, deps, peer.id, {
       type: "reconcileAsk",
@@ -117,12 +176,11 @@ export function onReconcileAnswer(
     strike(context, deps, peer.id, step.reason);
     return;
   }
-  for (const short of asking.difference.need) peer.wantedShortIds.add(short);
-  for (let i = 0; i < asking.difference.have.length; i += SYNC_LIMITS.ids) {
-    tell(context, deps, peer.id, {
-      type: "haveBlocks",
-      ids: asking.difference.have.slice(i, i + SYNC_LIMITS.ids),
-    });
+  if (peer.shortIdSalt !== asking.salt) peer.wantedShortIds.clear();
+  peer.shortIdSalt = asking.salt;
+  note(peer.wantedShortIds, need);
+  for (let i = 0; i < have.length; i += SYNC_LIMITS.ids) {
+    tell(context, deps, peer.id, { type: "haveBlocks", ids: have.slice(i, i + SYNC_LIMITS.ids) });
   }
   requestFrom(context, state, deps, peer);
 }
@@ -131,15 +189,24 @@ export function onReconcileAnswer(
 export function onHaveBlocks(
   context: Context<SyncCommand>,
   deps: SyncDependencies,
-  from: DeviceId,
+  peer: PeerSync,
   ids: readonly BlockId[],
 ): void {
+  note(peer.offeredIds, ids);
+  compareIds(context, deps, peer);
+}
+
+function compareIds(context: Context<SyncCommand>, deps: SyncDependencies, peer: PeerSync): void {
+  if (peer.comparingIds || peer.offeredIds.size === 0) return;
+  const ids = [...peer.offeredIds].slice(0, SYNC_LIMITS.ids);
+  for (const id of ids) peer.offeredIds.delete(id);
+  peer.comparingIds = true;
   context.perform(
     async () => {
       const known = await deps.store.blocks.known(ids);
       return ids.filter((id) => !known.has(id));
     },
-    (outcome) => ({ type: "idsCompared", from, outcome }),
+    (outcome) => ({ type: "idsCompared", from: peer.id, outcome }),
   );
 }
 
@@ -152,9 +219,19 @@ export function onIdsCompared(
   outcome: TaskOutcome<readonly BlockId[]>,
 ): void {
   const peer = state.peers.get(from);
-  if (peer === undefined || !outcome.ok) return;
-  for (const id of outcome.value) peer.wantedIds.add(id);
+  if (peer === undefined) return;
+  peer.comparingIds = false;
+  if (outcome.ok) note(peer.wantedIds, outcome.value);
+  compareIds(context, deps, peer);
   requestFrom(context, state, deps, peer);
+}
+
+/** Adds as many as there is room for. */
+export function note<T>(to: Set<T>, values: readonly T[]): void {
+  for (const value of values) {
+    if (to.size >= SYNC_BOUNDS.wantedIdsPerPeer) return;
+    to.add(value);
+  }
 }
 
 /** Full ids for the short ones of the comparison this peer runs with us; unknown ones are left out. */
@@ -174,10 +251,11 @@ export function resolveShortIds(peer: PeerSync, shortIds: readonly string[]): re
 function build(
   context: Context<SyncCommand>,
   deps: SyncDependencies,
-  peer: DeviceId,
+  peer: PeerSync,
   salt: Uint8Array,
   side: "asker" | "answerer",
 ): void {
+  const { id } = peer;
   context.perform(
     async () =>
       new ReconcileSet(
@@ -185,7 +263,7 @@ function build(
         salt,
         (key, data) => deps.crypto.permuteBlocks(key, data),
       ),
-    (outcome) => ({ type: "setBuilt", peer, salt: salt.toHex(), side, outcome }),
+    (outcome) => ({ type: "setBuilt", peer: id, salt: salt.toHex(), side, outcome }),
   );
 }
 

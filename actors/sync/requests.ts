@@ -15,6 +15,9 @@ import {
   type SyncState,
 } from "./state.ts";
 
+/** How often a request may wait on while others are answered. */
+const WAITS_MAX = 8;
+
 /** Encodes and sends one sync message. */
 export function tell(
   context: Context<SyncCommand>,
@@ -46,7 +49,7 @@ export function requestFrom(
   deps: SyncDependencies,
   peer: PeerSync,
 ): void {
-  while (peer.openRequests < SYNC_BOUNDS.openRequestsPerPeer && hasRoom(state)) {
+  while (peer.openRequests < SYNC_BOUNDS.openRequestsPerPeer && hasRoom(state, peer)) {
     const byId = takeIds(peer);
     if (byId !== null) {
       open(context, state, deps, byId);
@@ -54,7 +57,13 @@ export function requestFrom(
     }
     const ranges = takeRanges(state, peer);
     if (ranges.length === 0) return;
-    open(context, state, deps, { kind: "log", peer: peer.id, ranges, sequences: lengthOf(ranges) });
+    open(context, state, deps, {
+      kind: "log",
+      peer: peer.id,
+      ranges,
+      sequences: lengthOf(ranges),
+      waits: 0,
+    });
   }
 }
 
@@ -67,7 +76,13 @@ export function requestRest(
   ranges: readonly LogRange[],
 ): void {
   if (ranges.length === 0) return;
-  open(context, state, deps, { kind: "log", peer: peer.id, ranges, sequences: lengthOf(ranges) });
+  open(context, state, deps, {
+    kind: "log",
+    peer: peer.id,
+    ranges,
+    sequences: lengthOf(ranges),
+    waits: 0,
+  });
 }
 
 /** Takes a request off the books when its answer has come; undefined when there is none like it from this peer. */
@@ -82,11 +97,16 @@ export function closeRequest<Kind extends OpenRequest["kind"]>(
   if (request === undefined || request.peer !== from || !kinds.includes(request.kind as Kind)) {
     return undefined;
   }
+  const peer = state.peers.get(from);
+  if (peer !== undefined) peer.answeredAtMs = context.monotonicMs();
   forget(context, state, requestId, request);
   return request as Extract<OpenRequest, { kind: Kind }>;
 }
 
-/** A request was not answered in time: what it claimed is free for others, and the peer is struck. */
+/**
+ * A request was not answered in time: what it claimed is free for others, and the peer is struck. Answers come one after another, so
+ * while others come this one waits for its turn on a slow path; there are never more than eight in front of it.
+ */
 export function onRequestDue(
   context: Context<SyncCommand>,
   state: SyncState,
@@ -95,8 +115,20 @@ export function onRequestDue(
 ): void {
   const request = state.requests.get(requestId);
   if (request === undefined) return;
+  const peer = state.peers.get(request.peer);
+  const silentMs = context.monotonicMs() - (peer?.answeredAtMs ?? Number.NEGATIVE_INFINITY);
+  if (silentMs < SYNC_BOUNDS.requestTimeoutMs && request.waits < WAITS_MAX) {
+    request.waits++;
+    return startTimer(context, requestId, SYNC_BOUNDS.requestTimeoutMs - silentMs);
+  }
   forget(context, state, requestId, request);
   release(state, request);
+  // Whoever else has it is asked first now.
+  if (request.kind === "log") {
+    for (const { author } of request.ranges) {
+      peer?.refused.add(author);
+    }
+  }
   const reason = `did not answer a sync request within ${SYNC_BOUNDS.requestTimeoutMs} ms`;
   context.send(deps.sessions, { type: "strike", deviceId: request.peer, reason });
 }
@@ -128,11 +160,12 @@ export function open(
   state.requests.set(requestId, request);
   if (request.kind === "chunk") peer.openChunkRequests++;
   else peer.openRequests++;
-  context.startTimer(`request ${requestId}`, SYNC_BOUNDS.requestTimeoutMs, {
-    type: "requestDue",
-    requestId,
-  });
+  startTimer(context, requestId, SYNC_BOUNDS.requestTimeoutMs);
   tell(context, deps, request.peer, messageOf(requestId, request));
+}
+
+function startTimer(context: Context<SyncCommand>, requestId: number, delayMs: number): void {
+  context.startTimer(`request ${requestId}`, delayMs, { type: "requestDue", requestId });
 }
 
 function messageOf(requestId: number, request: OpenRequest): SyncMessage {
@@ -188,7 +221,7 @@ function takeIds(peer: PeerSync): OpenRequest | null {
   const ids = takeFrom<BlockId>(payloads ? peer.wantedPayloads : peer.wantedIds);
   const shortIds = payloads ? [] : takeFrom(peer.wantedShortIds);
   if (ids.length === 0 && shortIds.length === 0) return null;
-  return { kind: "ids", peer: peer.id, ids, shortIds, payloads };
+  return { kind: "ids", peer: peer.id, ids, shortIds, salt: peer.shortIdSalt, payloads, waits: 0 };
 }
 
 function takeFrom<T>(set: Set<T>): T[] {
@@ -206,6 +239,10 @@ function lengthOf(ranges: readonly LogRange[]): number {
 }
 
 /** False before our own logs are known, and while so much waits for verification that asking for more would only fill memory. */
-function hasRoom(state: SyncState): boolean {
-  return state.loaded && state.arrivals.length + state.earlyCount < SYNC_BOUNDS.arrivalsMax / 2;
+function hasRoom(state: SyncState, peer: PeerSync): boolean {
+  if (!state.loaded || state.heldBytes >= SYNC_BOUNDS.arrivalBytesMax / 2) return false;
+  if (state.arrivals.length + state.earlyCount >= SYNC_BOUNDS.arrivalsMax / 2) return false;
+  const held = state.held.get(peer.id);
+  return held === undefined ||
+    (held.count < SYNC_BOUNDS.heldPerPeer && held.bytes < SYNC_BOUNDS.heldBytesPerPeer);
 }

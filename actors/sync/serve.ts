@@ -15,21 +15,66 @@ import type { Context } from "../kernel/actor.ts";
 import type { ReadBlocks, SyncCommand } from "./commands.ts";
 import { resolveShortIds } from "./reconciliation.ts";
 import { tell } from "./requests.ts";
-import type { PeerSync, SyncDependencies, SyncState } from "./state.ts";
+import { type PeerSync, SYNC_BOUNDS, type SyncDependencies, type SyncState } from "./state.ts";
 
-/** A peer asks for blocks: reads them outside the actor, answers in `onBlocksRead`. */
-export function onRequestBlocks(
+/** A peer asks for something that is on the disk: read at once, or when its earlier reads have ended. */
+export function onRequest(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  peer: PeerSync,
+  message: RequestBlocks | RequestChunks,
+): void {
+  if (peer.readQueue.length >= SYNC_BOUNDS.readQueuePerPeer) {
+    const reason = `asked for more than ${SYNC_BOUNDS.readQueuePerPeer} things at once`;
+    context.send(deps.sessions, { type: "strike", deviceId: peer.id, reason });
+    return;
+  }
+  peer.readQueue.push(message);
+  readNext(context, state, deps, peer);
+}
+
+/** One read of this peer has ended. */
+export function onReadEnded(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  from: DeviceId,
+): void {
+  const peer = state.peers.get(from);
+  if (peer === undefined) return;
+  // A session that came up meanwhile counts anew.
+  peer.reading = Math.max(0, peer.reading - 1);
+  readNext(context, state, deps, peer);
+}
+
+function readNext(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  peer: PeerSync,
+): void {
+  while (peer.reading < SYNC_BOUNDS.readsPerPeer) {
+    const message = peer.readQueue.shift();
+    if (message === undefined) return;
+    if (message.type === "requestBlocks") startReadingBlocks(context, state, deps, peer, message);
+    else startReadingChunk(context, state, deps, peer, message);
+  }
+}
+
+function startReadingBlocks(
   context: Context<SyncCommand>,
   state: SyncState,
   deps: SyncDependencies,
   peer: PeerSync,
   message: RequestBlocks,
 ): void {
-  const ids = [...message.ids, ...resolveShortIds(peer, message.shortIds)];
+  const ids = [...new Set([...message.ids, ...resolveShortIds(peer, message.shortIds)])];
   const view = {
     interest: message.payloads ? null : peer.interest,
     mayRead: may(state.registry, peer.id, "blocks.read"),
   };
+  peer.reading++;
   context.perform(
     () => readBlocks(deps.store, message, ids, view),
     (outcome) => ({ type: "blocksRead", to: peer.id, requestId: message.requestId, outcome }),
@@ -58,23 +103,23 @@ export function onBlocksRead(
   });
 }
 
-/** A peer asks for a chunk. */
-export function onRequestChunks(
+function startReadingChunk(
   context: Context<SyncCommand>,
   state: SyncState,
   deps: SyncDependencies,
-  from: DeviceId,
+  peer: PeerSync,
   message: RequestChunks,
 ): void {
+  const { requestId } = message;
   const hash = message.hashes[0];
-  if (hash === undefined) return;
-  if (!may(state.registry, from, "blocks.read")) {
-    tell(context, deps, from, { type: "chunks", requestId: message.requestId, chunks: [] });
+  if (hash === undefined || !may(state.registry, peer.id, "blocks.read")) {
+    tell(context, deps, peer.id, { type: "chunks", requestId, chunks: [] });
     return;
   }
+  peer.reading++;
   context.perform(
     () => deps.store.chunks.get(hash),
-    (outcome) => ({ type: "chunkRead", to: from, requestId: message.requestId, outcome }),
+    (outcome) => ({ type: "chunkRead", to: peer.id, requestId, outcome }),
   );
 }
 
@@ -92,6 +137,9 @@ export function onChunkRead(
     chunks: bytes === undefined ? [] : [bytes],
   });
 }
+
+/** Blocks read by id at a time. */
+const IDS_PER_READ = 64;
 
 interface ReadView {
   readonly interest: SyncInterest | null;
@@ -123,12 +171,15 @@ async function readBlocks(
     // Fewer than asked for: cut by the budget, or our log ends here. The asker asks again and finds out.
     if (last !== undefined && last < range.toSequence) return { blocks, complete: false };
   }
-  for (const block of await store.blocks.get(ids)) {
-    if (block === undefined) continue;
-    if (bytes >= SYNC_LIMITS.answerBytes) return { blocks, complete: false };
-    const shown = withinView(block, view);
-    blocks.push(shown);
-    bytes += sizeOf(shown);
+  // A few at a time: what does not fit into the answer is not read at all.
+  for (let i = 0; i < ids.length; i += IDS_PER_READ) {
+    for (const block of await store.blocks.get(ids.slice(i, i + IDS_PER_READ))) {
+      if (block === undefined) continue;
+      if (bytes >= SYNC_LIMITS.answerBytes) return { blocks, complete: false };
+      const shown = withinView(block, view);
+      blocks.push(shown);
+      bytes += sizeOf(shown);
+    }
   }
   return { blocks, complete: true };
 }

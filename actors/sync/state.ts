@@ -4,7 +4,12 @@ import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type { Registry } from "../../protocols/registry/registry.ts";
 import type { Difference } from "../../protocols/sync/reconcile.ts";
 import type { ReconcileSet } from "../../protocols/sync/reconcile_set.ts";
-import type { LogRange, SyncInterest } from "../../protocols/sync/messages.ts";
+import type {
+  LogRange,
+  RequestBlocks,
+  RequestChunks,
+  SyncInterest,
+} from "../../protocols/sync/messages.ts";
 import type { Crypto } from "../../platform/ports.ts";
 import type { Store } from "../../store/store.ts";
 import type { Interest } from "../handle.ts";
@@ -32,8 +37,19 @@ export const SYNC_BOUNDS = {
   batchBlocks: 1024,
   /** Payload bytes verified together, and so handed to storage at once; one block may go over it. */
   batchBytes: 8 * 1024 * 1024,
-  /** Blocks waiting for verification or for a predecessor. */
+  /** Blocks waiting for verification or for a predecessor; no more is asked for at half of it. */
   arrivalsMax: 16_384,
+  arrivalBytesMax: 128 * 1024 * 1024,
+  /** A peer from which this much waits is not asked for more, so that one cannot fill what is there for all. */
+  heldPerPeer: 2_048,
+  heldBytesPerPeer: 16 * 1024 * 1024,
+  /** What waits this long for something that does not come is let go. */
+  heldMs: 60_000,
+  /** Reads for one peer at a time, and requests of it that wait for them; a peer of ours never has more than 8 open. */
+  readsPerPeer: 4,
+  readQueuePerPeer: 32,
+  /** Ids noted per peer, of each sort; the rest is found by the next comparison. */
+  wantedIdsPerPeer: 65_536,
   /** Bodies of at most this many blocks are fetched at a time. */
   chunkWantsMax: 16_384,
   openChunkRequestsPerPeer: 4,
@@ -47,6 +63,12 @@ export const SYNC_BOUNDS = {
   tendEveryMs: 15_000,
   /** Whole sets are compared with one peer this often, to find what logs alone cannot show. */
   reconcileEveryMs: 600_000,
+  /** A comparison that has not ended by then is forgotten. */
+  reconcileMs: 120_000,
+  /** Building a set reads every id: for one peer not more often than this. */
+  buildEveryMs: 10_000,
+  /** Pairs of heads remembered as compared, per peer. */
+  knownForks: 1_024,
   heads: 4096,
 } as const;
 
@@ -58,23 +80,33 @@ export interface Arrival {
   readonly byId: boolean;
   /** Ids that must be stored first; empty when it only waits for its turn. */
   blockedOn: Set<BlockId>;
+  readonly sinceMs: number;
+}
+
+/** What waits here from one peer. */
+export interface Held {
+  count: number;
+  bytes: number;
 }
 
 export type OpenRequest =
-  | {
-    readonly kind: "log";
+  & {
     readonly peer: DeviceId;
-    readonly ranges: readonly LogRange[];
-    readonly sequences: number;
+    /** How often its time was extended because other answers came. */
+    waits: number;
   }
-  | {
-    readonly kind: "ids";
-    readonly peer: DeviceId;
-    readonly ids: readonly BlockId[];
-    readonly shortIds: readonly string[];
-    readonly payloads: boolean;
-  }
-  | { readonly kind: "chunk"; readonly peer: DeviceId; readonly hash: ContentHash };
+  & (
+    | { readonly kind: "log"; readonly ranges: readonly LogRange[]; readonly sequences: number }
+    | {
+      readonly kind: "ids";
+      readonly ids: readonly BlockId[];
+      readonly shortIds: readonly string[];
+      /** The salt of the short ids, hex. */
+      readonly salt: string;
+      readonly payloads: boolean;
+    }
+    | { readonly kind: "chunk"; readonly hash: ContentHash }
+  );
 
 /** One author's log being fetched from one peer. */
 export interface LogFetch {
@@ -95,11 +127,23 @@ export interface PeerSync {
   toldInterest: boolean;
   openRequests: number;
   openChunkRequests: number;
+  /** When it last answered anything; a slow path is not a broken promise. */
+  answeredAtMs: number;
+  /** Reads under way for it, and what it asked for besides. */
+  reading: number;
+  readonly readQueue: (RequestBlocks | RequestChunks)[];
+  /** Ids it says we lack, not looked up yet. */
+  readonly offeredIds: Set<BlockId>;
+  comparingIds: boolean;
   segment: number;
   /** Authors whose blocks from this peer were refused; asked again when the registry changes. */
   readonly refused: Set<DeviceId>;
   inSync: boolean;
   reconciledAtMs: number | null;
+  /** A comparison is wanted and waits for its time. */
+  reconcileWanted: boolean;
+  /** When it was last answered with all our heads. */
+  toldAllAtMs: number | null;
   /** Heads that differ at the same sequence and were already reconciled. */
   readonly knownForks: Set<string>;
   asking: {
@@ -107,16 +151,21 @@ export interface PeerSync {
     set: ReconcileSet | null;
     readonly difference: Difference;
     rounds: number;
+    readonly sinceMs: number;
   } | null;
   answering: {
     readonly salt: string;
     set: ReconcileSet | null;
+    building: boolean;
     pending: Uint8Array | null;
     byShortId: Map<string, BlockId> | null;
   } | null;
   /** Ids to ask this peer for. */
   readonly wantedIds: Set<BlockId>;
   readonly wantedShortIds: Set<string>;
+  shortIdSalt: string;
+  /** When a set was last built to answer it. */
+  builtAtMs: number | null;
   readonly wantedPayloads: Set<BlockId>;
 }
 
@@ -145,6 +194,9 @@ export interface SyncState {
   /** Blocks that came before their predecessor, per author and sequence. */
   readonly early: Map<DeviceId, Map<number, Arrival>>;
   earlyCount: number;
+  /** Arrivals and early blocks, per peer and in all. */
+  readonly held: Map<DeviceId, Held>;
+  heldBytes: number;
   checking: boolean;
   /** Blocks that became durable while a batch was being checked: its task read the store before them. */
   committedMeanwhile: Block[];
@@ -173,6 +225,8 @@ export function emptySyncState(): SyncState {
     arrivals: [],
     early: new Map(),
     earlyCount: 0,
+    held: new Map(),
+    heldBytes: 0,
     checking: false,
     committedMeanwhile: [],
     storing: new Map(),
@@ -194,15 +248,24 @@ export function newPeer(id: DeviceId): PeerSync {
     toldInterest: false,
     openRequests: 0,
     openChunkRequests: 0,
+    answeredAtMs: Number.NEGATIVE_INFINITY,
+    reading: 0,
+    readQueue: [],
+    offeredIds: new Set(),
+    comparingIds: false,
     segment: SYNC_BOUNDS.segmentFirst,
     refused: new Set(),
     inSync: false,
     reconciledAtMs: null,
+    reconcileWanted: false,
+    toldAllAtMs: null,
     knownForks: new Set(),
     asking: null,
     answering: null,
     wantedIds: new Set(),
     wantedShortIds: new Set(),
+    shortIdSalt: "",
+    builtAtMs: null,
     wantedPayloads: new Set(),
   };
 }

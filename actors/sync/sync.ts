@@ -34,13 +34,14 @@ import {
   onBlocksStored,
   onStoreFailed,
   retryAfterRegistryChange,
-  retryEarly,
 } from "./intake.ts";
+import { dropStale, retryEarly } from "./held.ts";
 import { tellFrontiers, tellFrontiersTo } from "./frontiers.ts";
 import { INTEREST_KEY, onInterestStored, storeInterest } from "./interest.ts";
 import { compareHeads } from "./plan.ts";
 import { listMissing, onMissingListed } from "./repair.ts";
 import {
+  onCompareDue,
   onHaveBlocks,
   onIdsCompared,
   onReconcileAnswer,
@@ -49,7 +50,7 @@ import {
   startReconcile,
 } from "./reconciliation.ts";
 import { dropRequestsOf, onRequestDue, requestFrom, requestMore } from "./requests.ts";
-import { onBlocksRead, onChunkRead, onRequestBlocks, onRequestChunks } from "./serve.ts";
+import { onBlocksRead, onChunkRead, onReadEnded, onRequest } from "./serve.ts";
 import {
   emptySyncState,
   newPeer,
@@ -92,9 +93,11 @@ export function sync(deps: SyncDependencies): Behaviour<SyncCommand, SyncState> 
         case "storeFailed":
           return onStoreFailed(context, state, command.token, command.error);
         case "blocksRead":
-          return onBlocksRead(context, deps, command);
+          onBlocksRead(context, deps, command);
+          return onReadEnded(context, state, deps, command.to);
         case "chunkRead":
-          return onChunkRead(context, deps, command);
+          onChunkRead(context, deps, command);
+          return onReadEnded(context, state, deps, command.to);
         case "chunksCompared":
           if (!command.outcome.ok) throw command.outcome.error;
           wantChunks(state, command.outcome.value);
@@ -103,6 +106,8 @@ export function sync(deps: SyncDependencies): Behaviour<SyncCommand, SyncState> 
           return onIdsCompared(context, state, deps, command.from, command.outcome);
         case "setBuilt":
           return onSetBuilt(context, state, deps, command);
+        case "compareDue":
+          return onCompareDue(context, state, deps, command.peer);
         case "requestDue":
           onRequestDue(context, state, deps, command.requestId);
           requestMore(context, state, deps);
@@ -209,11 +214,11 @@ function onPeerMessage(
     case "frontiers":
       return onFrontiers(context, state, deps, peer, message);
     case "requestBlocks":
-      return onRequestBlocks(context, state, deps, peer, message);
+      return onRequest(context, state, deps, peer, message);
     case "blocks":
       return onBlocks(context, state, deps, peer, message);
     case "requestChunks":
-      return onRequestChunks(context, state, deps, from, message);
+      return onRequest(context, state, deps, peer, message);
     case "chunks":
       return onChunks(context, state, deps, from, message);
     case "reconcileAsk":
@@ -221,7 +226,7 @@ function onPeerMessage(
     case "reconcileAnswer":
       return onReconcileAnswer(context, state, deps, peer, message);
     case "haveBlocks":
-      return onHaveBlocks(context, deps, from, message.ids);
+      return onHaveBlocks(context, deps, peer, message.ids);
     default:
       message satisfies never;
   }
@@ -239,10 +244,20 @@ function onFrontiers(
     peer.known = true;
   }
   peer.interest = message.interest;
-  if (message.ask && state.loaded) tellFrontiersTo(context, state, deps, peer, { complete: true });
+  if (message.ask && state.loaded && mayTellAll(context, peer)) {
+    tellFrontiersTo(context, state, deps, peer, { complete: true });
+  }
   forgetRefusals(state, peer.id);
   onHeads(context, state, deps, peer.id, message.entries);
   requestChunks(context, state, deps);
+}
+
+/** A complete list is long and asking for it is short: a peer gets one a second. */
+function mayTellAll(context: Context<SyncCommand>, peer: PeerSync): boolean {
+  const nowMs = context.monotonicMs();
+  if (peer.toldAllAtMs !== null && nowMs - peer.toldAllAtMs < 1_000) return false;
+  peer.toldAllAtMs = nowMs;
+  return true;
 }
 
 /** A peer has these heads: remembers them and asks for what is new. */
@@ -297,7 +312,9 @@ function noteWhetherInSync(
 ): void {
   const { equal, forks } = compareHeads(state, peer);
   const newForks = forks.filter((fork) => !peer.knownForks.has(fork));
-  if (newForks.length > 0 && peer.asking === null) {
+  if (newForks.length > 0) {
+    // A peer that invents heads must not fill our memory: what is forgotten is compared once more.
+    if (peer.knownForks.size >= SYNC_BOUNDS.knownForks) peer.knownForks.clear();
     for (const fork of newForks) peer.knownForks.add(fork);
     startReconcile(context, deps, peer);
   }
@@ -321,6 +338,7 @@ function scheduleTending(context: Context<SyncCommand>): void {
 function onTendDue(context: Context<SyncCommand>, state: SyncState, deps: SyncDependencies): void {
   scheduleTending(context);
   if (!state.loaded) return;
+  dropStale(state, context.monotonicMs());
   retryEarly(state);
   for (const peer of state.peers.values()) {
     forgetRefusals(state, peer.id);
