@@ -13,9 +13,6 @@ import type { SyncCommand } from "./commands.ts";
 import { requestFrom, tell } from "./requests.ts";
 import { type PeerSync, SYNC_BOUNDS, type SyncDependencies, type SyncState } from "./state.ts";
 
-/** Short ids a peer may name in one comparison. */
-const NEED_MAX = 1_000_000;
-
 /**
  * Starts comparing with a peer; when that is under way or a set was built for it just now, a little later. The set is built
  * outside the actor.
@@ -159,11 +156,12 @@ export function onReconcileAnswer(
   asking.rounds++;
   const step = continueReconcile(asking.set, message.ranges, asking.difference);
   const { have, need } = asking.difference;
-  if (have.length > asking.set.size || need.length > NEED_MAX) {
+  if (have.length > asking.set.size) {
     peer.asking = null;
     return strike(context, deps, peer.id, "more differences than there can be");
   }
-  if (step.type === "send" && asking.rounds < SYNC_BOUNDS.reconcileRoundsMax) {
+  const full = need.length >= SYNC_BOUNDS.wantedIdsPerPeer;
+  if (step.type === "send" && !full && asking.rounds < SYNC_BOUNDS.reconcileRoundsMax) {
     tell(context, deps, peer.id, {
       type: "reconcileAsk",
       salt: message.salt,
@@ -179,6 +177,7 @@ export function onReconcileAnswer(
   if (peer.shortIdSalt !== asking.salt) peer.wantedShortIds.clear();
   peer.shortIdSalt = asking.salt;
   note(peer.wantedShortIds, need);
+  if (full) startReconcile(context, deps, peer);
   for (let i = 0; i < have.length; i += SYNC_LIMITS.ids) {
     tell(context, deps, peer.id, { type: "haveBlocks", ids: have.slice(i, i + SYNC_LIMITS.ids) });
   }

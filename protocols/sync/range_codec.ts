@@ -85,6 +85,11 @@ export class RangeWriter {
     return this.#length === 0 && this.#cutFrom === null;
   }
 
+  /** True when the message is full: whatever is written from now on is left out. */
+  get isCut(): boolean {
+    return this.#cutFrom !== null;
+  }
+
   /** Marks everything up to `upper` as settled. */
   skip(upper: Bound): void {
     if (this.#cutFrom === null) this.#pendingSkip = upper;

@@ -19,6 +19,8 @@ import { RangeReader, RangeWriter } from "./range_codec.ts";
 export const BRANCHES = 16;
 /** A range with at most this many entries is listed instead of split. */
 export const LIST_ENTRIES_MAX = 24;
+/** A list is answered with the difference when we have at most this many entries there; else the range is split further. */
+export const ANSWERED_ENTRIES_MAX = 4096;
 /** Largest reconcile message, bytes; what does not fit is summed up in one fingerprint and continues in the next round. */
 export const RECONCILE_BYTES_MAX = 256 * 1024;
 
@@ -105,7 +107,8 @@ function forEachRange(
 ): string | null {
   const reader = new RangeReader(message);
   let from = 0;
-  while (!reader.isAtEnd) {
+  // What follows a cut is summed up in its fingerprint and comes again: looking at it now would count it twice.
+  while (!reader.isAtEnd && !writer.isCut) {
     const upper = reader.bound();
     const mode = reader.varint();
     if (upper === undefined || mode === undefined) return reader.problem;
@@ -160,10 +163,17 @@ function compareList(set: ReconcileSet, range: Range, difference: Difference): v
   for (const short of theirs.keys()) difference.need.push(short);
 }
 
-/** Responder: the initiator listed its entries; only the difference goes back. */
+/**
+ * Responder: the initiator listed its entries; only the difference goes back. Where we have far more than was listed the range is split
+ * instead: one list of everything might not fit into any message, and would cost us a walk through the whole set for a few bytes.
+ */
 function answerList(set: ReconcileSet, range: Range, writer: RangeWriter): void {
   const theirs = readList(range.reader);
   if (theirs === undefined) return;
+  const answered = Math.min(ANSWERED_ENTRIES_MAX, Math.floor(writer.bytesMax / 16));
+  if (range.to - range.from > Math.max(LIST_ENTRIES_MAX, answered)) {
+    return describe(set, writer, range.from, range.to, range.upper);
+  }
   const extra: Uint8Array[] = [];
   for (let i = range.from; i < range.to; i++) {
     if (!theirs.delete(set.shortId(i).toHex())) extra.push(set.shortId(i));

@@ -154,3 +154,28 @@ Deno.test("whatever bytes a peer sends, reconciliation answers or says malformed
     { seed: 2, numRuns: 2000 },
   );
 });
+
+Deno.test("a device that has nothing learns of 50,000 in a few rounds", () => {
+  const entries = Array.from({ length: 50_000 }, (_, i) => entry(i, 480_000 + Math.floor(i / 60)));
+  const run = reconcile(setOf([]), setOf(entries));
+  assert.equal(new Set(run.need).size, 50_000);
+  assert.equal(run.need.length, 50_000);
+  assert.ok(run.roundTrips <= 8, `${run.roundTrips} round trips`);
+});
+
+Deno.test("a question of three bytes costs neither a walk through the whole set nor a long answer", () => {
+  const entries = Array.from({ length: 50_000 }, (_, i) => entry(i, 480_000));
+  const set = setOf(entries);
+  const emptyList = Uint8Array.of(0, 2, 0);
+  let named = 0;
+  const watched = Object.create(set, {
+    size: { value: set.size },
+    shortId: { value: (index: number) => (named++, set.shortId(index)) },
+    lowerBound: { value: set.lowerBound.bind(set) },
+    fingerprint: { value: set.fingerprint.bind(set) },
+    boundBefore: { value: set.boundBefore.bind(set) },
+  }) as ReconcileSet;
+  const answer = answerReconcile(watched, emptyList);
+  assert.ok(answer.type === "send" && answer.message.length < 1_000);
+  assert.ok(named <= 5_000, `${named} ids were looked at`);
+});
