@@ -28,6 +28,7 @@ import { upCommand } from "./commands/up.ts";
 import { CliError, EXIT, type ExitCode } from "./exit_codes.ts";
 import { createOutput, toJson } from "./output/output.ts";
 import type { Terminal } from "./output/terminal.ts";
+import { parserMessageInGerman } from "./texts/parser_de.ts";
 import { chooseLanguage, LANGUAGES, type Texts, textsOf } from "./texts.ts";
 
 /** The world as the program sees it. */
@@ -109,7 +110,9 @@ export async function runProgram(world: World): Promise<ExitCode> {
   } catch (error) {
     if (error instanceof Ended) {
       if (error.problem === null) return error.exitCode;
-      const message = formatMessage(error.problem, { colors: false, quotes: true });
+      const english = formatMessage(error.problem, { colors: false, quotes: true });
+      const isGerman = chooseLanguage(args, environment) === "de";
+      const message = isGerman ? parserMessageInGerman(english) : english;
       const wrong = new CliError(message, {
         code: "usage",
         exitCode: EXIT.usage,

@@ -28,6 +28,8 @@ export type ConfigProblem =
     readonly key: string;
     readonly value: unknown;
     readonly expected: { readonly en: string; readonly de: string };
+    /** The value is right by itself; another setting that belongs to it is missing. */
+    readonly incomplete?: true;
   }
   | { readonly type: "unreadable"; readonly where: string; readonly cause: string };
 
@@ -204,6 +206,7 @@ function checkTogether(
     key,
     value,
     expected: { en, de },
+    incomplete: true,
   });
   if ((tlsCertificate === "") !== (tlsKey === "")) {
     const key = tlsCertificate === "" ? "gateway.tlsCertificate" : "gateway.tlsKey";

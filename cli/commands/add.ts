@@ -83,9 +83,12 @@ async function runAdd(context: CommandContext, found: AddArguments) {
   report(context, summary);
   if (changes === null) return summary.failed ? EXIT.failed : EXIT.ok;
   context.output.note(context.texts.add.watching);
-  for await (const changed of changes) {
-    const again = await addAll(changed);
-    if (again.added + again.superseded + again.removed > 0) report(context, again);
+  let gone = summary.goneFiles;
+  for await (const touched of changes) {
+    const again = await addAll(touched);
+    const changed = again.added + again.superseded + again.removed > 0;
+    if (changed || again.goneFiles !== gone) report(context, again);
+    gone = again.goneFiles;
   }
   return EXIT.ok;
 }
@@ -128,6 +131,7 @@ function report(context: CommandContext, summary: AddSummary): void {
       const why = texts.skipReasons[reason as keyof typeof texts.skipReasons];
       lines.push(dim(texts.skipped(count(number), why)));
     }
+    if (summary.goneFiles > 0) lines.push(dim(texts.gone(count(summary.goneFiles))));
     for (const entry of summary.problems) {
       lines.push(yellow(`  ${printable(entry.path)}: ${printable(entry.detail)}`));
     }

@@ -3,7 +3,12 @@ import { object, or } from "@optique/core/constructs";
 import { map } from "@optique/core/modifiers";
 import { argument, command } from "@optique/core/primitives";
 import { choice, string } from "@optique/core/valueparser";
-import { configFileOf, type ConfigOutcome, loadConfig } from "../../deployments/config.ts";
+import {
+  configFileOf,
+  type ConfigOutcome,
+  type ConfigProblem,
+  loadConfig,
+} from "../../deployments/config.ts";
 import {
   CONFIG_FIELDS,
   fieldOf,
@@ -140,14 +145,21 @@ function runSet(context: CommandContext, key: string, text: string) {
     hostName: "localhost",
     readFile: () => changed,
   });
-  if (outcome.type === "invalid") {
+  const problems = outcome.type === "invalid" ? outcome.problems : [];
+  const isIncomplete = (problem: ConfigProblem) =>
+    problem.type === "badValue" && problem.incomplete === true;
+  if (!problems.every(isIncomplete)) {
     throw new CliError(
-      outcome.problems.map((problem) => describeProblem(context, problem)).join("\n"),
+      problems.map((problem) => describeProblem(context, problem)).join("\n"),
       { code: "badConfig", exitCode: EXIT.usage, hint: context.texts.config.unchanged(file) },
     );
   }
   writeConfigFile(file, changed);
   context.output.result({ key, value, file }, () => context.texts.config.set(key, text, file));
+  // Certificate and key can only be set one after the other: the first is right, and not enough.
+  for (const problem of problems) {
+    context.output.note(context.texts.config.incomplete(describeProblem(context, problem)));
+  }
   return Promise.resolve(EXIT.ok);
 }
 

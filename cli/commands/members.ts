@@ -9,7 +9,7 @@ import type { Permission, Role, TrustLevel } from "../../protocols/registry/role
 import { type Action, clientOf, type CommandContext, findMember, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
 import { askYesNo } from "../output/ask.ts";
-import { formatTable } from "../output/table.ts";
+import { formatTable, printable } from "../output/table.ts";
 import { formatTime } from "../output/units.ts";
 import type { Texts } from "../texts.ts";
 
@@ -115,8 +115,8 @@ function formatMembers(context: CommandContext, members: readonly MemberView[]):
   const texts = context.texts.members;
   const { bold, dim, red } = context.output.terminal.colors;
   if (members.length === 0) return texts.none;
-  const head = [texts.name, texts.device, texts.role, texts.trust, texts.since, texts.permissions];
-  return formatTable(
+  const head = [texts.name, texts.device, texts.role, texts.trust, texts.since];
+  const table = formatTable(
     context.output.terminal,
     head,
     members.map((member) => [
@@ -127,7 +127,14 @@ function formatMembers(context: CommandContext, members: readonly MemberView[]):
       member.role,
       texts.trustLevels[member.trust],
       formatTime(member.admittedAtMs, context.language),
-      member.permissions.join(" "),
     ]),
   );
+  // Most members of a role may do the same: said once below the table, it does not make every line too long.
+  const groups = Map.groupBy(members, (member) => member.permissions.toSorted().join(" "));
+  const permissions = [...groups].map(([list, some]) =>
+    `${
+      dim(`${texts.permissions} (${some.map((one) => printable(one.displayName)).join(", ")}):`)
+    } ${list || "—"}`
+  );
+  return `${table}\n\n${permissions.join("\n")}`;
 }

@@ -78,6 +78,7 @@ function formatHit(context: CommandContext, hit: SearchHit, rank: number): strin
   return [
     `${colors.dim(`${rank}.`)} ${colors.cyan(printable(hit.title))}`,
     `   ${showMarks(hit.snippet, colors)}`,
-    `   ${colors.dim(`${printable(where.join(" · "))} · ${hit.blockId}`)}`,
+    `   ${colors.dim(printable(where.join(" · ")))}`,
+    `   ${colors.dim(hit.blockId)}`,
   ].join("\n");
 }

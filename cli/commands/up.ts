@@ -168,8 +168,7 @@ function describeStart(
   const chain = [error, error instanceof Error ? error.cause : undefined];
   const is = (kind: new (message?: string) => Error) => chain.some((item) => item instanceof kind);
   if (is(Deno.errors.AddrInUse)) {
-    const ports = `${config.gateway.port}, ${config.rendezvous.port}`;
-    return { message: texts.portInUse(ports, cause), hint: texts.portInUseHint };
+    return { message: texts.cannotStart(cause), hint: texts.portInUseHint };
   }
   if (is(Deno.errors.PermissionDenied)) {
     return { message: texts.notAllowed(cause), hint: texts.notAllowedHint(config.dataDirectory) };

@@ -47,6 +47,8 @@ export interface AddSummary {
   readonly superseded: number;
   readonly removed: number;
   readonly unchanged: number;
+  /** Files that were added before and are not there any more; their blocks stay, because `prune` was not chosen. */
+  readonly goneFiles: number;
   /** Read from files. */
   readonly bytes: number;
   readonly ms: number;
@@ -73,7 +75,15 @@ export async function addDocuments(
   const startedMs = options.clock.monotonicMs();
   const { deviceId } = await options.client.status();
   const skipped: Skipped[] = [];
-  const count = { files: 0, added: 0, superseded: 0, removed: 0, unchanged: 0, bytes: 0 };
+  const count = {
+    files: 0,
+    added: 0,
+    superseded: 0,
+    removed: 0,
+    unchanged: 0,
+    goneFiles: 0,
+    bytes: 0,
+  };
   const nonce = options.random.bytes(8).toHex();
   const publisher = createPublisher(options.client, nonce);
 
@@ -105,9 +115,13 @@ export async function addDocuments(
       count.removed += plan.removed;
       count.unchanged += plan.unchanged;
     }
-    if (options.prune && target.type === "path" && !options.signal.aborted) {
+    if (target.type === "path" && !options.signal.aborted) {
       for (const [tag, parts] of existing) {
         if (seen.has(tag)) continue;
+        if (!options.prune) {
+          count.goneFiles++;
+          continue;
+        }
         const plan = planChanges(parts, []);
         await publisher.publish(plan.drafts);
         count.removed += plan.removed;

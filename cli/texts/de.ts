@@ -33,7 +33,8 @@ export const de: Texts = {
     unauthenticatedHint: "Das Token passt nicht mehr. Den Knoten neu starten: submind up",
   },
   config: {
-    hint: "Alle Einstellungen zeigt: submind config show",
+    hint:
+      "Dort berichtigen, oder mit: submind config set SCHLÜSSEL WERT. docs/cli.md erklärt, wie Einstellungen gefunden werden.",
     unknownKey: (where, key, near) =>
       `${where}: Die Einstellung „${key}“ gibt es nicht.${
         near === null ? "" : ` Gemeint ist wohl „${near}“.`
@@ -41,6 +42,7 @@ export const de: Texts = {
     badValue: (where, key, value, expected) =>
       `${where}: ${key} ist ${value}, erwartet wird ${expected}.`,
     unreadable: (file, cause) => `${file} ist nicht lesbar: ${cause}.`,
+    incomplete: (problem) => `Noch nicht vollständig, der Knoten würde nicht starten: ${problem}`,
     changedMeanwhile: "Die Konfiguration änderte sich beim Lesen. Noch einmal versuchen.",
     unchanged: (file) => `${file} wurde nicht geändert.`,
     set: (key, value, file) =>
@@ -152,6 +154,8 @@ export const de: Texts = {
     superseded: (count) => `${count} ersetzt`,
     removed: (count) => `${count} entfernt`,
     unchanged: (count) => `${count} unverändert`,
+    gone: (count) =>
+      `  ${count} seit dem Hinzufügen verschwunden; ihre Blöcke bleiben (entfernen mit --prune)`,
     skipped: (count, why) => `  ${count} ausgelassen: ${why}`,
     skipReasons: {
       hidden: "versteckt (mit --hidden kommen sie dazu)",
@@ -219,7 +223,6 @@ export const de: Texts = {
     reachable: "Für andere",
     data: "Daten",
     stop: "Anhalten",
-    portInUse: (ports, cause) => `Die Ports ${ports} sind nicht zu haben: ${cause}.`,
     portInUseHint:
       "Andere wählen mit --gateway-port und --rendezvous-port (0 nimmt irgendeinen), oder anhalten, was sie benutzt.",
     notAllowed: (cause) => `Start nicht möglich: ${cause}.`,

@@ -33,12 +33,14 @@ export const en = {
     unauthenticatedHint: "The token no longer fits. Start the node again: submind up",
   },
   config: {
-    hint: "See all settings with: submind config show",
+    hint:
+      "Correct it there, or with: submind config set KEY VALUE. docs/cli.md tells how settings are found.",
     unknownKey: (where: string, key: string, near: string | null) =>
       `${where}: there is no setting "${key}".${near === null ? "" : ` Did you mean "${near}"?`}`,
     badValue: (where: string, key: string, value: string, expected: string) =>
       `${where}: ${key} is ${value}, expected ${expected}.`,
     unreadable: (file: string, cause: string) => `Cannot read ${file}: ${cause}.`,
+    incomplete: (problem: string) => `Not complete yet, the node would not start: ${problem}`,
     changedMeanwhile: "The configuration changed while it was read. Try again.",
     unchanged: (file: string) => `${file} was not changed.`,
     set: (key: string, value: string, file: string) =>
@@ -149,6 +151,8 @@ export const en = {
     superseded: (count: string) => `${count} replaced`,
     removed: (count: string) => `${count} removed`,
     unchanged: (count: string) => `${count} unchanged`,
+    gone: (count: string) =>
+      `  ${count} gone since they were added; their blocks stay (remove them with --prune)`,
     skipped: (count: string, why: string) => `  ${count} skipped: ${why}`,
     skipReasons: {
       hidden: "hidden (add them with --hidden)",
@@ -215,7 +219,6 @@ export const en = {
     reachable: "Peers use",
     data: "Data",
     stop: "Stop",
-    portInUse: (ports: string, cause: string) => `Cannot listen on ports ${ports}: ${cause}.`,
     portInUseHint:
       "Choose others with --gateway-port and --rendezvous-port (0 takes any), or stop what uses them.",
     notAllowed: (cause: string) => `Cannot start: ${cause}.`,
