@@ -22,7 +22,8 @@ export class SqliteSettings implements SettingsRepository {
   entries(prefix: string): Promise<readonly (readonly [key: string, value: unknown])[]> {
     return guarded("read settings", async () => {
       const rows = await this.#context.kysely.selectFrom("settings").selectAll()
-        .where("key", ">=", prefix).orderBy("key").execute();
+        .where("key", ">=", prefix).where("key", "<", `${prefix}\u{10ffff}`).orderBy("key")
+        .execute();
       // SQLite sorts by UTF-8 bytes, JavaScript by UTF-16 units; the port promises the latter, like every other list.
       return rows.filter((row) => row.key.startsWith(prefix))
         .sort((a, b) => a.key < b.key ? -1 : 1)

@@ -24,6 +24,11 @@ export type PublisherCommand =
   | { readonly type: "membershipChanged"; readonly event: MembershipChanged }
   | { readonly type: "blocksCommitted"; readonly event: BlocksCommitted }
   | { readonly type: "peerCompared" }
+  /** Private: time to read the log's end again after the disk had failed. */
+  | { readonly type: "reloadDue" }
+  /** Private: time to forget old idempotency keys, and the end of that. */
+  | { readonly type: "pruneDue" }
+  | { readonly type: "pruned"; readonly outcome: TaskOutcome<void> }
   | { readonly type: "loaded"; readonly outcome: TaskOutcome<LoadedLog> }
   | {
     readonly type: "prepared";

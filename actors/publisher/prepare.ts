@@ -1,5 +1,5 @@
 /** What is done to drafts before they are signed: bodies split and hashed, an earlier answer to the same request looked up. */
-import type { Block, BlockDraft } from "../../protocols/blocks/block.ts";
+import type { Block, BlockDraft, BlockHeader } from "../../protocols/blocks/block.ts";
 import { splitBody } from "../../protocols/blocks/body.ts";
 import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type { Crypto } from "../../platform/ports.ts";
@@ -17,12 +17,16 @@ export const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;
 export interface IdempotencyRecord {
   /** The blocks come somewhere after this sequence of our log. */
   readonly afterSequence: number;
-  readonly payloadHashes: readonly string[];
+  /** What each block says, as far as it was known before its place in the log: `contentOf`. */
+  readonly contents: readonly string[];
   readonly createdAtMs: number;
 }
 
-/** How far behind `afterSequence` an earlier answer is looked for: other requests may have been signed in between. */
-const SEARCHED_SEQUENCES = 4096;
+/** An earlier answer is looked for in pages of this many sequences and bytes: other requests may have been signed in between. */
+const SEARCHED_SEQUENCES = 1024;
+const SEARCHED_BYTES = 8 * 1024 * 1024;
+/** Old records removed in one transaction. */
+const PRUNED_AT_ONCE = 1000;
 
 /** A draft that only needs its place in the log. */
 export interface PreparedDraft {
@@ -73,35 +77,73 @@ async function findEarlier(
   options: PrepareOptions,
 ): Promise<readonly Block[] | null> {
   const key = idempotencyKeyOf(idempotencyKey);
-  const payloadHashes = prepared.map(({ payloadHash }) => payloadHash);
+  const contents = prepared.map(({ draft, payloadHash }) =>
+    contentOf({ ...draft, target: draft.target ?? null, payloadHash })
+  );
   const record = await options.store.settings.get(key) as IdempotencyRecord | undefined;
   if (record !== undefined && options.nowMs - record.createdAtMs <= IDEMPOTENCY_MS) {
-    const blocks = await options.store.blocks.range({
-      author: options.self,
-      fromSequence: record.afterSequence + 1,
-      toSequence: record.afterSequence + SEARCHED_SEQUENCES,
-      bytesMax: Number.MAX_SAFE_INTEGER,
-    });
-    const found = findRun(blocks, record.payloadHashes);
+    const found = await findRun(record, options);
     if (found !== null) return found;
   }
   const fresh: IdempotencyRecord = {
     afterSequence: options.afterSequence,
-    payloadHashes,
+    contents,
     createdAtMs: options.nowMs,
   };
   await options.store.settings.set({ [key]: fresh });
   return null;
 }
 
-/** The first run of consecutive blocks with these payloads; null when there is none. */
-function findRun(
-  blocks: readonly Block[],
-  payloadHashes: readonly string[],
-): readonly Block[] | null {
-  for (let start = 0; start + payloadHashes.length <= blocks.length; start++) {
-    const run = blocks.slice(start, start + payloadHashes.length);
-    if (run.every((block, i) => block.header.payloadHash === payloadHashes[i])) return run;
+/** What a draft and the block made of it have in common. Bodies alone are not enough: "ok" may be said twice, about two things. */
+function contentOf(
+  said: Pick<BlockHeader, "kind" | "topic" | "tags" | "mediaType" | "target" | "payloadHash">,
+): string {
+  const { kind, topic, tags, mediaType, target, payloadHash } = said;
+  return JSON.stringify([kind, topic, [...tags].sort(), mediaType, target, payloadHash]);
+}
+
+/** The first run of consecutive blocks of ours with these contents; null when there is none. */
+async function findRun(
+  { afterSequence, contents }: IdempotencyRecord,
+  { store, self }: PrepareOptions,
+): Promise<readonly Block[] | null> {
+  const run: { readonly block: Block; readonly content: string }[] = [];
+  let fromSequence = afterSequence + 1;
+  for (;;) {
+    const page = await store.blocks.range({
+      author: self,
+      fromSequence,
+      toSequence: fromSequence + SEARCHED_SEQUENCES - 1,
+      bytesMax: SEARCHED_BYTES,
+    });
+    const last = page.at(-1);
+    if (last === undefined) return null;
+    for (const block of page) {
+      const content = contentOf(block.header);
+      run.push({ block, content });
+      if (content !== contents[run.length - 1]) {
+        // The run may begin inside of what only looked like it.
+        do run.shift(); while (run.some((one, i) => one.content !== contents[i]));
+      }
+      if (run.length === contents.length) return run.map((one) => one.block);
+    }
+    fromSequence = last.header.sequence + 1;
   }
-  return null;
+}
+
+/** Task: forgets the answers that are no longer given again. */
+export async function pruneIdempotency(
+  store: Pick<Store, "settings">,
+  nowMs: number,
+): Promise<void> {
+  const entries = await store.settings.entries(idempotencyKeyOf(""));
+  const old = entries.filter(([, value]) => {
+    // A clock that was set back makes records from the future; they count by their distance, too.
+    const ageMs = nowMs - (value as IdempotencyRecord).createdAtMs;
+    return !(Math.abs(ageMs) <= IDEMPOTENCY_MS);
+  });
+  for (let i = 0; i < old.length; i += PRUNED_AT_ONCE) {
+    const keys = old.slice(i, i + PRUNED_AT_ONCE).map(([key]) => key);
+    await store.settings.set(Object.fromEntries(keys.map((key) => [key, undefined])));
+  }
 }

@@ -7,57 +7,37 @@
  * - An answer is given only after the blocks are durable.
  * - A store restored from a backup publishes nothing before a peer was compared: others may hold newer blocks of ours.
  */
-import type { Block, Frontier } from "../../protocols/blocks/block.ts";
-import type { DeviceId } from "../../protocols/ids.ts";
-import { isAdmitted, type Registry } from "../../protocols/registry/registry.ts";
-import type { Crypto, Signer } from "../../platform/ports.ts";
-import { type PutOutcome, RESTORED_SETTING, type Store } from "../../store/store.ts";
+import type { Block } from "../../protocols/blocks/block.ts";
+import { problemOfDraft } from "../../protocols/blocks/limits.ts";
+import { isAdmitted } from "../../protocols/registry/registry.ts";
+import { type PutOutcome, RESTORED_SETTING } from "../../store/store.ts";
 import type { Outcome, Refusal } from "../handle.ts";
-import type { Behaviour, Context, Ref, TaskOutcome } from "../kernel/actor.ts";
+import type { Behaviour, TaskOutcome } from "../kernel/actor.ts";
 import { membershipChanged } from "../members/commands.ts";
-import { type BlocksCommitted, blocksCommitted, type StorageCommand } from "../storage/commands.ts";
+import { type BlocksCommitted, blocksCommitted } from "../storage/commands.ts";
 import { peerInSync } from "../sync/commands.ts";
 import type { LoadedLog, PublisherCommand } from "./commands.ts";
+import {
+  BARRIER_TOKEN,
+  onPruneDue,
+  PRUNE_EVERY_MS,
+  readLog,
+  reload,
+  reloadLater,
+} from "./log_end.ts";
 import { prepare, type PreparedDrafts } from "./prepare.ts";
 import { signDrafts } from "./sign.ts";
+import type {
+  Job,
+  PublisherContext as Ctx,
+  PublisherDependencies,
+  PublisherState,
+} from "./state.ts";
 
 /** Requests waiting at most. */
 const JOBS_MAX = 1024;
 /** Drafts in one request at most. */
 export const DRAFTS_MAX = 1000;
-/** The token of the barrier that precedes reading the log; jobs count from 1. */
-const BARRIER_TOKEN = 0;
-
-export interface PublisherDependencies {
-  readonly self: DeviceId;
-  readonly crypto: Crypto;
-  readonly signer: Signer;
-  readonly store: Pick<Store, "blocks" | "settings">;
-  readonly storage: Ref<StorageCommand>;
-}
-
-/** One request on its way: prepared outside, chunks stored, signed in turn, stored. */
-interface Job {
-  readonly id: number;
-  readonly command: Extract<PublisherCommand, { type: "publish" }>;
-  /** Everyone who asked with this idempotency key. */
-  readonly replies: Ref<Outcome<readonly Block[]>>[];
-  prepared: PreparedDrafts | null;
-  /** `waiting`: until the log's end is known. */
-  phase: "waiting" | "preparing" | "storingChunks" | "ready" | "storing";
-  blocks: readonly Block[];
-}
-
-export interface PublisherState {
-  phase: "loading" | "open" | "restored";
-  registry: Registry | null;
-  head: Frontier | null;
-  /** In the order asked. */
-  jobs: Job[];
-  nextJobId: number;
-}
-
-type Ctx = Context<PublisherCommand>;
 
 /** The publisher actor. */
 export function publisher(
@@ -75,8 +55,10 @@ export function publisher(
         head: null,
         jobs: [],
         nextJobId: 1,
+        failures: 0,
       };
       reload(context, state, deps);
+      context.startTimer("prune", PRUNE_EVERY_MS, { type: "pruneDue" });
       return state;
     },
     receive(context, state, command) {
@@ -93,8 +75,17 @@ export function publisher(
         case "storeFailed":
           return onStoreFailed(context, state, deps, command.token, command.error);
         case "loaded":
-          if (!command.outcome.ok) throw command.outcome.error;
+          if (!command.outcome.ok) return onLoadFailed(context, state, command.outcome.error);
           return onLoaded(context, state, deps, command.outcome.value);
+        case "reloadDue":
+          return reload(context, state, deps);
+        case "pruneDue":
+          return onPruneDue(context, deps);
+        case "pruned":
+          if (command.outcome.ok) return;
+          return context.log.write("warning", "Cannot forget old idempotency keys", {
+            error: String(command.outcome.error),
+          });
         case "membershipChanged":
           state.registry = command.event.registry;
           return leaveRestored(context, state, deps, false);
@@ -112,29 +103,12 @@ export function publisher(
   };
 }
 
-/** Reads the log's end again; an empty commit in front makes sure that nothing of ours is still on its way. */
-function reload(context: Ctx, state: PublisherState, deps: PublisherDependencies): void {
-  state.phase = "loading";
-  context.send(deps.storage, {
-    type: "storeBlocks",
-    blocks: [],
-    receivedFrom: null,
-    replyTo: context.self,
-    token: BARRIER_TOKEN,
-  });
-}
-
-function readLog(context: Ctx, deps: PublisherDependencies): void {
-  context.perform(
-    async (): Promise<LoadedLog> => {
-      return {
-        // Not the frontier: that ends before a block that was set aside as damaged, and its sequence is used.
-        head: await deps.store.blocks.head(deps.self) ?? null,
-        restored: await deps.store.settings.get(RESTORED_SETTING) === true,
-      };
-    },
-    (outcome) => ({ type: "loaded", outcome }),
-  );
+/** The disk fails: those who wait hear of it now. */
+function onLoadFailed(context: Ctx, state: PublisherState, error: unknown): void {
+  for (const job of state.jobs.filter(({ phase }) => phase === "waiting")) {
+    finish(context, state, job, failed(error));
+  }
+  reloadLater(context, state);
 }
 
 function onLoaded(
@@ -143,6 +117,7 @@ function onLoaded(
   deps: PublisherDependencies,
   log: LoadedLog,
 ): void {
+  state.failures = 0;
   if ((state.head?.sequence ?? 0) < (log.head?.sequence ?? 0)) state.head = log.head;
   state.phase = log.restored ? "restored" : "open";
   leaveRestored(context, state, deps, false);
@@ -252,6 +227,12 @@ function refuse(
     return { type: "refused", reason: "busy", message };
   }
   if (state.phase === "restored") return RESTORED;
+  // Before anything of it is hashed or stored: chunks of a body that is then refused would stay on the disk.
+  for (const draft of command.drafts) {
+    const problem = problemOfDraft(draft);
+    if (problem === undefined) continue;
+    return { type: "refused", reason: "invalid", message: `Cannot publish block: ${problem}` };
+  }
   return null;
 }
 
@@ -359,7 +340,7 @@ function onStoreFailed(
   token: number,
   error: unknown,
 ): void {
-  if (token === BARRIER_TOKEN) return reload(context, state, deps);
+  if (token === BARRIER_TOKEN) return onLoadFailed(context, state, error);
   const failing = state.jobs.filter((job) => job.phase === "storing" || job.id === token);
   for (const job of failing) finish(context, state, job, failed(error));
   state.head = null;
