@@ -9,8 +9,14 @@ export interface BenchModule {
 export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   kernel: () => import("./micro/kernel_bench.ts"),
   crypto: () => import("./micro/crypto_bench.ts"),
+  blocks: () => import("./micro/blocks_bench.ts"),
   store: () => import("./micro/store_bench.ts"),
   search: () => import("./micro/search_bench.ts"),
+  reconcile: () => import("./micro/reconcile_bench.ts"),
+  simulator: () => import("./micro/simulator_bench.ts"),
   gateway: () => import("./network/gateway_bench.ts"),
+  node: () => import("./network/node_bench.ts"),
+  webrtc: () => import("./network/webrtc_bench.ts"),
+  transfer: () => import("./network/transfer_bench.ts"),
   discovery: () => import("./network/discovery_bench.ts"),
 };
