@@ -1,6 +1,6 @@
 /** Blocks that wait: for their turn to be checked, for a predecessor, for what they build on. Counted against the peer they came from. */
 import type { Block } from "../../protocols/blocks/block.ts";
-import type { DeviceId } from "../../protocols/ids.ts";
+import type { BlockId, DeviceId } from "../../protocols/ids.ts";
 import { type Arrival, SYNC_BOUNDS, type SyncState } from "./state.ts";
 
 /** Keeps a block that came before its predecessor. */
@@ -71,6 +71,18 @@ export function retryEarly(state: SyncState): void {
     for (const [sequence, arrival] of waiting) {
       arrival.blockedOn.clear();
       if (sequence <= accepted) dropEarly(state, waiting, sequence);
+    }
+    releaseEarly(state, author);
+  }
+}
+
+/** These are stored now: what waited for nothing else goes on. */
+export function unblock(state: SyncState, stored: ReadonlySet<BlockId>): void {
+  if (state.earlyCount === 0) return;
+  for (const [author, waiting] of state.early) {
+    for (const [sequence, arrival] of waiting) {
+      for (const id of stored) arrival.blockedOn.delete(id);
+      if (sequence <= (state.accepted.get(author) ?? 0)) dropEarly(state, waiting, sequence);
     }
     releaseEarly(state, author);
   }

@@ -14,7 +14,8 @@ import type { Context, TaskOutcome } from "../kernel/actor.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
 import type { SyncCommand } from "./commands.ts";
 import { nextSegment, releaseRanges, remainder } from "./plan.ts";
-import { dropEarly, hold, keepEarly, letGo, releaseEarly, retryEarly } from "./held.ts";
+import { followFork, tellOfTwins } from "./forks.ts";
+import { hold, keepEarly, letGo, releaseEarly, retryEarly, unblock } from "./held.ts";
 import { type Answer, matchIds, matchLogs } from "./match.ts";
 import { note } from "./reconciliation.ts";
 import { closeRequest, requestFrom, requestMore, requestRest } from "./requests.ts";
@@ -60,7 +61,11 @@ export function onBlocks(
   if (answer.surplus > 0) {
     strike(context, deps, peer.id, `sent ${answer.surplus} blocks that were not asked for`);
   }
-  for (const block of answer.blocks) {
+  // Blocks of one branch build on each other, and ids come in no order.
+  const ordered = request.kind === "log"
+    ? answer.blocks
+    : answer.blocks.toSorted((a, b) => a.header.sequence - b.header.sequence);
+  for (const block of ordered) {
     arrive(context, state, deps, {
       block,
       from: peer.id,
@@ -218,6 +223,7 @@ export function onBatchChecked(
     }
     broken.add(author);
     if (verdict.type === "waiting") {
+      followFork(context, state, deps, arrival, verdict.missing);
       for (const id of verdict.missing) arrival.blockedOn.add(id);
       state.accepted.set(
         author,
@@ -298,6 +304,12 @@ export function onBlocksStored(
   const arrivals = state.storing.get(token);
   if (arrivals === undefined) return;
   state.storing.delete(token);
+  const twins = outcomes.flatMap(({ type, id }) => type === "equivocation" ? [id] : []);
+  if (twins.length > 0) {
+    unblock(state, new Set(twins));
+    tellOfTwins(context, state, deps, twins, arrivals[0]?.from ?? null);
+    checkNext(context, state, deps);
+  }
   outcomes.forEach((outcome, index) => {
     const arrival = arrivals[index];
     if (arrival === undefined) return;
@@ -346,14 +358,7 @@ export function advanceHeads(state: SyncState, event: BlocksCommitted): void {
     state.frontiers.set(author, { author, sequence, head: block.id });
     if ((state.accepted.get(author) ?? 0) < sequence) state.accepted.set(author, sequence);
   }
-  if (state.earlyCount === 0) return;
-  for (const [author, waiting] of state.early) {
-    for (const [sequence, arrival] of waiting) {
-      for (const id of committed) arrival.blockedOn.delete(id);
-      if (sequence <= (state.accepted.get(author) ?? 0)) dropEarly(state, waiting, sequence);
-    }
-    releaseEarly(state, author);
-  }
+  unblock(state, committed);
 }
 
 /** The registry has changed: what was refused or waiting because of it is tried again. */

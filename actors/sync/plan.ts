@@ -1,6 +1,7 @@
 /** Which blocks to ask which peer for: pure functions of the state. Every author's log is fetched from one peer at a time. */
 import { type LogRange, SYNC_LIMITS } from "../../protocols/sync/messages.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
+import { lastValidSequence } from "../../protocols/registry/registry.ts";
 import type { PeerSync, SyncState } from "./state.ts";
 import { SYNC_BOUNDS } from "./state.ts";
 
@@ -105,7 +106,9 @@ export function compareHeads(state: SyncState, peer: PeerSync): Comparison {
     }
   }
   for (const [author, ours] of state.frontiers) {
-    if (ours.sequence > (peer.heads.get(author)?.sequence ?? 0)) equal = false;
+    // Blocks behind a revocation that came too late for us are wanted by nobody.
+    const last = state.registry === null ? 0 : lastValidSequence(state.registry, author);
+    if (Math.min(ours.sequence, last) > (peer.heads.get(author)?.sequence ?? 0)) equal = false;
   }
   return { equal, forks };
 }
