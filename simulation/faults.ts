@@ -1,4 +1,5 @@
 /** What goes wrong in a world, chosen by its seed. Every fault is undone by `end`, after which checkers demand order. */
+import type { BlockId } from "../protocols/ids.ts";
 import { StoreError } from "../store/store.ts";
 import type { Cluster } from "./cluster.ts";
 import type { SimulatedNode } from "./simulated_node.ts";
@@ -37,6 +38,9 @@ export class Faults {
   readonly history: string[] = [];
   /** Nodes whose rows were damaged: they verify before the faults end. */
   readonly #damaged = new Set<SimulatedNode>();
+  readonly #damagedBlocks = new Set<BlockId>();
+  /** What these disks held at this mark is the only sound copy of something: a loss of power must not take it back. */
+  readonly #reliedMarks = new Map<SimulatedNode, number>();
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -51,7 +55,9 @@ export class Faults {
     this.#note(kind, node);
     switch (kind) {
       case "crash":
-        return node.crash(random.below(2) === 0);
+        return node.crash(
+          random.below(2) === 0 && node.device.heardDiskMark >= (this.#reliedMarks.get(node) ?? 0),
+        );
       case "partition":
         return this.#partition();
       case "cut":
@@ -119,15 +125,24 @@ export class Faults {
     network.partition(groups.map((group) => group.map(({ station }) => station)));
   }
 
+  /** Damages a row of which another device holds a sound copy: nothing could bring back the only one. */
   #corruptRow(node: SimulatedNode): void {
-    // Not the registry: a device that cannot read its founding block after a restart knows no peer it could ask, and says so.
-    const ids = [...node.disk.tables.blocks.values()]
-      .filter(({ block }) => block.header.kind !== "founding" && block.header.kind !== "member")
-      .map(({ block }) => block.id);
+    const { nodes, random } = this.#cluster;
+    const others = nodes.filter((other) => other !== node);
+    const keeperOf = (id: BlockId): SimulatedNode | undefined =>
+      others.find(({ disk }) => disk.tables.blocks.get(id)?.block.payload);
+    // Each block is damaged once at most, so the other copies of it are sound.
+    const ids = [...node.disk.tables.blocks.keys()].filter((id) =>
+      !this.#damagedBlocks.has(id) && keeperOf(id) !== undefined
+    );
     if (ids.length === 0) return;
-    const block = ids[this.#cluster.random.below(ids.length)]!;
-    const part = this.#cluster.random.below(2) === 0 ? "header" : "payload";
-    if (node.disk.corrupt({ block, part })) this.#damaged.add(node);
+    const block = ids[random.below(ids.length)]!;
+    const part = random.below(2) === 0 ? "header" : "payload";
+    if (!node.disk.corrupt({ block, part })) return;
+    this.#damagedBlocks.add(block);
+    this.#damaged.add(node);
+    const keeper = keeperOf(block)!;
+    this.#reliedMarks.set(keeper, keeper.disk.mark());
   }
 
   #otherThan(node: SimulatedNode): SimulatedNode {

@@ -21,6 +21,7 @@ function changeOf(
   before: Member | undefined,
   after: Member,
 ): "added" | "updated" | "revoked" | undefined {
+  if (before === after) return undefined;
   if (before === undefined) return after.revoked ? undefined : "added";
   if (before.revoked !== after.revoked) return after.revoked ? "revoked" : "added";
   return describe(before) === describe(after) ? undefined : "updated";

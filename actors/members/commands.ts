@@ -7,6 +7,7 @@ import type { Ref, TaskOutcome, Topic } from "../kernel/actor.ts";
 import { topic } from "../kernel/bus.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
+import type { CopyChanges } from "./load.ts";
 
 export type MembersCommand =
   /** Founds a mesh with this device as owner unless there is one. */
@@ -68,15 +69,23 @@ export type MembersCommand =
     readonly outcome: TaskOutcome<void>;
   }
   | { readonly type: "blocksCommitted"; readonly event: BlocksCommitted }
-  /** Private: copies of registry blocks that are in the store now were dropped. */
-  | { readonly type: "copiesDropped"; readonly outcome: TaskOutcome<void> };
+  /** Private: copies of registry blocks beside the store were made and dropped. */
+  | {
+    readonly type: "copiesChanged";
+    readonly changes: CopyChanges;
+    readonly outcome: TaskOutcome<void>;
+  }
+  /** Private: copies that could not be made are tried again. */
+  | { readonly type: "copiesDue" };
 
 /** The registry as it was left: the mesh this device belongs to and all registry blocks at hand. */
 export interface LoadedRegistry {
   readonly mesh: MeshId | null;
   readonly blocks: readonly Block[];
-  /** Blocks that are only kept beside the store, see `load.ts`. */
+  /** Blocks of which there is a copy beside the store, see `load.ts`. */
   readonly copies: readonly BlockId[];
+  /** Those of them that the store does not have. */
+  readonly onlyCopies: readonly BlockId[];
 }
 
 /** The registry as it is now; published after every change and once after start. Null before this device belongs to a mesh. */

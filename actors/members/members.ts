@@ -26,7 +26,8 @@ import { blocksCommitted } from "../storage/commands.ts";
 import { alreadyMember, answer, type Request, succeed, unavailable } from "./answers.ts";
 import { memberChanges } from "./changes.ts";
 import { type LoadedRegistry, type MembersCommand, membershipChanged } from "./commands.ts";
-import { dropCopies, loadRegistry, saveMesh, settleJoin } from "./load.ts";
+import { loadRegistry, saveMesh, settleJoin } from "./load.ts";
+import { onCopiesChanged, tendCopies } from "./copies.ts";
 import { publishReply } from "./publish_reply.ts";
 import { foundingDraft, memberDraft, planStatements } from "./statements.ts";
 
@@ -57,8 +58,11 @@ export interface MembersState {
   phase: "loading" | "ready";
   fold: RegistryFold | null;
   registry: Registry | null;
-  /** Blocks kept in the settings until the store has them. */
+  /** Blocks with a copy beside the store, see `load.ts`. */
   copies: Set<BlockId>;
+  /** Those of them that the store does not have. */
+  onlyCopies: Set<BlockId>;
+  changingCopies: boolean;
   /** The first is under way, unless still loading. */
   operations: Operation[];
   nextOperationId: number;
@@ -81,6 +85,8 @@ export function members(deps: MembersDependencies): Behaviour<MembersCommand, Me
         fold: null,
         registry: null,
         copies: new Set(),
+        onlyCopies: new Set(),
+        changingCopies: false,
         operations: [],
         nextOperationId: 1,
         early: [],
@@ -113,13 +119,10 @@ export function members(deps: MembersDependencies): Behaviour<MembersCommand, Me
           return onMeshSaved(context, state, deps, command.operationId, command.outcome);
         case "blocksCommitted":
           return onCommitted(context, state, deps, command.event.blocks.map(({ block }) => block));
-        case "copiesDropped":
-          if (!command.outcome.ok) {
-            context.log.write("warning", "Cannot drop copies of registry blocks", {
-              error: String(command.outcome.error),
-            });
-          }
-          return;
+        case "copiesChanged":
+          return onCopiesChanged(context, state, deps, command.changes, command.outcome);
+        case "copiesDue":
+          return tendCopies(context, state, deps);
         default:
           command satisfies never;
       }
@@ -135,9 +138,10 @@ function onLoaded(
 ): void {
   // Without its registry the node cannot tell friend from stranger: the supervisor tries again.
   if (!outcome.ok) throw outcome.error;
-  const { mesh, blocks, copies } = outcome.value;
+  const { mesh, blocks, copies, onlyCopies } = outcome.value;
   state.phase = "ready";
   state.copies = new Set(copies);
+  state.onlyCopies = new Set(onlyCopies);
   if (mesh !== null) {
     state.fold = extendFold(emptyFold(mesh), [...blocks, ...state.early]);
     state.registry = registryOf(state.fold);
@@ -146,6 +150,7 @@ function onLoaded(
   state.early = [];
   context.publish(membershipChanged, { registry: state.registry });
   for (const replyTo of state.askedEarly.splice(0)) context.send(replyTo, state.registry);
+  tendCopies(context, state, deps);
   startNext(context, state, deps);
 }
 
@@ -171,12 +176,8 @@ function onCommitted(
     return;
   }
   adopt(context, state, ofRegistry);
-  const stored = ofRegistry.map((block) => block.id).filter((id) => state.copies.delete(id));
-  if (stored.length === 0) return;
-  context.perform(
-    () => dropCopies(deps, stored),
-    (outcome) => ({ type: "copiesDropped", outcome }),
-  );
+  for (const { id } of ofRegistry) state.onlyCopies.delete(id);
+  tendCopies(context, state, deps);
 }
 
 /** Takes durable registry blocks into the fold and tells everyone if that changed something. */
@@ -186,7 +187,7 @@ function adopt(context: Ctx, state: MembersState, blocks: readonly Block[]): voi
   if (fold.entries.size === state.fold.entries.size && state.fold.founding !== null) return;
   const before = state.registry;
   state.fold = fold;
-  state.registry = registryOf(fold);
+  state.registry = registryOf(fold, before);
   context.publish(membershipChanged, { registry: state.registry });
   for (const event of memberChanges(before, state.registry)) context.publish(nodeEvents, event);
 }
@@ -323,13 +324,14 @@ function onPublished(
   if (outcome.type === "refused") return finish(context, state, deps, outcome);
   if (operation.request.type !== "foundMesh") {
     adopt(context, state, outcome.value);
+    tendCopies(context, state, deps);
     return finish(context, state, deps, null);
   }
   const founding = outcome.value[0];
   invariant(founding?.header.kind === "founding", "publisher answered without a founding block");
   operation.founded = founding;
   context.perform(
-    () => saveMesh(deps, founding.id as MeshId),
+    () => saveMesh(deps, founding),
     (outcome) => ({ type: "meshSaved", operationId, outcome }),
   );
 }
@@ -357,6 +359,7 @@ function onMeshSaved(
   if (founding === undefined || founding === null) return;
   // The founding block is durable all the same: loading again finds it.
   if (!outcome.ok) throw outcome.error;
+  state.copies.add(founding.id);
   adoptMesh(context, state, { mesh: founding.id as MeshId, blocks: [founding], founded: true });
   finish(context, state, deps, null);
 }
@@ -374,6 +377,7 @@ function onJoinSettled(
   if (outcome.value.type === "refused") return finish(context, state, deps, outcome.value);
   const { mesh, blocks } = request;
   state.copies = new Set(blocks.map((block) => block.id));
+  state.onlyCopies = new Set(state.copies);
   adoptMesh(context, state, { mesh, blocks, founded: false });
   finish(context, state, deps, null);
 }

@@ -6,7 +6,7 @@ import type { BlockId } from "../ids.ts";
 import { mayState } from "../registry/admissions.ts";
 import { lastValidSequence, permissionsAt, type Registry } from "../registry/registry.ts";
 import type { Permission } from "../registry/roles.ts";
-import { decodeFounding, decodeStatement } from "../registry/statement.ts";
+import { decodeFounding, statementOf } from "../registry/statement.ts";
 import type { Block, BlockKind } from "./block.ts";
 
 /** What is known where the block arrives. */
@@ -98,9 +98,9 @@ function problemOfAuthor(
 }
 
 function problemOfStatement(block: Block, held: ReadonlySet<Permission>): Verdict | undefined {
-  const decoded = block.payload === null ? undefined : decodeStatement(block.payload);
-  if (decoded === undefined || !decoded.ok) {
-    return rejected("badStatement", `member block ${block.id}: ${decoded?.reason ?? "no body"}`);
+  const decoded = statementOf(block);
+  if (!decoded.ok) {
+    return rejected("badStatement", `member block ${block.id}: ${decoded.reason}`);
   }
   return mayState(decoded.statement, held, block.header.author)
     ? undefined

@@ -45,7 +45,7 @@ export type Cuts = ReadonlyMap<DeviceId, ReadonlyMap<number, number>>;
 export type Admissions = ReadonlyMap<DeviceId, Admitted>;
 
 /** These are never taken away by an update: only revocation ends them, so that the fold cannot run in circles. */
-const STICKY: readonly Permission[] = ["members.add", "members.administer"];
+const STICKY_BITS = bitsOf(["members.add", "members.administer"]);
 
 /** All statements of `entries` (adds and updates) that count, from the founder's own record outwards. */
 export function foldAdmissions(
@@ -104,15 +104,28 @@ function permissionsOf(
 ): ReadonlySet<Permission> | undefined {
   const record = recordAt(records, sequence)?.record;
   if (record === undefined) return undefined;
-  const permissions = new Set(record.permissions);
+  let bits = bitsOf(record.permissions);
   for (const earlier of records) {
-    if (earlier.afterSequence >= sequence) continue;
-    for (const sticky of STICKY) {
-      if (earlier.record.permissions.includes(sticky)) permissions.add(sticky);
-    }
+    if (earlier.afterSequence < sequence) bits |= bitsOf(earlier.record.permissions) & STICKY_BITS;
   }
-  return permissions;
+  return setOf(bits);
 }
+
+function bitsOf(permissions: readonly Permission[]): number {
+  return permissions.reduce((bits, one) => bits | 1 << PERMISSIONS.indexOf(one), 0);
+}
+
+/** One set for each combination: a mesh of thousands has few of them, and equal sets are one object. */
+function setOf(bits: number): ReadonlySet<Permission> {
+  let set = sets.get(bits);
+  if (set === undefined) {
+    set = new Set(PERMISSIONS.filter((_, i) => (bits & 1 << i) !== 0));
+    sets.set(bits, set);
+  }
+  return set;
+}
+
+const sets = new Map<number, ReadonlySet<Permission>>();
 
 function isAuthorised(
   { block, statement }: RegistryEntry,

@@ -18,7 +18,7 @@ import {
 } from "./admissions.ts";
 import type { Member, MemberSpan, Registry } from "./registry.ts";
 import { resolveRevocations } from "./revocations.ts";
-import { decodeFounding, decodeStatement, type FoundingStatement } from "./statement.ts";
+import { decodeFounding, type FoundingStatement, statementOf } from "./statement.ts";
 
 /** Registry blocks of one mesh, read; made by `emptyFold`, grown by `extendFold`. A value: never changed in place. */
 export interface RegistryFold {
@@ -42,15 +42,20 @@ export function extendFold(fold: RegistryFold, blocks: Iterable<Block>): Registr
       const decoded = decodeFounding(block.payload);
       if (decoded.ok) founding = { block, statement: decoded.statement };
     } else if (block.header.kind === "member" && block.header.mesh === fold.mesh) {
-      const decoded = decodeStatement(block.payload);
+      const decoded = statementOf(block);
       if (decoded.ok) entries.set(block.id, { block, statement: decoded.statement });
     }
   }
   return { mesh: fold.mesh, founding, entries };
 }
 
-/** The registry after all blocks of the fold; null while the founding block is missing. */
-export function registryOf(fold: RegistryFold): Registry | null {
+/**
+ * The registry after all blocks of the fold; null while the founding block is missing.
+ *
+ * @param before a registry of the same mesh: members that are equal in it are taken from there, so that who compares by
+ * identity sees what has changed
+ */
+export function registryOf(fold: RegistryFold, before: Registry | null = null): Registry | null {
   if (fold.founding === null) return null;
   const { block, statement } = fold.founding;
   const founder = { device: block.header.author, record: founderRecord(block, statement) };
@@ -62,7 +67,9 @@ export function registryOf(fold: RegistryFold): Registry | null {
   );
   const members = new Map<DeviceId, Member>();
   for (const device of [...admissions.keys()].sort()) {
-    members.set(device, memberOf(device, admissions.get(device)!, cuts.get(device) ?? new Map()));
+    const member = memberOf(device, admissions.get(device)!, cuts.get(device) ?? NO_CUTS);
+    const known = before?.members.get(device);
+    members.set(device, known !== undefined && sameMember(known, member) ? known : member);
   }
   return { mesh: fold.mesh, founder: founder.device, members, heads: headsOf(fold) };
 }
@@ -120,6 +127,21 @@ function memberOf(
     version: counting.version,
     spans,
   };
+}
+
+const NO_CUTS: ReadonlyMap<number, number> = new Map();
+
+function sameMember(a: Member, b: Member): boolean {
+  return a.displayName === b.displayName && a.role === b.role && a.trust === b.trust &&
+    a.permissions === b.permissions && a.revoked === b.revoked &&
+    a.validUpToSequence === b.validUpToSequence && a.admittedBy === b.admittedBy &&
+    a.admittedAtMs === b.admittedAtMs && a.incarnation === b.incarnation &&
+    a.version === b.version && a.spans.length === b.spans.length &&
+    a.spans.every((span, i) => {
+      const other = b.spans[i]!;
+      return span.fromSequence === other.fromSequence && span.toSequence === other.toSequence &&
+        span.permissions === other.permissions;
+    });
 }
 
 function withoutCut(cuts: ReadonlyMap<number, number>, number: number): Map<number, number> {

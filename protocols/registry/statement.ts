@@ -1,5 +1,6 @@
 /** Bodies of `founding` and `member` blocks: canonical CBOR arrays, documented in `docs/protocols/registry.md`. */
 import { z } from "zod";
+import type { Block } from "../blocks/block.ts";
 import { compareUtf8, REGISTRY_BODY_BYTES_MAX, utf8Length } from "../blocks/limits.ts";
 import { decodeCanonical, encodeCanonical } from "../codec.ts";
 import { type DeviceId, deviceIdOf, publicKeyOf } from "../ids.ts";
@@ -195,6 +196,22 @@ export function decodeStatement(body: Uint8Array): StatementOutcome<MemberStatem
   }
   return parse(memberSchemas[action], decoded.value);
 }
+
+/**
+ * The statement of a member block. Each block is read once: validation and fold ask one after another, and of blocks that many
+ * share in one process everyone asks.
+ */
+export function statementOf(block: Block): StatementOutcome<MemberStatement> {
+  const known = statements.get(block);
+  if (known !== undefined) return known;
+  const outcome: StatementOutcome<MemberStatement> = block.payload === null
+    ? { ok: false, reason: "no body" }
+    : decodeStatement(block.payload);
+  statements.set(block, outcome);
+  return outcome;
+}
+
+const statements = new WeakMap<Block, StatementOutcome<MemberStatement>>();
 
 function parse<Statement>(
   schema: z.ZodType<Statement>,

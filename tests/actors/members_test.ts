@@ -1,5 +1,6 @@
 /** The members actor: founds, joins, admits, updates and revokes; tells everyone; survives restarts at any point. */
 import assert from "node:assert/strict";
+import { KEPT_COPIES_MAX } from "../../actors/members/load.ts";
 import { members, type MembersState } from "../../actors/members/members.ts";
 import type { MembersCommand } from "../../actors/members/commands.ts";
 import type { Outcome } from "../../actors/handle.ts";
@@ -10,7 +11,7 @@ import type { Block, BlockDraft } from "../../protocols/blocks/block.ts";
 import { createBlock } from "../../protocols/blocks/encode.ts";
 import { type DeviceId, deviceIdOf, type MeshId } from "../../protocols/ids.ts";
 import { isAdmitted, may, type Registry } from "../../protocols/registry/registry.ts";
-import { openMemoryStore } from "../../store/memory_store.ts";
+import { MemoryDisk, openMemoryStore } from "../../store/memory_store.ts";
 import type { Store } from "../../store/store.ts";
 import { testCrypto } from "../protocols/blocks_support.ts";
 import { signerOf, TestMesh } from "../protocols/registry_support.ts";
@@ -317,7 +318,7 @@ Deno.test("joining checks everything before anything is kept", async () => {
   }
 });
 
-Deno.test("a joiner knows its mesh after a restart, before sync, and drops its copies after", async () => {
+Deno.test("a joiner knows its mesh after a restart, before sync, and keeps its copies after", async () => {
   const mesh = new TestMesh();
   // The admission stands where the joiner has a gap.
   mesh.skipTo(0, 57);
@@ -337,7 +338,41 @@ Deno.test("a joiner knows its mesh after a restart, before sync, and drops its c
     ...await settle(restarted),
   ];
   assert.equal(lastRegistry(effects), undefined, "nothing new, nothing to tell");
-  assert.deepEqual(await store.settings.entries("registry/"), []);
+  const kept = (await store.settings.entries("registry/")).map(([key]) => key);
+  assert.deepEqual(kept, mesh.blocks.map(({ id }) => `registry/${id}`).sort());
+});
+
+Deno.test("a founder whose rows are damaged still knows its mesh after a restart, and whom to ask", async () => {
+  const store = openMemoryStore();
+  const { actor, mesh } = await found(store);
+  const before = lastRegistry(await change(actor, store, admit(1)));
+  await settle(actor);
+  // Another disk with the same settings and no block at all.
+  const damaged = openMemoryStore();
+  await damaged.settings.set(Object.fromEntries(await store.settings.entries("")));
+  const registry = lastRegistry(await settle(start(damaged, 0)));
+  assert.equal(registry?.mesh, mesh);
+  assert.deepEqual(registry, before);
+});
+
+Deno.test("copies that the disk refuses are tried again; of a large registry only the first are kept", async () => {
+  const mesh = new TestMesh();
+  for (let device = 1; device <= KEPT_COPIES_MAX + 20; device++) mesh.add(0, device);
+  const disk = new MemoryDisk();
+  const store = openMemoryStore({ disk });
+  await store.settings.set({ mesh: mesh.mesh });
+  await store.blocks.put(mesh.blocks);
+  disk.faults.full = true;
+  const actor = start(store, 0);
+  const effects = await settle(actor);
+  assert.ok(effects.some((one) => one.type === "startTimer" && one.key === "copies"));
+  assert.equal((await store.settings.entries("registry/")).length, 0);
+  disk.faults.full = false;
+  actor.tell({ type: "copiesDue" });
+  await settle(actor);
+  const kept = (await store.settings.entries("registry/")).map(([key]) => key);
+  assert.equal(kept.length, KEPT_COPIES_MAX);
+  assert.ok(kept.includes(`registry/${mesh.mesh}`));
 });
 
 Deno.test("registry blocks that sync brings change the registry, also while it is being loaded", async () => {
