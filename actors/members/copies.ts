@@ -2,7 +2,7 @@
 import type { Context, TaskOutcome } from "../kernel/actor.ts";
 import type { MembersCommand } from "./commands.ts";
 import { changeCopies, type CopyChanges, planCopies, type RegistryOnDisk } from "./load.ts";
-import type { MembersState } from "./members.ts";
+import type { MembersState } from "./state.ts";
 
 /** After a failure they are tried again this much later, ms. */
 const AGAIN_MS = 60_000;

@@ -9,7 +9,7 @@
 import { invariant } from "../../platform/invariant.ts";
 import type { Crypto } from "../../platform/ports.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
-import { type BlockId, type DeviceId, type MeshId, shortId } from "../../protocols/ids.ts";
+import { type DeviceId, type MeshId, shortId } from "../../protocols/ids.ts";
 import {
   emptyFold,
   extendFold,
@@ -28,6 +28,7 @@ import { memberChanges } from "./changes.ts";
 import { type LoadedRegistry, type MembersCommand, membershipChanged } from "./commands.ts";
 import { loadRegistry, saveMesh, settleJoin } from "./load.ts";
 import { onCopiesChanged, tendCopies } from "./copies.ts";
+import type { MembersState, Operation } from "./state.ts";
 import { publishReply } from "./publish_reply.ts";
 import { foundingDraft, memberDraft, planStatements } from "./statements.ts";
 
@@ -43,32 +44,6 @@ export interface MembersDependencies {
   readonly crypto: Pick<Crypto, "sha256" | "verifyMany">;
   readonly store: Pick<Store, "blocks" | "settings">;
   readonly publisher: Ref<PublisherCommand>;
-}
-
-interface Operation {
-  readonly id: number;
-  readonly request: Request;
-  /** The mesh we have just founded, while it is being noted. */
-  founded: Block | null;
-  /** Whom the publisher answers, while it is asked. */
-  reply: Ref<never> | null;
-}
-
-export interface MembersState {
-  phase: "loading" | "ready";
-  fold: RegistryFold | null;
-  registry: Registry | null;
-  /** Blocks with a copy beside the store, see `load.ts`. */
-  copies: Set<BlockId>;
-  /** Those of them that the store does not have. */
-  onlyCopies: Set<BlockId>;
-  changingCopies: boolean;
-  /** The first is under way, unless still loading. */
-  operations: Operation[];
-  nextOperationId: number;
-  /** What came while loading. */
-  early: Block[];
-  askedEarly: Ref<Registry | null>[];
 }
 
 type Ctx = Context<MembersCommand>;

@@ -1,7 +1,8 @@
 /** The members actor: founds, joins, admits, updates and revokes; tells everyone; survives restarts at any point. */
 import assert from "node:assert/strict";
 import { KEPT_COPIES_MAX } from "../../actors/members/load.ts";
-import { members, type MembersState } from "../../actors/members/members.ts";
+import { members } from "../../actors/members/members.ts";
+import type { MembersState } from "../../actors/members/state.ts";
 import type { MembersCommand } from "../../actors/members/commands.ts";
 import type { Outcome } from "../../actors/handle.ts";
 import { type RecordedEffect, TestActor, testActor, testRef } from "../../actors/kernel/testkit.ts";
