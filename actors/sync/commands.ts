@@ -97,6 +97,8 @@ export interface Missing {
   /** Within our interest, and not here. */
   readonly payloads: readonly BlockId[];
   readonly chunks: readonly MissingChunks[];
+  /** How far the logs go in the store; empty when nothing says that it is further than we know. */
+  readonly frontiers: readonly Frontier[];
 }
 
 /** Blocks for one answer, and whether that was all. */

@@ -48,7 +48,7 @@ export function onBlocks(
   if (request === undefined) return;
   const blocks: Block[] = [];
   for (const bytes of message.blocks) {
-    const decoded = decodeBlock(bytes, deps.crypto);
+    const decoded = (deps.decodeBlock ?? decodeBlock)(bytes, deps.crypto);
     if (!decoded.ok) {
       strike(context, deps, peer.id, `sent a malformed block: ${decoded.reason}`);
       break;

@@ -1,8 +1,10 @@
 /** What this store should hold and does not: rows set aside as damaged, payloads, chunks. Found by reading the store, asked for by id. */
 import { isWanted } from "../../protocols/sync/interest.ts";
+import type { Frontier } from "../../protocols/blocks/block.ts";
 import type { BlockId } from "../../protocols/ids.ts";
 import type { Interest } from "../handle.ts";
 import type { Context } from "../kernel/actor.ts";
+import type { BlocksCommitted } from "../storage/commands.ts";
 import { findMissingChunks, requestChunks, wantChunks } from "./chunks.ts";
 import type { Missing, SyncCommand } from "./commands.ts";
 import { requestMore } from "./requests.ts";
@@ -15,8 +17,9 @@ export function listMissing(
   deps: SyncDependencies,
 ): void {
   const { interest } = state;
+  const hadHoles = state.holes.size > 0;
   context.perform(
-    () => findMissing(deps, interest),
+    () => findMissing(deps, interest, hadHoles),
     (outcome) => ({ type: "missingListed", outcome }),
   );
 }
@@ -25,6 +28,7 @@ export function listMissing(
 export async function findMissing(
   deps: SyncDependencies,
   interest: Interest | null,
+  hadHoles = false,
 ): Promise<Missing> {
   const blocks: BlockId[] = (await deps.store.blocks.missing()).map(({ id }) => id);
   const without = await deps.store.blocks.withoutPayload(SYNC_BOUNDS.payloadWantsMax);
@@ -36,7 +40,9 @@ export async function findMissing(
     deps.store,
     large.map((block) => ({ block, receivedFrom: null })),
   );
-  return { blocks, payloads, chunks };
+  // Behind a hole that was filled there may be more of the log, stored long ago: only the store knows how far it goes.
+  const frontiers = hadHoles || blocks.length > 0 ? await deps.store.blocks.frontiers() : [];
+  return { blocks, payloads, chunks, frontiers };
 }
 
 /** Asks every peer for it; whoever has it answers, and a block that comes twice is dropped. */
@@ -46,6 +52,10 @@ export function onMissingListed(
   deps: SyncDependencies,
   missing: Missing,
 ): void {
+  state.holes = new Set(missing.blocks);
+  if (takeStoredFrontiers(state, missing.frontiers)) {
+    context.startTimer("frontiers", SYNC_BOUNDS.frontiersDelayMs, { type: "frontiersDue" });
+  }
   for (const peer of state.peers.values()) {
     for (const id of missing.blocks) peer.wantedIds.add(id);
     for (const id of missing.payloads) peer.wantedPayloads.add(id);
@@ -53,4 +63,24 @@ export function onMissingListed(
   wantChunks(state, missing.chunks);
   requestMore(context, state, deps);
   requestChunks(context, state, deps);
+}
+
+/** What the store holds may go further than what we saw being committed. True when it does. */
+export function takeStoredFrontiers(state: SyncState, frontiers: readonly Frontier[]): boolean {
+  let further = false;
+  for (const frontier of frontiers) {
+    // Commits that were announced while the store was read are newer than what was read.
+    if ((state.frontiers.get(frontier.author)?.sequence ?? 0) >= frontier.sequence) continue;
+    further = true;
+    state.frontiers.set(frontier.author, frontier);
+    if ((state.accepted.get(frontier.author) ?? 0) < frontier.sequence) {
+      state.accepted.set(frontier.author, frontier.sequence);
+    }
+  }
+  return further;
+}
+
+/** True when one of these was a hole in a log: what follows it has to be looked up. */
+export function fillsHole(state: SyncState, { blocks }: BlocksCommitted): boolean {
+  return blocks.some(({ block }) => state.holes.has(block.id));
 }

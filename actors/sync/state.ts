@@ -1,5 +1,6 @@
 /** What the sync actor knows: a plain value that checkers can read. */
 import type { Block, Frontier } from "../../protocols/blocks/block.ts";
+import type { decodeBlock } from "../../protocols/blocks/decode.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type { Registry } from "../../protocols/registry/registry.ts";
 import type { Difference } from "../../protocols/sync/reconcile.ts";
@@ -23,6 +24,8 @@ export interface SyncDependencies {
   readonly store: Pick<Store, "blocks" | "chunks" | "settings">;
   readonly storage: Ref<StorageCommand>;
   readonly sessions: Ref<SessionsCommand>;
+  /** How bytes become blocks; default `decodeBlock`. Nodes that share a process may share what they decode. */
+  readonly decodeBlock?: typeof decodeBlock;
 }
 
 /** Bounds of everything this actor holds. What is dropped at a bound is asked for again later. */
@@ -208,6 +211,8 @@ export interface SyncState {
   /** How many chunks each incomplete body lacks. */
   readonly incompleteBodies: Map<BlockId, number>;
   readonly storingChunks: Map<number, ContentHash>;
+  /** Blocks set aside as damaged, as listed last: logs stop before them. */
+  holes: Set<BlockId>;
 }
 
 /** The state before anything was read. */
@@ -234,6 +239,7 @@ export function emptySyncState(): SyncState {
     chunkWants: new Map(),
     incompleteBodies: new Map(),
     storingChunks: new Map(),
+    holes: new Set(),
   };
 }
 

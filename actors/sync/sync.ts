@@ -39,7 +39,7 @@ import { dropStale, retryEarly } from "./held.ts";
 import { tellFrontiers, tellFrontiersTo } from "./frontiers.ts";
 import { INTEREST_KEY, onInterestStored, storeInterest } from "./interest.ts";
 import { compareHeads } from "./plan.ts";
-import { listMissing, onMissingListed } from "./repair.ts";
+import { fillsHole, listMissing, onMissingListed, takeStoredFrontiers } from "./repair.ts";
 import {
   onCompareDue,
   onHaveBlocks,
@@ -160,12 +160,7 @@ function onLoaded(
   deps: SyncDependencies,
   loaded: LoadedState,
 ): void {
-  for (const frontier of loaded.frontiers) {
-    // Commits that were announced while we read are newer than what we read.
-    if ((state.frontiers.get(frontier.author)?.sequence ?? 0) >= frontier.sequence) continue;
-    state.frontiers.set(frontier.author, frontier);
-    state.accepted.set(frontier.author, frontier.sequence);
-  }
+  takeStoredFrontiers(state, loaded.frontiers);
   state.interest = loaded.interest;
   state.loaded = true;
   for (const peer of state.peers.values()) {
@@ -288,6 +283,7 @@ function onBlocksCommitted(
   event: BlocksCommitted,
 ): void {
   advanceHeads(state, event);
+  if (fillsHole(state, event)) listMissing(context, state, deps);
   const large = event.blocks.filter(({ block, receivedFrom }) =>
     receivedFrom !== null && block.header.bodyBytes > INLINE_BODY_BYTES_MAX
   );

@@ -151,3 +151,24 @@ Deno.test("a restored node publishes nothing before it has compared itself with 
   assert.deepEqual(await b.store.blocks.equivocations(), []);
   await Promise.all([reborn.stop(), restored.stop(), b.stop()]);
 });
+
+Deno.test("behind a damaged row that a peer has given back, the rest of the log is told to peers", async () => {
+  const [a, b] = await pair();
+  const [damaged] = await a.publish([{ body: text("one") }, { body: text("two") }]);
+  plug(a, b);
+  await inSync(a, b);
+  unplug(a, b);
+  const [last] = await a.publish([{ body: text("only here") }]);
+  await a.stop();
+  a.disk.corrupt({ block: damaged!.id, part: "header" });
+  const again = new TestNode("a", 1, a.disk);
+  assert.equal((await again.store.verify({ deep: true })).length, 1);
+  await again.stop();
+  const started = new TestNode("a", 1, a.disk);
+  plug(started, b);
+  const arrived = () =>
+    b.events.some((event) => event.type === "blockStored" && event.id === last!.id);
+  await b.until("the block behind the damaged one", arrived);
+  assert.deepEqual(await idsOf(started), await idsOf(b));
+  await Promise.all([started.stop(), b.stop()]);
+});
