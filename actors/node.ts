@@ -3,6 +3,7 @@ import type { Announcement, Discovery } from "../platform/discovery.ts";
 import type { Crypto, Signer } from "../platform/ports.ts";
 import type { Rendezvous, Transport } from "../platform/transport.ts";
 import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
+import type { decodeBlock } from "../protocols/blocks/decode.ts";
 import { decodeGossipMessage } from "../protocols/gossip/wire.ts";
 import { decodeSyncMessage } from "../protocols/sync/wire.ts";
 import type { Store } from "../store/store.ts";
@@ -35,6 +36,8 @@ export interface NodeDependencies {
   readonly rendezvousAddresses: () => readonly string[];
   /** Addresses to try where multicast does not reach. */
   readonly staticPeers: readonly string[];
+  /** See `SyncDependencies`. */
+  readonly decodeBlock?: typeof decodeBlock;
 }
 
 /**

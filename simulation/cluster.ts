@@ -2,12 +2,20 @@
 import type { Outcome } from "../actors/handle.ts";
 import type { Ref } from "../actors/kernel/actor.ts";
 import type { MembersCommand } from "../actors/members/commands.ts";
+import type { PublisherCommand } from "../actors/publisher/commands.ts";
+import { DRAFTS_MAX } from "../actors/publisher/publisher.ts";
 import { cachedCrypto } from "../platform/crypto_cache.ts";
 import { nodeCrypto } from "../platform/node_crypto.ts";
 import type { Crypto, Log, Random } from "../platform/ports.ts";
 import type { Block, BlockDraft } from "../protocols/blocks/block.ts";
+import { type BlockOutcome, decodeBlock } from "../protocols/blocks/decode.ts";
 import type { BlockId, MeshId } from "../protocols/ids.ts";
-import type { Role } from "../protocols/registry/roles.ts";
+import { DEFAULT_PERMISSIONS, type Role } from "../protocols/registry/roles.ts";
+import {
+  encodeStatement,
+  MEMBER_MEDIA_TYPE,
+  REGISTRY_TOPIC,
+} from "../protocols/registry/statement.ts";
 import { type LinkQuality, Network } from "./network.ts";
 import { SimulatedNode } from "./simulated_node.ts";
 import { World } from "./world.ts";
@@ -15,8 +23,26 @@ import { World } from "./world.ts";
 /** How long a scenario waits for an answer of a node, virtual ms. */
 const ANSWER_MS = 60_000;
 
+/** How many admissions a device is told when it joins. */
+const TOLD_MAX = 24;
+
 // Checking a signature is a pure function: all nodes of all worlds of this process share the answers.
 const sharedCrypto: Crypto = cachedCrypto(nodeCrypto({ workersMax: 0 }), { entriesMax: 200_000 });
+
+/**
+ * Decodes each block once for all nodes. As everywhere, nobody changes a block in place: disks that damage a row put another
+ * block in its place.
+ */
+function sharedDecoder(): typeof decodeBlock {
+  const blocks = new Map<string, BlockOutcome>();
+  return (bytes, crypto) => {
+    const name = crypto.sha256(bytes).toBase64();
+    let outcome = blocks.get(name);
+    // What is kept must not hold the whole message in which it came.
+    if (outcome === undefined) blocks.set(name, outcome = decodeBlock(bytes.slice(), crypto));
+    return outcome;
+  };
+}
 
 export interface ClusterOptions {
   readonly seed: number | string;
@@ -36,6 +62,7 @@ export class Cluster {
   readonly random: Random;
   readonly nodes: SimulatedNode[] = [];
   readonly acknowledged: Acknowledged[] = [];
+  readonly #decodeBlock = sharedDecoder();
   readonly #byHost = new Map<string, SimulatedNode>();
   #drafts = 0;
 
@@ -57,6 +84,7 @@ export class Cluster {
       world: this.world,
       network: this.network,
       crypto: sharedCrypto,
+      decodeBlock: this.#decodeBlock,
       name: `n${this.nodes.length}`,
       nodeAt: (station) => this.#byHost.get(station.host),
     });
@@ -66,7 +94,10 @@ export class Cluster {
     return node;
   }
 
-  /** The first node founds a mesh and admits the others, who adopt it, as if each had been paired. */
+  /**
+   * The first node founds a mesh and admits the others in one go; each adopts it as if it had been paired. Everyone is given the
+   * statements about itself and a few others: the rest comes by sync, as it does to whoever was away.
+   */
   async formMesh(
     role: Role = "submind",
     nodes: readonly SimulatedNode[] = this.nodes,
@@ -75,20 +106,20 @@ export class Cluster {
     const mesh = await this.world.wait(
       this.#members<MeshId>(founder!, (replyTo) => ({ type: "foundMesh", replyTo })),
     );
-    let blocks: readonly Block[] = [];
-    for (const node of others) {
-      const admitting = this.#members<readonly Block[]>(founder!, (replyTo) => ({
-        type: "admit",
-        deviceId: node.deviceId,
-        displayName: node.name,
-        role,
-        replyTo,
-      }));
-      blocks = await this.world.wait(admitting);
+    const admissions: Block[] = [];
+    for (let i = 0; i < others.length; i += DRAFTS_MAX) {
+      const part = others.slice(i, i + DRAFTS_MAX).map((node) => admission(node, role, mesh));
+      admissions.push(...await this.world.wait(this.#publish(founder!, part)));
     }
-    const joins = others.map((node) =>
-      this.#members<MeshId>(node, (replyTo) => ({ type: "joinMesh", mesh, blocks, replyTo }))
-    );
+    const founding = founder!.disk.tables.blocks.get(mesh as string as BlockId)!.block;
+    const joins = others.map((node, i) => {
+      const first = Math.max(0, Math.min(i - TOLD_MAX / 2, admissions.length - TOLD_MAX));
+      const blocks = [founding, ...admissions.slice(first, first + TOLD_MAX)];
+      return this.#members<MeshId>(
+        node,
+        (replyTo) => ({ type: "joinMesh", mesh, blocks, replyTo }),
+      );
+    });
     await this.world.wait(Promise.all(joins));
     return mesh;
   }
@@ -124,6 +155,22 @@ export class Cluster {
     return up[this.random.below(Math.max(1, up.length))];
   }
 
+  /** Blocks that no user wrote. */
+  async #publish(
+    node: SimulatedNode,
+    drafts: readonly BlockDraft[],
+  ): Promise<readonly Block[]> {
+    const { system, refs } = node.running;
+    const outcome = await system.ask<PublisherCommand, Outcome<readonly Block[]>>(
+      refs.publisher,
+      (replyTo) => ({ type: "publish", drafts, idempotencyKey: null, replyTo }),
+      ANSWER_MS,
+    );
+    if (outcome.type === "unknown") throw new Error(`${node.name} did not answer`);
+    if (outcome.value.type === "refused") throw new Error(outcome.value.message);
+    return outcome.value.value;
+  }
+
   async #members<T>(
     node: SimulatedNode,
     command: (replyTo: Ref<Outcome<T>>) => MembersCommand,
@@ -138,4 +185,23 @@ export class Cluster {
     if (outcome.value.type === "refused") throw new Error(outcome.value.message);
     return outcome.value.value;
   }
+}
+
+function admission(node: SimulatedNode, role: Role, mesh: MeshId): BlockDraft {
+  return {
+    kind: "member",
+    topic: REGISTRY_TOPIC,
+    tags: [],
+    mediaType: MEMBER_MEDIA_TYPE,
+    parents: [mesh as string as BlockId],
+    body: encodeStatement({
+      action: "add",
+      device: node.deviceId,
+      incarnation: 1,
+      displayName: node.name,
+      role,
+      permissions: DEFAULT_PERMISSIONS[role],
+      trust: "normal",
+    }),
+  };
 }

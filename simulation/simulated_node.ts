@@ -9,6 +9,7 @@ import { type NodeRefs, nodeRefs } from "../actors/refs.ts";
 import { invariant } from "../platform/invariant.ts";
 import { nodeSigner } from "../platform/node_crypto.ts";
 import type { Crypto, Signer } from "../platform/ports.ts";
+import type { decodeBlock } from "../protocols/blocks/decode.ts";
 import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
 import type { Registry } from "../protocols/registry/registry.ts";
 import { MemoryDisk, openMemoryStore } from "../store/memory_store.ts";
@@ -40,6 +41,7 @@ export interface SimulatedNodeOptions {
   readonly world: World;
   readonly network: Network;
   readonly crypto: Crypto;
+  readonly decodeBlock: typeof decodeBlock;
   readonly name: string;
   /** Devices of one segment discover each other; default "home". */
   readonly segment?: string;
@@ -98,7 +100,7 @@ export class SimulatedNode {
   /** Starts the node on what its disk holds, looking for damage first, as a real node does. No virtual time passes. */
   async start(): Promise<void> {
     invariant(this.#running === undefined, () => `Node ${this.name} runs already`);
-    const { network, crypto, nodeAt } = this.#options;
+    const { network, crypto, decodeBlock, nodeAt } = this.#options;
     const { device, station } = this;
     // Every start draws other numbers than the ones before, as a real device would.
     const random = device.random.fork(`start ${++this.starts}`);
@@ -139,6 +141,7 @@ export class SimulatedNode {
       NODE_KEY,
       nodeTree({
         crypto,
+        decodeBlock,
         signer: this.#signer,
         store,
         discovery: running.discovery,

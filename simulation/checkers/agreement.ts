@@ -1,4 +1,6 @@
 /** Whether nodes agree on who belongs to the mesh and on every author's newest block. */
+import type { Registry } from "../../protocols/registry/registry.ts";
+import { sha256Hex } from "../../store/hash.ts";
 import type { SimulatedNode } from "../simulated_node.ts";
 
 /** Where nodes disagree with the first of them, in words; empty when they agree. */
@@ -18,6 +20,8 @@ export function disagreements(nodes: readonly SimulatedNode[]): readonly string[
 function registryText(node: SimulatedNode): string {
   const { registry } = node;
   if (registry === null) return "none";
+  const known = registryTexts.get(registry);
+  if (known !== undefined) return known;
   const members = [...registry.members.values()]
     .map((member) => [
       member.deviceId,
@@ -31,8 +35,13 @@ function registryText(node: SimulatedNode): string {
       member.version,
     ])
     .sort(([a], [b]) => String(a) < String(b) ? -1 : 1);
-  return JSON.stringify([registry.mesh, registry.founder, members, registry.heads]);
+  const text = JSON.stringify([registry.mesh, registry.founder, members, registry.heads]);
+  const digest = sha256Hex(new TextEncoder().encode(text));
+  registryTexts.set(registry, digest);
+  return digest;
 }
+
+const registryTexts = new WeakMap<Registry, string>();
 
 function headsText(node: SimulatedNode): string {
   const heads = [...node.disk.tables.logs].map(([author, log]) => [author, log.length, log.at(-1)]);

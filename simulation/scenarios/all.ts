@@ -1,6 +1,7 @@
 /** Every scenario by its name. */
 import { calm } from "./calm.ts";
 import { churn } from "./churn.ts";
+import { crowd } from "./crowd.ts";
 import { largeBodies } from "./large_bodies.ts";
 import { pairing } from "./pairing.ts";
 import { partitionAndCrash } from "./partition_and_crash.ts";
@@ -14,4 +15,5 @@ export const SCENARIOS: readonly Scenario[] = [
   pairing,
   largeBodies,
   stranger,
+  crowd,
 ];
