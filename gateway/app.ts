@@ -32,8 +32,8 @@ export interface Gateway {
   readonly app: GatewayHono;
   readonly logins: LoginCodes;
   readonly events: EventHub;
-  /** Ends event streams and stops watching the node. */
-  close(): void;
+  /** Ends event streams and stops watching the node; resolves when nothing of it goes on. */
+  close(): Promise<void>;
 }
 
 /** Measures every request, under the pattern of its route. */
@@ -52,12 +52,22 @@ function measured(app: GatewayHono, { clock, metrics }: GatewayParts): void {
   });
 }
 
+/** Hono answers HEAD by what GET would say and drops the body; a stream must be told, or it would wait for its reader forever. */
+function endBodiesOfHead(app: GatewayHono): void {
+  app.use(async (c, next) => {
+    await next();
+    if (c.req.method === "HEAD") await c.res.body?.cancel();
+  });
+}
+
 /** JSON routes with a body want JSON: a form sent by some page is refused before it is looked at. */
 function onlyJsonBodies(app: GatewayHono): void {
   app.use("/v1/*", async (c, next) => {
     const isUpload = c.req.method === "POST" && c.req.path === "/v1/blocks";
     const type = c.req.header("Content-Type");
-    if (!isUpload && c.req.raw.body !== null && !/^application\/json\s*(;|$)/i.test(type ?? "")) {
+    // The server hands over an empty stream, not null, when a POST without content says so in its length.
+    const hasBody = c.req.raw.body !== null && c.req.header("Content-Length") !== "0";
+    if (!isUpload && hasBody && !/^application\/json\s*(;|$)/i.test(type ?? "")) {
       return problemResponse(
         "unsupportedMediaType",
         `Content-Type is ${JSON.stringify((type ?? "missing").slice(0, 100))}, ` +
@@ -91,6 +101,7 @@ export function createApp(options: GatewayOptions): Gateway {
   });
 
   measured(app, parts);
+  endBodiesOfHead(app);
   app.use(securityHeaders(parts));
   app.use(onlyKnownHosts(parts));
   app.use(onlyOwnOrigin());

@@ -56,6 +56,7 @@ export function bodyHeaders(block: Block) {
     "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self'; media-src 'self'",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, max-age=31536000, immutable",
+    "Accept-Ranges": "bytes",
     ETag: `"${block.id}"`,
   };
 }

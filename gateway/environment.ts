@@ -67,7 +67,11 @@ export interface GatewayParts extends Omit<GatewayOptions, "limits" | "allowedHo
 /** What Hono carries with a request. A type and not an interface: Hono wants an index signature. */
 export type GatewayEnv = {
   Bindings: { readonly remoteAddress?: string };
-  Variables: { principal: Principal | undefined };
+  Variables: {
+    principal: Principal | undefined;
+    /** Asks anew whether the token of this request is still good: for answers that take long. */
+    isStillAllowed: () => Promise<boolean>;
+  };
 };
 
 export type GatewayHono = OpenAPIHono<GatewayEnv>;

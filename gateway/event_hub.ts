@@ -12,7 +12,7 @@ export const EVENTS_KEPT = 1_000;
 export const CHUNKS_WAITING_MAX = 1_200;
 /** Readers at once. */
 export const READERS_MAX = 64;
-/** A comment is sent this often so that dead connections and proxies notice, ms. */
+/** A comment is sent and the reader's token looked at this often: dead connections, proxies and ended logins are noticed, ms. */
 export const HEARTBEAT_MS = 15_000;
 
 const utf8 = new TextEncoder();
@@ -23,6 +23,7 @@ interface Numbered {
 }
 
 interface Reader {
+  readonly isStillAllowed: () => Promise<boolean>;
   send(chunk: Uint8Array): void;
   end(): void;
 }
@@ -30,14 +31,18 @@ interface Reader {
 export interface EventHub {
   /**
    * A server-sent event stream, starting after `lastEventId` where that is still known. When it is not, the first event
-   * is `resync`: the client has missed something and reads the state anew. Undefined when there are too many readers.
+   * is `resync`: the client has missed something and reads the state anew. Undefined when there are too many readers. The
+   * stream ends within `HEARTBEAT_MS` after `isStillAllowed` says no, or fails.
    */
-  open(lastEventId: string | undefined): ReadableStream<Uint8Array> | undefined;
+  open(options: {
+    readonly lastEventId: string | undefined;
+    readonly isStillAllowed: () => Promise<boolean>;
+  }): ReadableStream<Uint8Array> | undefined;
   readers(): number;
   /** Connections dropped because they did not read. */
   dropped(): number;
-  /** Ends every stream and stops watching the node. */
-  close(): void;
+  /** Ends every stream and stops watching the node; resolves when no token is being looked at any more. */
+  close(): Promise<void>;
 }
 
 /** Watches `node` until closed. */
@@ -52,6 +57,8 @@ export function eventHub(
   let dropped = 0;
   let closed = false;
   let cancelHeartbeat = () => {};
+  /** Resolves when the tokens that are being looked at have been. */
+  let checks: Promise<unknown> = Promise.resolve();
 
   function frame(type: string, data: unknown): Uint8Array {
     return utf8.encode(`id: ${start}-${number}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
@@ -68,7 +75,12 @@ export function eventHub(
   function beat(): void {
     const comment = utf8.encode(": heartbeat\n\n");
     for (const reader of readers) reader.send(comment);
+    checks = Promise.all([checks, ...[...readers].map(endUnlessAllowed)]);
     cancelHeartbeat = clock.schedule(HEARTBEAT_MS, beat);
+  }
+
+  async function endUnlessAllowed(reader: Reader): Promise<void> {
+    if (!await reader.isStillAllowed().catch(() => false)) reader.end();
   }
 
   /** What a reader that has seen `lastEventId` has missed; undefined when we no longer know. */
@@ -87,12 +99,13 @@ export function eventHub(
   cancelHeartbeat = clock.schedule(HEARTBEAT_MS, beat);
 
   return {
-    open(lastEventId) {
+    open({ lastEventId, isStillAllowed }) {
       if (closed || readers.size >= READERS_MAX) return undefined;
       let reader: Reader;
       return new ReadableStream<Uint8Array>({
         start(controller) {
           reader = {
+            isStillAllowed,
             send(chunk) {
               if ((controller.desiredSize ?? 0) > 0) return controller.enqueue(chunk);
               // An error, not an end: it frees what waits for this reader at once.
@@ -101,7 +114,8 @@ export function eventHub(
               controller.error(new Error("the reader of the events is too slow"));
             },
             end() {
-              readers.delete(reader);
+              // Left, dropped or ended before: there is no stream any more.
+              if (!readers.delete(reader)) return;
               controller.close();
             },
           };
@@ -118,12 +132,14 @@ export function eventHub(
     },
     readers: () => readers.size,
     dropped: () => dropped,
-    close() {
-      if (closed) return;
-      closed = true;
-      cancelHeartbeat();
-      unsubscribe();
-      for (const reader of [...readers]) reader.end();
+    async close() {
+      if (!closed) {
+        closed = true;
+        cancelHeartbeat();
+        unsubscribe();
+        for (const reader of [...readers]) reader.end();
+      }
+      await checks;
     },
   };
 }

@@ -47,6 +47,7 @@ const HTTP_TABLE = {
   conflict: [409, "Already running"],
   unknownHost: [421, "This host name is not served here"],
   unsupportedMediaType: [415, "Unsupported media type"],
+  rangeNotSatisfiable: [416, "The body has no such part"],
   rateLimited: [429, "Too many requests"],
   internal: [500, "Something went wrong inside the node"],
   storageFull: [507, "The disk is full"],

@@ -16,6 +16,14 @@ import type {
 } from "../actors/handle.ts";
 import type { Block, BlockHeader } from "../protocols/blocks/block.ts";
 import { BODY_BYTES_MAX } from "../protocols/blocks/block.ts";
+import {
+  BLOCK_KINDS,
+  MEDIA_TYPE_BYTES_MAX,
+  PARENTS_MAX,
+  TAG_BYTES_MAX,
+  TAGS_MAX,
+  TOPIC_BYTES_MAX,
+} from "../protocols/blocks/limits.ts";
 import { parseDeviceId } from "../protocols/ids.ts";
 import { PERMISSIONS, ROLES, TRUST_LEVELS } from "../protocols/registry/roles.ts";
 import type { Damage, SearchHit, SearchPage } from "../store/store.ts";
@@ -46,9 +54,9 @@ export const deviceIdSchema = z.string()
     pattern: "^[a-z2-7]{52}$",
     example: "a".repeat(52),
   });
-export const topicSchema = text(128, 1).openapi({ example: "notes/garden" });
-const tagSchema = text(64, 1);
-export const mediaTypeSchema = z.string().max(127)
+export const topicSchema = text(TOPIC_BYTES_MAX, 1).openapi({ example: "notes/garden" });
+const tagSchema = text(TAG_BYTES_MAX, 1);
+export const mediaTypeSchema = z.string().max(MEDIA_TYPE_BYTES_MAX)
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*$/,
     'expected a media type such as "text/markdown"',
@@ -56,16 +64,7 @@ export const mediaTypeSchema = z.string().max(127)
 export const idempotencyKeySchema = z.string()
   .regex(/^[\x21-\x7e]{1,64}$/, "expected 1 to 64 visible ASCII characters");
 
-const blockKindSchema = z.enum([
-  "founding",
-  "member",
-  "put",
-  "supersede",
-  "tombstone",
-  "crdt",
-  "checkpoint",
-  "model",
-]);
+export const blockKindSchema = z.enum(BLOCK_KINDS);
 
 export const blockHeaderSchema = z.strictObject({
   version: z.literal(1),
@@ -73,11 +72,11 @@ export const blockHeaderSchema = z.strictObject({
   author: deviceIdSchema,
   sequence: z.int().min(1),
   previous: blockIdSchema.nullable(),
-  parents: z.array(blockIdSchema).max(16),
+  parents: z.array(blockIdSchema).max(PARENTS_MAX),
   kind: blockKindSchema,
   target: blockIdSchema.nullable(),
   topic: z.string(),
-  tags: z.array(z.string()).max(32),
+  tags: z.array(z.string()).max(TAGS_MAX),
   mediaType: z.string(),
   timeMs: z.int().openapi({ description: "The author's clock: a claim." }),
   bodyBytes: count(),
@@ -149,9 +148,9 @@ const draftKindSchema = z.enum(["put", "supersede", "tombstone", "crdt", "model"
 const draftFields = {
   kind: draftKindSchema.default("put"),
   topic: topicSchema,
-  tags: z.array(tagSchema).max(32).default([]),
+  tags: z.array(tagSchema).max(TAGS_MAX).default([]),
   target: blockIdSchema.nullable().default(null),
-  parents: z.array(blockIdSchema).max(16).default([]),
+  parents: z.array(blockIdSchema).max(PARENTS_MAX).default([]),
 };
 
 export const draftSchema = z.strictObject({
@@ -179,9 +178,12 @@ export const addBlocksSchema = z.union([
 
 export const rawUploadQuerySchema = z.strictObject({
   ...draftFields,
-  tags: list(tagSchema, 32, false).openapi({ type: "array", items: { type: "string" } }),
+  tags: list(tagSchema, TAGS_MAX, false).openapi({ type: "array", items: { type: "string" } }),
   target: blockIdSchema.optional(),
-  parents: list(blockIdSchema, 16, true).openapi({ type: "array", items: { type: "string" } }),
+  parents: list(blockIdSchema, PARENTS_MAX, true).openapi({
+    type: "array",
+    items: { type: "string" },
+  }),
 });
 
 export const addedBlockSchema = z.strictObject({ id: blockIdSchema, sequence: z.int().min(1) })
@@ -206,6 +208,7 @@ export const searchHitSchema = z.strictObject({
 export const searchPageSchema = z.strictObject({ hits: z.array(searchHitSchema), total: count() })
   .openapi("SearchPage");
 
+export const pathKindSchema = z.enum(["quic", "webrtc", "nats", "simulated"]);
 export const peerSchema = z.strictObject({
   deviceId: deviceIdSchema,
   displayName: z.string(),
@@ -214,7 +217,7 @@ export const peerSchema = z.strictObject({
   sighted: z.boolean(),
   addresses: z.array(z.string()),
   state: z.enum(["idle", "connecting", "handshaking", "up", "waiting"]),
-  path: z.enum(["quic", "webrtc", "nats", "simulated"]).nullable(),
+  path: pathKindSchema.nullable(),
   pathDescription: z.string().nullable(),
   roundTripMs: z.number().nullable(),
   connectedForMs: z.number().nullable(),
@@ -269,17 +272,18 @@ export const opaqueIdSchema = z.string().regex(
   "expected an id as given by this API",
 );
 
+export const pairingPhaseSchema = z.enum([
+  "connecting",
+  "confirming",
+  "waitingForOther",
+  "completed",
+  "refused",
+  "failed",
+]);
 export const pairingSchema = z.strictObject({
   pairingId: z.string(),
   side: z.enum(["inviter", "joiner"]),
-  phase: z.enum([
-    "connecting",
-    "confirming",
-    "waitingForOther",
-    "completed",
-    "refused",
-    "failed",
-  ]),
+  phase: pairingPhaseSchema,
   words: z.array(z.string()),
   remoteDeviceId: deviceIdSchema.nullable(),
   remoteDisplayName: z.string().nullable(),

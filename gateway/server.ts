@@ -107,7 +107,8 @@ export function startGateway(options: GatewayServerOptions): GatewayServer {
       return gateway.app.fetch(request, { remoteAddress: info.remoteAddr.hostname });
     });
   } catch (error) {
-    gateway.close();
+    // Nobody was served yet: there is nothing to wait for.
+    void gateway.close();
     throw startError(error, host, port);
   }
 
@@ -117,7 +118,7 @@ export function startGateway(options: GatewayServerOptions): GatewayServer {
   let stopping: Promise<void> | undefined;
 
   async function stop(): Promise<void> {
-    gateway.close();
+    await gateway.close();
     let cancel = () => {};
     const late = new Promise<"late">((resolve) => {
       cancel = options.clock.schedule(STOP_GRACE_MS, () => resolve("late"));

@@ -29,6 +29,10 @@ export function authenticate(
     const token = tokenOf(c);
     const verdict = token === undefined ? undefined : await tokens.verify(token);
     if (verdict?.type === "valid") c.set("principal", verdict.principal);
+    c.set(
+      "isStillAllowed",
+      async () => token !== undefined && (await tokens.verify(token)).type === "valid",
+    );
     const path = c.req.path;
     if (isPublic(path)) return await next();
     const principal: Principal | undefined = c.get("principal");

@@ -6,6 +6,7 @@ import type { BlockId, DeviceId } from "../../protocols/ids.ts";
 import type { BlockQuery } from "../../store/store.ts";
 import { blockSummaryJson, blockViewJson, draftOf } from "../block_json.ts";
 import { bodyHeaders } from "../body_headers.ts";
+import { parseRange, slicedStream } from "../byte_range.ts";
 import type { GatewayEnv, GatewayHono, GatewayParts } from "../environment.ts";
 import { invalidResponse, problemResponse, refusalResponse } from "../problems.ts";
 import {
@@ -72,10 +73,11 @@ const bodyRoute = createRoute({
   summary: "The whole body of a block",
   description:
     "Sandboxed: what others stored can never run as a page of this gateway. Only plain text, pictures, " +
-    "sound and film are shown in a browser, everything else is downloaded.",
-  request: { params: idParams },
+    "sound and film are shown in a browser, everything else is downloaded. One byte range may be asked for.",
+  request: { params: idParams, headers: z.object({ Range: z.string().optional() }) },
   responses: {
     200: other("application/octet-stream", "The body."),
+    206: other("application/octet-stream", "The part that Range named."),
     304: { description: "The client has it." },
     ...PROBLEMS,
   },
@@ -178,6 +180,16 @@ async function draftsOf(c: Context<GatewayEnv>): Promise<Drafts> {
   };
 }
 
+/** The part that is asked for. A part of another version (`If-Range`) would be useless: then all of it is sent. */
+function rangeOf(
+  c: Context<GatewayEnv>,
+  { bytes, etag }: { readonly bytes: number; readonly etag: string },
+) {
+  const condition = c.req.header("If-Range");
+  if (condition !== undefined && condition !== etag) return undefined;
+  return parseRange(c.req.header("Range"), bytes);
+}
+
 /** Adds the routes of blocks. */
 export function blockRoutes(app: GatewayHono, { node }: GatewayParts): void {
   app.openapi(listRoute, async (c) => {
@@ -215,8 +227,24 @@ export function blockRoutes(app: GatewayHono, { node }: GatewayParts): void {
     if (c.req.header("If-None-Match") === headers.ETag) {
       return sent(new Response(null, { status: 304, headers }));
     }
+    const { bodyBytes } = found.value.block.header;
+    const range = rangeOf(c, { bytes: bodyBytes, etag: headers.ETag });
+    if (range === "unsatisfiable") {
+      const detail = `Range is ${c.req.header("Range")}, the body has ${bodyBytes} bytes`;
+      const unsatisfied = { "Content-Range": `bytes */${bodyBytes}` };
+      return sent(problemResponse("rangeNotSatisfiable", detail, { headers: unsatisfied }));
+    }
     const body = await node.body(id);
     if (body.type === "refused") return sent(refusalResponse(body));
-    return sent(new Response(body.value, { headers }));
+    if (range === undefined) return sent(new Response(body.value, { headers }));
+    const { first, last } = range;
+    const partHeaders = {
+      ...headers,
+      "Content-Length": String(last - first + 1),
+      "Content-Range": `bytes ${first}-${last}/${bodyBytes}`,
+    };
+    return sent(
+      new Response(slicedStream(body.value, range), { status: 206, headers: partHeaders }),
+    );
   });
 }

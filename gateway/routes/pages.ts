@@ -37,7 +37,15 @@ function assetRoutes(app: GatewayHono): void {
   }
 }
 
-/** Adds the pages. */
+/** The methods that some route answers at `path`; middleware is none. */
+function methodsAt(app: GatewayHono, path: string): readonly string[] {
+  const served = ["GET", "POST", "PUT", "PATCH", "DELETE"].filter((method) =>
+    app.router.match(method, path)[0].some(([[, route]]) => route.method === method)
+  );
+  return served.includes("GET") ? ["HEAD", ...served] : served;
+}
+
+/** Adds the pages, and the answer where there is nothing. */
 export function pageRoutes(app: GatewayHono, parts: GatewayParts): void {
   const { node, tokens, logins, secure } = parts;
   assetRoutes(app);
@@ -49,6 +57,8 @@ export function pageRoutes(app: GatewayHono, parts: GatewayParts): void {
   });
 
   app.get("/login", async (c) => {
+    // Programs that look whether a link works ask with HEAD: that must not use it up.
+    if (c.req.method === "HEAD") return c.body(null);
     if (!logins.redeem(c.req.query("code") ?? "")) {
       return c.html(loginPage(texts(c), "expired"), 403);
     }
@@ -75,7 +85,17 @@ export function pageRoutes(app: GatewayHono, parts: GatewayParts): void {
 
   app.get("/docs", (c) => c.html(referencePage(texts(c))));
 
-  app.notFound((c) =>
-    problemResponse("notFound", `there is no ${c.req.method} ${c.req.path.slice(0, 200)}`)
-  );
+  app.notFound((c) => {
+    const { method, path } = c.req;
+    const shown = path.slice(0, 200);
+    const allowed = methodsAt(app, path);
+    if (allowed.length === 0) return problemResponse("notFound", `there is no ${shown}`);
+    return problemResponse(
+      "methodNotAllowed",
+      `${method} ${shown}: expected ${allowed.join(", ")}`,
+      {
+        headers: { Allow: allowed.join(", ") },
+      },
+    );
+  });
 }

@@ -131,6 +131,8 @@ Deno.test("a login code lets one browser in, once and briefly", () =>
   withGateway(async ({ request, gateway, clock }) => {
     const made = await request("/v1/login-codes", { method: "POST" });
     const { path } = await made.json();
+    const looked = await request(path, { method: "HEAD", token: null });
+    assert.equal(looked.headers.get("Set-Cookie"), null, "a look at the link is no login");
     const response = await request(path, { token: null });
     assert.equal(response.status, 200);
     assert.equal(response.headers.get("Refresh"), "0; url=/");

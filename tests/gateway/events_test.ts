@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import type { NodeEvent } from "../../actors/events.ts";
-import { CHUNKS_WAITING_MAX, EVENTS_KEPT, READERS_MAX } from "../../gateway/event_hub.ts";
+import {
+  CHUNKS_WAITING_MAX,
+  EVENTS_KEPT,
+  HEARTBEAT_MS,
+  READERS_MAX,
+} from "../../gateway/event_hub.ts";
 import { OTHER } from "./fake_node.ts";
 import { withGateway } from "./gateway_fixture.ts";
 
@@ -131,7 +136,35 @@ Deno.test("closing the gateway ends the streams", () =>
   withGateway(async ({ request, gateway }) => {
     const frames = framesOf(await request("/v1/events"));
     await frames.next();
-    gateway.close();
+    await gateway.close();
     assert.equal(await frames.next(), "end");
     assert.equal((await request("/v1/events")).status, 503);
+  }));
+
+Deno.test("a stream ends soon after its token has, by time or by rotation", () =>
+  withGateway(async ({ request, gateway, clock, tokens, mint }) => {
+    /** What the reader of `token` gets at the next heartbeat and after it. */
+    async function afterHeartbeat(token: string, ending: () => Promise<void> | void) {
+      const frames = framesOf(await request("/v1/events", { token }));
+      await frames.next();
+      await ending();
+      clock.advance(HEARTBEAT_MS);
+      assert.equal(await frames.next(), ": heartbeat\n\n");
+      return frames;
+    }
+    const short = await tokens.mint({ subject: "phone", scope: "read", validMs: 20_000 });
+    const frames = await afterHeartbeat(short, () => {});
+    clock.advance(HEARTBEAT_MS);
+    assert.equal(await frames.next(), ": heartbeat\n\n");
+    assert.equal(await frames.next(), "end", "its time is over");
+    const rotated = await afterHeartbeat(await mint("phone", "read"), () => tokens.rotate());
+    assert.equal(await rotated.next(), "end", "the secret was rotated");
+    assert.equal(gateway.events.readers(), 0);
+  }));
+
+Deno.test("asking for the events with HEAD leaves no reader behind", () =>
+  withGateway(async ({ request, gateway }) => {
+    const response = await request("/v1/events", { method: "HEAD" });
+    assert.equal(response.status, 200);
+    assert.equal(gateway.events.readers(), 0);
   }));

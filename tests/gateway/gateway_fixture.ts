@@ -92,7 +92,7 @@ export async function withGateway(
       },
     });
   } finally {
-    gateway.close();
+    await gateway.close();
     assert.equal(clock.timers(), 0, "a closed gateway leaves no timer behind");
     assert.equal(node.watchers(), 0, "a closed gateway watches nothing");
     await Deno.remove(directory, { recursive: true });

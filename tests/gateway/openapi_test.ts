@@ -62,7 +62,11 @@ Deno.test("the OpenAPI document is complete in itself", () =>
       }
     }
     assert.ok(document.components.securitySchemes?.bearer);
-    for (const name of ["BlockView", "Peer", "Member", "Invite", "Status", "Problem"]) {
+    const events = document.paths["/v1/events"]?.get?.responses["200"];
+    assert.match(JSON.stringify(events), /"text\/event-stream":\{"schema":\{"\$ref":.*NodeEvent/);
+    for (
+      const name of ["NodeEvent", "BlockView", "Peer", "Member", "Invite", "Status", "Problem"]
+    ) {
       assert.ok(document.components.schemas?.[name], name);
     }
   }));
@@ -77,7 +81,7 @@ Deno.test("the API reference works without any other host", () =>
   }));
 
 Deno.test("every refusal of the node has a status of an error", () => {
-  assert.equal(Object.keys(STATUS_OF_REASON).length, 18);
+  assert.equal(Object.keys(STATUS_OF_REASON).length, 19);
   for (const [reason, status] of Object.entries(STATUS_OF_REASON)) {
     assert.ok(status >= 400 && status < 600, reason);
   }

@@ -212,6 +212,24 @@ Deno.test("queries that are out of bounds or unknown are refused with the field 
     await problem(await request("/v1/nothing"), 404, "notFound");
   }));
 
+Deno.test("a method that a path does not know is refused with those it knows", () =>
+  withGateway(async ({ request }) => {
+    for (
+      const [method, path, allow] of [
+        ["DELETE", "/v1/blocks", "HEAD, GET, POST"],
+        ["PUT", `/v1/blocks/${"0".repeat(64)}`, "HEAD, GET"],
+        ["GET", "/v1/verify", "POST"],
+        ["OPTIONS", "/v1/status", "HEAD, GET"],
+        ["POST", "/login", "HEAD, GET"],
+      ] as const
+    ) {
+      const response = await request(path, { method });
+      assert.equal(response.headers.get("Allow"), allow, `${method} ${path}`);
+      await problem(response, 405, "methodNotAllowed");
+    }
+    await problem(await request("/v1/nothing", { method: "PUT" }), 404, "notFound");
+  }));
+
 Deno.test("bodies above the limit are refused, with and without a stated length", () =>
   withGateway(async ({ request }) => {
     const large = new Uint8Array(2_000);
