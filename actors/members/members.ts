@@ -10,13 +10,7 @@ import { invariant } from "../../platform/invariant.ts";
 import type { Crypto } from "../../platform/ports.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
 import { type DeviceId, type MeshId, shortId } from "../../protocols/ids.ts";
-import {
-  emptyFold,
-  extendFold,
-  type RegistryFold,
-  registryOf,
-} from "../../protocols/registry/fold.ts";
-import type { Registry } from "../../protocols/registry/registry.ts";
+import { emptyFold, extendFold, registryOf } from "../../protocols/registry/fold.ts";
 import type { Store } from "../../store/store.ts";
 import { nodeEvents } from "../events.ts";
 import type { Outcome, Refusal } from "../handle.ts";
