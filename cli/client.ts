@@ -170,6 +170,10 @@ export class NodeClient {
     return this.#json("/v1/invites", { method: "POST", json: options });
   }
 
+  async invites(): Promise<readonly InviteView[]> {
+    return (await this.#json<{ invites: readonly InviteView[] }>("/v1/invites")).invites;
+  }
+
   async cancelInvite(id: string): Promise<void> {
     await this.#call(`/v1/invites/${encodeURIComponent(id)}`, { method: "DELETE" });
   }

@@ -160,7 +160,10 @@ async function invite(
     signal: context.interrupted,
   };
   const pairing = await poll(options, async () => {
-    const pairings = await client.pairings();
+    const [pairings, invites] = [await client.pairings(), await client.invites()];
+    if (invites.some((one) => one.inviteId === view.inviteId && one.state === "burned")) {
+      throw new CliError(context.texts.pair.burned, { code: "burned", exitCode: EXIT.failed });
+    }
     return pairings.find((candidate) =>
       candidate.side === "inviter" && !before.has(candidate.pairingId)
     ) ?? null;

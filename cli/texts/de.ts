@@ -188,6 +188,8 @@ export const de: Texts = {
     completed: (name) => `Mit ${name} gekoppelt.`,
     refused: "Nicht gekoppelt: jemand sagte, dass die Wörter verschieden sind.",
     failed: (problem) => `Nicht gekoppelt: ${problem}`,
+    burned:
+      "Nicht gekoppelt: Jemand hat einen falschen Code eingegeben, darum gilt diese Einladung nicht mehr. Eine neue machen: submind pair",
     nobodyCame: "Niemand hat die Einladung rechtzeitig benutzt. Eine neue: submind pair",
     tookTooLong: "Nicht gekoppelt: zehn Minuten keine Antwort. Auf beiden Geräten neu beginnen.",
   },

@@ -184,6 +184,8 @@ export const en = {
     completed: (name: string) => `Paired with ${name}.`,
     refused: "Not paired: somebody said that the words differ.",
     failed: (problem: string) => `Not paired: ${problem}`,
+    burned:
+      "Not paired: somebody entered a wrong code, so this invite is burned. Make a new one: submind pair",
     nobodyCame: "Nobody used the invite before it expired. Make a new one: submind pair",
     tookTooLong: "Not paired: no answer within ten minutes. Start again on both devices.",
   },
