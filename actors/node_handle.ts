@@ -267,7 +267,9 @@ export function nodeHandle(options: HandleOptions): NodeHandle {
         deep: true,
         ...(onProgress === undefined ? {} : { onProgress }),
       });
-      seen.damage = [...seen.damage, ...damage];
+      // What was found before and is not repaired is found again.
+      const names = new Set(damage.map(nameOf));
+      seen.damage = [...seen.damage.filter((one) => !names.has(nameOf(one))), ...damage];
       if (damage.length > 0) system.tell(refs.sync, { type: "repairDue" });
       return damage;
     },
@@ -309,6 +311,10 @@ function watchCondition(system: ActorSystem, damage: readonly Damage[]) {
     }
   });
   return seen;
+}
+
+function nameOf({ table, key }: Damage): string {
+  return `${table} ${key}`;
 }
 
 function memberView(member: Member, self: DeviceId): MemberView {

@@ -6,11 +6,22 @@ export interface HeldPath extends Path {
   hold(): void;
 }
 
-/** Takes over the path's listener. What waits is bounded by the path: a peer says nothing between handshake and resume. */
+/** Bytes that may come while nobody listens: an honest peer says nothing between handshake and resume. */
+const HELD_BYTES_MAX = 1024 * 1024;
+
+/** Takes over the path's listener. A path on which too much comes while it is held is closed. */
 export function holdPath(path: Path): HeldPath {
   let listener: ((event: PathEvent) => void) | undefined;
   let held: PathEvent[] = [];
-  path.listen((event) => listener === undefined ? void held.push(event) : listener(event));
+  let heldBytes = 0;
+  path.listen((event) => {
+    if (listener !== undefined) return listener(event);
+    if (event.type === "frame") {
+      heldBytes += event.frame.length;
+      if (heldBytes > HELD_BYTES_MAX) return path.close("nobody listens");
+    }
+    held.push(event);
+  });
   return {
     kind: path.kind,
     get description() {
@@ -29,6 +40,7 @@ export function holdPath(path: Path): HeldPath {
       listener = next;
       const earlier = held;
       held = [];
+      heldBytes = 0;
       for (const event of earlier) next(event);
     },
   };

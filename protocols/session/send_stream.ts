@@ -11,6 +11,9 @@ interface Chunk {
   readonly bytes: Uint8Array;
 }
 
+/** Stands where a chunk was that nobody needs any more, so that its bytes are free at once. */
+const RELEASED: Chunk = { start: 0, bytes: new Uint8Array(0) };
+
 /** Keeps every byte until the other side has acknowledged it, so that a new path can go on from any position. */
 export class SendStream {
   #chunks: Chunk[] = [];
@@ -33,6 +36,11 @@ export class SendStream {
   /** Envelopes of which at least the last byte is not acknowledged. */
   get messages(): number {
     return this.#chunks.length - this.#head;
+  }
+
+  /** Bytes held in memory: not more than the envelopes that are not acknowledged to their end. */
+  get held(): number {
+    return this.#chunks.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
   get acknowledged(): number {
@@ -101,6 +109,7 @@ export class SendStream {
   #forget(): void {
     let chunk = this.#chunks[this.#head];
     while (chunk !== undefined && chunk.start + chunk.bytes.length <= this.#acknowledged) {
+      this.#chunks[this.#head] = RELEASED;
       this.#head += 1;
       chunk = this.#chunks[this.#head];
     }

@@ -33,6 +33,27 @@ Deno.test("a held path keeps events for the next listener, in order", () => {
   assert.deepEqual(heard, ["a 1", "a 2", "b 3", "b 4", "b 5"]);
 });
 
+Deno.test("a held path on which too much comes is closed", () => {
+  let emit: (event: PathEvent) => void = () => {};
+  const closed: string[] = [];
+  const held = holdPath({
+    kind: "simulated",
+    description: "",
+    binding: new Uint8Array(0),
+    confidential: false,
+    frameBytesMax: 65_000,
+    bufferedBytes: () => 0,
+    send: () => true,
+    close: (reason) => void closed.push(reason),
+    listen: (listener) => emit = listener,
+  });
+  for (let i = 0; i < 1_000; i++) emit({ type: "frame", frame: new Uint8Array(65_000) });
+  assert.equal(closed[0], "nobody listens");
+  let bytes = 0;
+  held.listen((event) => bytes += event.type === "frame" ? event.frame.length : 0);
+  assert.ok(bytes <= 1024 * 1024, `${bytes} bytes were kept`);
+});
+
 Deno.test("backoff doubles from 100 ms to 30 s and leaves away at most a random half", () => {
   const random = seededRandom(1);
   for (
