@@ -161,7 +161,9 @@ function takeBatch(state: SyncState): Arrival[] {
     bytes += block.payload?.length ?? 0;
     count++;
   }
-  return state.arrivals.splice(0, count);
+  const batch = state.arrivals.splice(0, count);
+  for (const arrival of batch) letGo(state, arrival);
+  return batch;
 }
 
 async function check(deps: SyncDependencies, arrivals: readonly Arrival[]): Promise<CheckedBatch> {

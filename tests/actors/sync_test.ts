@@ -30,6 +30,17 @@ Deno.test("two nodes that wrote apart hold the same blocks after they meet", asy
   await Promise.all([a.stop(), b.stop()]);
 });
 
+Deno.test("a log longer than what may wait from one peer comes whole", async () => {
+  const [a, b] = await pair();
+  for (let i = 0; i < 5; i++) {
+    await a.publish(Array.from({ length: 600 }, (_, k) => ({ body: text(`${i} ${k}`) })));
+  }
+  plug(a, b);
+  await inSync(a, b);
+  assert.equal((await idsOf(b)).length, 3_002);
+  await Promise.all([a.stop(), b.stop()]);
+});
+
 Deno.test("a new block reaches a connected peer by gossip", async () => {
   const [a, b] = await pair();
   plug(a, b);
