@@ -11,6 +11,7 @@ import { STATIC_PEER_PREFIX } from "../actors/sessions/static_peers.ts";
 import { INTEREST_KEY } from "../actors/sync/interest.ts";
 import { type GatewayServer, startGateway } from "../gateway/server.ts";
 import { openTokens, OWNER } from "../gateway/tokens.ts";
+import type { Discovery } from "../platform/discovery.ts";
 import { openHttpRendezvous } from "../platform/http_rendezvous.ts";
 import { openIdentity } from "../platform/identity.ts";
 import { jsonFileLog, jsonLog } from "../platform/json_log.ts";
@@ -134,6 +135,7 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
   });
   teardown.add(() => webrtc.close());
 
+  const discovery = openDiscovery(config, { clock, random, log }, teardown);
   const system = new ActorSystem({ clock, random: random.fork("actors"), log });
   system.subscribe(membershipChanged, (event: MembershipChanged) => registry = event.registry);
   const handle = nodeHandle({
@@ -156,9 +158,7 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
       store,
       rendezvous,
       transports: [webrtc],
-      discovery: config.discovery.multicast
-        ? mdnsDiscovery({ clock, random: random.fork("mdns"), log })
-        : noDiscovery("multicast is switched off by discovery.multicast"),
+      discovery,
       announcement: () => ({
         deviceId: self,
         displayName: config.displayName,
@@ -233,6 +233,20 @@ function openLog(config: Config, clock: ReturnType<typeof systemClock>, teardown
   const file = jsonFileLog({ clock, level: config.log.level, path: config.log.file });
   teardown.add(() => file.close());
   return file;
+}
+
+function openDiscovery(
+  config: Config,
+  parts: Parameters<typeof mdnsDiscovery>[0],
+  teardown: Teardown,
+): Discovery {
+  if (!config.discovery.multicast) {
+    return noDiscovery("multicast is switched off by discovery.multicast");
+  }
+  const mdns = mdnsDiscovery({ ...parts, random: parts.random.fork("mdns") });
+  // The actor that uses it has begun the goodbye by then; a process that ended now could cut it off.
+  teardown.add(() => mdns.close());
+  return mdns;
 }
 
 async function openGateway(

@@ -41,11 +41,23 @@ interface OpenLink {
   failingSinceMs: number;
 }
 
+/** The Discovery port on multicast DNS, with an end that whoever opened it can wait for. */
+export interface MdnsDiscovery extends Discovery {
+  /** Stops what was started; resolves when goodbyes have been sent and sockets released, also those of a `stop` nobody waited for. */
+  close(): Promise<void>;
+}
+
 /** The Discovery port on multicast DNS. */
-export function mdnsDiscovery(options: MdnsOptions): Discovery {
+export function mdnsDiscovery(options: MdnsOptions): MdnsDiscovery {
+  const sessions = new Set<MdnsSession>();
   return {
     start(self, onEvent) {
-      return new MdnsSession(options, self, onEvent);
+      const session = new MdnsSession(options, self, onEvent, () => sessions.delete(session));
+      sessions.add(session);
+      return session;
+    },
+    async close() {
+      await Promise.all([...sessions].map((session) => session.stop()));
     },
   };
 }
@@ -58,7 +70,9 @@ class MdnsSession implements DiscoverySession {
   readonly #problems = new Map<string, string>();
   readonly #closing = new Set<Promise<void>>();
   #told = "";
+  readonly #onStopped: () => void;
   #stopped = false;
+  #stopping: Promise<void> | undefined;
   #cancelDue: () => void = () => {};
   #cancelPoll: () => void = () => {};
 
@@ -66,9 +80,11 @@ class MdnsSession implements DiscoverySession {
     options: MdnsOptions,
     self: Announcement,
     onEvent: (event: DiscoveryEvent) => void,
+    onStopped: () => void,
   ) {
     this.#options = options;
     this.#onEvent = onEvent;
+    this.#onStopped = onStopped;
     this.#machine = new DnsSd(self, options.random.fork("mdns"));
     this.#poll();
   }
@@ -81,8 +97,11 @@ class MdnsSession implements DiscoverySession {
     this.#handle({ type: "refresh" });
   }
 
-  async stop(): Promise<void> {
-    if (this.#stopped) return;
+  stop(): Promise<void> {
+    return this.#stopping ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
     this.#handle({ type: "stop" });
     this.#stopped = true;
     this.#cancelDue();
@@ -93,6 +112,7 @@ class MdnsSession implements DiscoverySession {
     const waited = new Promise<void>((resolve) => cancel = clock.schedule(CLOSE_WAIT_MS, resolve));
     await Promise.race([Promise.all(this.#closing), waited]);
     cancel();
+    this.#onStopped();
   }
 
   #handle(event: DnsSdEvent): void {

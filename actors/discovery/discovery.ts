@@ -67,7 +67,7 @@ export function discovery(
       }
     },
     release(state) {
-      // The goodbye leaves on its own; nobody waits for the sockets.
+      // An actor cannot wait. Whoever made the adapter waits for its goodbye and its sockets.
       state.session.stop().catch(() => {});
     },
   };

@@ -76,6 +76,32 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "closing mdns waits for the sockets of a stop that nobody waited for",
+  ignore,
+  async fn() {
+    const port = await freePort();
+    const mdns = mdnsDiscovery({
+      clock: systemClock(),
+      random: systemRandom(),
+      interfaces: () => [LOOPBACK],
+      port,
+    });
+    let ready = false;
+    const session = mdns.start(announcement("A"), () => ready = true);
+    await until(() => ready, "it is ready");
+    void session.stop();
+    await mdns.close();
+    const socket = createSocket("udp4");
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      socket.bind({ port, address: "0.0.0.0", exclusive: true }, resolve);
+    });
+    await new Promise<void>((resolve) => socket.close(() => resolve()));
+    await mdns.close();
+  },
+});
+
 Deno.test("mdns without any interface says so and stops cleanly", async () => {
   const options = { clock: systemClock(), random: systemRandom(), interfaces: () => [] };
   const events: DiscoveryEvent[] = [];
