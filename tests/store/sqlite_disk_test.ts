@@ -1,6 +1,7 @@
 /** What the store on a disk does when the disk, the folder or the database is not well. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { setImmediate } from "node:timers";
 import { MANIFEST_FILE, restoreBackup } from "../../store/backup.ts";
 import { RESTORED_SETTING } from "../../store/store.ts";
 import { SCHEMA_VERSION } from "../../store/migrations.ts";
@@ -344,3 +345,23 @@ async function withMount(
     }
   });
 }
+
+Deno.test("sqlite store lets others have their turn while it verifies", async () => {
+  await withFolder(async (directory) => {
+    const author = new TestAuthor("ada");
+    const store = await openStore(directory);
+    const body = new TextEncoder().encode("text");
+    await store.blocks.put(Array.from({ length: 3_000 }, () => author.write(body)));
+    let turns = 0;
+    let verifying = true;
+    const count = (): void => {
+      turns++;
+      if (verifying) setImmediate(count);
+    };
+    setImmediate(count);
+    assert.deepEqual(await store.verify({ deep: true }), []);
+    verifying = false;
+    assert.ok(turns >= 10, `${turns} turns`);
+    await store.close();
+  });
+});
