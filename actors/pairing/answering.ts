@@ -24,6 +24,7 @@ import {
   type InviterPairing,
   isActive,
   LIMITS,
+  NO_INVITE,
   type PairingContext,
   type PairingDependencies,
   type PairingState,
@@ -31,8 +32,6 @@ import {
 
 type RequestOf<Type extends PairingRequest["type"]> = Extract<PairingRequest, { type: Type }>;
 
-// One sentence for every reason: a stranger must not learn which invites exist.
-const NO_INVITE = "There is no such invite, or it is used, cancelled or expired.";
 const BUSY = "Too many attempts. Wait half a minute and try again.";
 
 /** Answers a stranger. */

@@ -26,6 +26,7 @@ import {
   isActive,
   type JoinerPairing,
   LIMITS,
+  NO_INVITE,
   type PairingContext,
   type PairingDependencies,
   type PairingState,
@@ -41,6 +42,8 @@ const ALREADY_MEMBER = refused(
   "Cannot join: this device belongs to a mesh already, and its log of blocks with it. " +
     "Invite the other device from here; or, when this device is alone in its mesh, leave it: submind pair asks about it.",
 );
+
+const NO_ANSWER = "No device answered";
 
 type AcceptReply = Ref<Outcome<PairingView>>;
 
@@ -91,6 +94,7 @@ export function onAcceptInvite(
     inviter,
     devices,
     address: "",
+    bestProblem: { rank: 0, problem: "" },
     machine: null,
     paired: null,
     requestId: 0,
@@ -118,6 +122,15 @@ function inviters(state: PairingState): string[][] {
     .map((sighting) => sighting.addresses.slice(0, LIMITS.addressesTried));
 }
 
+/**
+ * How much a refusal tells the person. A code is tried with every device in sight, and most of them know nothing of it: what the
+ * one says that does must not be lost behind the others.
+ */
+function rankOf(problem: string): number {
+  if (problem === "") return 0;
+  return problem === NO_INVITE ? 2 : problem.startsWith(NO_ANSWER) ? 1 : 3;
+}
+
 /** A fresh handshake with the next address; the end when there is none left. */
 function tryNextAddress(
   context: PairingContext,
@@ -125,10 +138,12 @@ function tryNextAddress(
   deps: PairingDependencies,
   problem: string,
 ): void {
+  const rank = rankOf(problem);
+  if (rank > pairing.bestProblem.rank) pairing.bestProblem = { rank, problem };
   while (pairing.devices[0]?.length === 0) pairing.devices.shift();
   const address = pairing.devices[0]?.shift();
   if (address === undefined) {
-    return enterPhase(context, pairing, "failed", problem || "No device answered.");
+    return enterPhase(context, pairing, "failed", pairing.bestProblem.problem || `${NO_ANSWER}.`);
   }
   pairing.address = address;
   const step = startJoining({
@@ -207,10 +222,11 @@ export function onReply(
         const message = { type: "retryDue", pairingId, requestId } as const;
         return context.startTimer(`retry ${pairingId}`, LIMITS.retryMs, message);
       }
-      return tryNextAddress(context, pairing, deps, `No device answered: ${reply.reason}`);
+      return tryNextAddress(context, pairing, deps, `${NO_ANSWER}: ${reply.reason}`);
     case "refused":
-      // Another address of the same device would say the same.
-      pairing.devices.shift();
+      // Another address of the same device would say the same. The addresses in a link are older than what is at them now (and one
+      // of a device without a network is our own loopback), so there each is asked.
+      if (pairing.inviter === null || reply.reason !== NO_INVITE) pairing.devices.shift();
       return tryNextAddress(context, pairing, deps, reply.reason);
     case "reply":
       return onHandshakeReply(context, pairing, reply.body, deps);

@@ -36,6 +36,9 @@ export interface PairingDependencies {
   readonly announcement: () => Pick<Announcement, "displayName">;
 }
 
+/** One sentence for every reason: a stranger must not learn which invites exist. */
+export const NO_INVITE = "There is no such invite, or it is used, cancelled or expired.";
+
 export const LIMITS = {
   /** Open invites at once; the hints of codes tell them apart. */
   invitesOpen: 32,
@@ -125,6 +128,8 @@ export interface JoinerPairing extends PairingBase {
   /** Devices still to try, each with its addresses. */
   readonly devices: string[][];
   address: string;
+  /** The most telling of what devices that were tried have said. */
+  bestProblem: { readonly rank: number; readonly problem: string };
   machine: JoinerState | null;
   paired: Paired<InviterIdentity> | null;
   /** Counts requests: an answer to an earlier one is ignored. */

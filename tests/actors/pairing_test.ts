@@ -112,6 +112,34 @@ Deno.test("one wrong code burns the invite, also for the right code", () =>
     assert.deepEqual(await hub.pairings(), []);
   }));
 
+Deno.test("what the inviter says about a wrong code is not lost behind devices that know nothing of it", () =>
+  inWorld(async ({ clock, node }) => {
+    const [hub, phone] = [node("hub"), node("phone")];
+    const others = ["a", "b", "c", "d"].map((name) => node(name));
+    for (const other of others) await other.invite();
+    const invite = await hub.invite();
+    for (const seen of [hub, ...others]) phone.sight(seen);
+    await clock.advance(0);
+    await phone.accept(wrongDigit(invite.code));
+    await clock.advance(10_000);
+    const failed = await only(phone);
+    assert.equal(failed.phase, "failed");
+    assert.match(failed.problem!, /wrong/);
+  }));
+
+Deno.test("a link whose first address is somebody else's by now is tried with the others", () =>
+  inWorld(async ({ clock, node }) => {
+    const [hub, phone, other] = [node("hub"), node("phone"), node("other")];
+    await other.invite();
+    const parsed = parseInvite((await hub.invite()).link);
+    assert.ok(parsed.type === "link");
+    const addresses = [other.name, phone.name, hub.name];
+    await phone.accept(formatLink({ ...parsed.link, addresses }));
+    await clock.advance(5_000);
+    assert.equal((await only(phone)).phase, "confirming", (await only(phone)).problem ?? "");
+    assert.equal((await only(phone)).remoteDeviceId, hub.deviceId);
+  }));
+
 Deno.test("guesses made at the same time count as one", () =>
   inWorld(async ({ clock, node }) => {
     const hub = node("hub");
