@@ -3,6 +3,8 @@
  * everywhere). Every callback is guarded here, because an exception in one of the addon's callbacks ends the process.
  */
 
+import { bindAddress, withoutZone } from "./webrtc_bind_address.ts";
+
 /** A STUN or TURN server. */
 export interface IceServer {
   readonly urls: string;
@@ -106,6 +108,7 @@ async function loadNodeDataChannel(): Promise<WebRtcLibrary> {
   return {
     name: "node-datachannel",
     connect(iceServers) {
+      const bound = bindAddress();
       const pc = new RTCPeerConnection(
         {
           iceServers: iceServers.map((server) => ({
@@ -118,6 +121,7 @@ async function loadNodeDataChannel(): Promise<WebRtcLibrary> {
               ? {}
               : { credential: encodeURIComponent(server.credential) }),
           })),
+          ...(bound === undefined ? {} : { bindAddress: bound }),
         } as ConstructorParameters<typeof RTCPeerConnection>[0],
       );
       return adapt(pc as unknown as PeerConnectionLike, () => {
@@ -171,7 +175,7 @@ function adapt(pc: PeerConnectionLike, selectedPair: () => string): Connection {
   pc.onicecandidate = guarded((event: { candidate?: { candidate?: string } | null }) => {
     const line = event.candidate?.candidate;
     if (line === undefined || line === "") return onGathered?.();
-    candidates.push(line.replace(/^a=/, ""));
+    candidates.push(withoutZone(line.replace(/^a=/, "")));
   });
   const checkGathering = guarded(() => {
     if (pc.iceGatheringState === "complete") onGathered?.();
