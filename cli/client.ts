@@ -342,7 +342,11 @@ export class NodeClient {
     return new CliError(problem.detail || this.#texts.client.status(response.status), {
       code: problem.reason,
       exitCode: response.status >= 500 ? EXIT.failed : EXIT.refused,
-      hint: unauthenticated ? this.#texts.client.unauthenticatedHint : "",
+      hint: unauthenticated
+        ? this.#texts.client.unauthenticatedHint
+        : /No space left|disk is full/.test(problem.detail)
+        ? this.#texts.doctor.diskFix
+        : "",
     });
   }
 }
