@@ -36,11 +36,14 @@ export async function findMissingChunks(
   return result;
 }
 
-/** Notes chunks to fetch; beyond the bound the rest is found again at the next start. */
+/** Notes chunks to fetch; beyond the bound the rest is found again when things are tended to. */
 export function wantChunks(state: SyncState, bodies: readonly MissingChunks[]): void {
   for (const body of bodies) {
     if (state.incompleteBodies.has(body.id)) continue;
-    if (state.chunkWants.size + body.missing.length > SYNC_BOUNDS.chunkWantsMax) return;
+    if (state.chunkWants.size + body.missing.length > SYNC_BOUNDS.chunkWantsMax) {
+      state.looking.nextAtMs = 0;
+      return;
+    }
     state.incompleteBodies.set(body.id, body.missing.length);
     for (const hash of body.missing) {
       const want = state.chunkWants.get(hash);

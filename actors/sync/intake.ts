@@ -342,6 +342,8 @@ export function onStoreFailed(
   for (const author of new Set(arrivals?.map(({ block }) => block.header.author))) {
     resetAccepted(state, author, []);
   }
+  // What was dropped is looked for again as soon as things are tended to.
+  state.looking.nextAtMs = 0;
   context.publish(nodeEvents, {
     type: "warning",
     source: "sync",

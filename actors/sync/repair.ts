@@ -7,16 +7,63 @@ import type { Context } from "../kernel/actor.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
 import { findMissingChunks, requestChunks, wantChunks } from "./chunks.ts";
 import type { Missing, SyncCommand } from "./commands.ts";
+import { note } from "./reconciliation.ts";
 import { requestMore } from "./requests.ts";
 import { SYNC_BOUNDS, type SyncDependencies, type SyncState } from "./state.ts";
 
-/** Reads what is missing, outside the actor. */
+/** As `listMissing`, when it is time again: soon while things are coming, rarely while nobody has them or nothing is missing. */
+export function listMissingIfDue(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+): void {
+  if (context.monotonicMs() >= state.looking.nextAtMs) listMissing(context, state, deps);
+}
+
+/** As `listMissing`, for a peer that has just come: it may have what nobody had. */
+export function listMissingForNewcomer(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+): void {
+  if (state.looking.found > 0) listMissing(context, state, deps);
+}
+
+/** A reading has ended: when is the next? Whether one was asked for meanwhile is answered by starting it. */
+export function onLookEnded(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  found: number,
+): void {
+  const { looking } = state;
+  const { lookEveryMs, lookEveryMsMax } = SYNC_BOUNDS;
+  const same = found === looking.found;
+  looking.waitMs = found === 0
+    ? lookEveryMsMax
+    : same
+    ? Math.min(lookEveryMsMax, looking.waitMs * 2)
+    : lookEveryMs;
+  looking.found = found;
+  looking.nextAtMs = context.monotonicMs() + looking.waitMs;
+  looking.underWay = false;
+  if (!looking.again) return;
+  looking.again = false;
+  listMissing(context, state, deps);
+}
+
+/** Reads what is missing, outside the actor; one reading at a time. */
 export function listMissing(
   context: Context<SyncCommand>,
   state: SyncState,
   deps: SyncDependencies,
 ): void {
-  const { interest } = state;
+  const { interest, looking } = state;
+  if (looking.underWay) {
+    looking.again = true;
+    return;
+  }
+  looking.underWay = true;
   const hadHoles = state.holes.size > 0;
   context.perform(
     () => findMissing(deps, interest, hadHoles),
@@ -57,12 +104,30 @@ export function onMissingListed(
     context.startTimer("frontiers", SYNC_BOUNDS.frontiersDelayMs, { type: "frontiersDue" });
   }
   for (const peer of state.peers.values()) {
-    for (const id of missing.blocks) peer.wantedIds.add(id);
-    for (const id of missing.payloads) peer.wantedPayloads.add(id);
+    note(peer.wantedIds, missing.blocks);
+    note(peer.wantedPayloads, missing.payloads);
   }
   wantChunks(state, missing.chunks);
+  onLookEnded(
+    context,
+    state,
+    deps,
+    missing.blocks.length + missing.payloads.length + missing.chunks.length,
+  );
   requestMore(context, state, deps);
   requestChunks(context, state, deps);
+}
+
+/** The disk did not answer: a store that fails to be read now may be read later. */
+export function onLookFailed(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  deps: SyncDependencies,
+  error: unknown,
+): void {
+  context.log.write("warning", "Cannot look up what is missing", { error: String(error) });
+  // Something is missing until the opposite is known.
+  onLookEnded(context, state, deps, Math.max(1, state.looking.found));
 }
 
 /** What the store holds may go further than what we saw being committed. True when it does. */

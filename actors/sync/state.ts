@@ -64,6 +64,9 @@ export const SYNC_BOUNDS = {
   reconcileRoundsMax: 64,
   /** Whoever is not in sync is looked after this often, up to half as much again: what was refused, lost or full may be gone. */
   tendEveryMs: 15_000,
+  /** What is missing is looked up again after this long at first, and ever more rarely while nothing changes. */
+  lookEveryMs: 15_000,
+  lookEveryMsMax: 600_000,
   /** Whole sets are compared with one peer this often, to find what logs alone cannot show. */
   reconcileEveryMs: 600_000,
   /** A comparison that has not ended by then is forgotten. */
@@ -181,7 +184,19 @@ export interface ChunkWant {
   asked: boolean;
 }
 
+/** Looking up what is missing here reads much of the store. */
+export interface Looking {
+  underWay: boolean;
+  /** Asked for while one was under way. */
+  again: boolean;
+  /** What the last one found. */
+  found: number;
+  waitMs: number;
+  nextAtMs: number;
+}
+
 export interface SyncState {
+  readonly looking: Looking;
   loaded: boolean;
   registry: Registry | null;
   interest: Interest | null;
@@ -218,6 +233,13 @@ export interface SyncState {
 /** The state before anything was read. */
 export function emptySyncState(): SyncState {
   return {
+    looking: {
+      underWay: false,
+      again: false,
+      found: 0,
+      waitMs: SYNC_BOUNDS.lookEveryMs,
+      nextAtMs: 0,
+    },
     loaded: false,
     registry: null,
     interest: null,

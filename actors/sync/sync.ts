@@ -39,7 +39,15 @@ import { dropStale, retryEarly } from "./held.ts";
 import { tellFrontiers, tellFrontiersTo } from "./frontiers.ts";
 import { INTEREST_KEY, onInterestStored, storeInterest } from "./interest.ts";
 import { compareHeads } from "./plan.ts";
-import { fillsHole, listMissing, onMissingListed, takeStoredFrontiers } from "./repair.ts";
+import {
+  fillsHole,
+  listMissing,
+  listMissingForNewcomer,
+  listMissingIfDue,
+  onLookFailed,
+  onMissingListed,
+  takeStoredFrontiers,
+} from "./repair.ts";
 import {
   onCompareDue,
   onHaveBlocks,
@@ -99,8 +107,9 @@ export function sync(deps: SyncDependencies): Behaviour<SyncCommand, SyncState> 
           onChunkRead(context, deps, command);
           return onReadEnded(context, state, deps, command.to);
         case "chunksCompared":
-          if (!command.outcome.ok) throw command.outcome.error;
-          wantChunks(state, command.outcome.value);
+          // Without an answer of the disk they are found when things are tended to.
+          if (command.outcome.ok) wantChunks(state, command.outcome.value);
+          else state.looking.nextAtMs = 0;
           return requestChunks(context, state, deps);
         case "idsCompared":
           return onIdsCompared(context, state, deps, command.from, command.outcome);
@@ -121,7 +130,7 @@ export function sync(deps: SyncDependencies): Behaviour<SyncCommand, SyncState> 
         case "repairDue":
           return listMissing(context, state, deps);
         case "missingListed":
-          if (!command.outcome.ok) throw command.outcome.error;
+          if (!command.outcome.ok) return onLookFailed(context, state, deps, command.outcome.error);
           return onMissingListed(context, state, deps, command.outcome.value);
         case "setInterest":
           return storeInterest(context, deps, command.interest, command.replyTo);
@@ -193,7 +202,7 @@ function onSessionChanged(
   state.peers.set(deviceId, peer);
   if (!state.loaded) return;
   tellFrontiersTo(context, state, deps, peer, { complete: true, ask: event.resumed });
-  listMissing(context, state, deps);
+  listMissingForNewcomer(context, state, deps);
 }
 
 function onPeerMessage(
@@ -344,7 +353,7 @@ function onTendDue(context: Context<SyncCommand>, state: SyncState, deps: SyncDe
   }
   checkNext(context, state, deps);
   // Devices that keep everything rarely lack a payload; for selective ones the list is long and was read when the session began.
-  if (state.interest === null) listMissing(context, state, deps);
+  if (state.interest === null) listMissingIfDue(context, state, deps);
   requestMore(context, state, deps);
   requestChunks(context, state, deps);
 }

@@ -354,3 +354,24 @@ Deno.test("sync tells everything it has once a second, however often a peer asks
   }
   assert.equal(answers, 1);
 });
+
+Deno.test("sync reads through the store rarely while nothing is missing, and survives that it cannot", async () => {
+  const bench = await Bench.started();
+  let readings = 0;
+  const largeBodies = bench.store.blocks.largeBodies.bind(bench.store.blocks);
+  bench.store.blocks.largeBodies = () => (readings++, largeBodies());
+  for (let minute = 0; minute < 60; minute++) {
+    bench.actor.advance(60_000);
+    bench.connect(2);
+    await bench.settle();
+  }
+  assert.ok(readings >= 5 && readings <= 8, `${readings} readings in an hour`);
+  bench.store.blocks.largeBodies = () => Promise.reject(new Error("disk I/O error"));
+  bench.actor.tell({ type: "repairDue" });
+  await bench.settle();
+  readings = 0;
+  bench.store.blocks.largeBodies = () => (readings++, largeBodies());
+  bench.actor.advance(60_000);
+  await bench.settle();
+  assert.ok(readings >= 1);
+});
