@@ -132,6 +132,8 @@ export function adoptPath(
   if (context.monotonicMs() < state.quarantinedUntilMs) {
     return command.path.close(HANDSHAKE_REFUSAL);
   }
+  // Dialled by address before we knew who is there, and meanwhile connected otherwise: replacing a good path helps nobody.
+  if (command.role === "initiator" && state.active !== null) return command.path.close("surplus");
   const opening: OpeningPath = {
     id: state.nextId++,
     path: command.path,
@@ -290,7 +292,11 @@ function putIntoUse(
   if (!replaced || !resumed) {
     state.upSinceMs = nowMs;
     // A replaced path that could not be resumed is an end and a beginning for the protocols.
-    if (replaced) context.publish(peerSessions, { type: "down", deviceId: deps.peer });
+    if (replaced) {
+      const reason = "replaced by a path that could not resume it";
+      context.publish(peerSessions, { type: "down", deviceId: deps.peer });
+      context.publish(nodeEvents, { type: "sessionDown", deviceId: deps.peer, reason });
+    }
     context.publish(peerSessions, { type: "up", deviceId: deps.peer, resumed });
     context.publish(nodeEvents, {
       type: "sessionUp",

@@ -335,6 +335,34 @@ Deno.test("sessions find out who is at a static address, and refuse what is no a
   assert.equal(b.received.length, 0);
 });
 
+Deno.test("sessions keep the path in use when a static address turns out to be of the same device", async () => {
+  const { a, time, net, stop } = await pair();
+  const c = startNode(net, "http://carl:1");
+  const registry = registryOf([a.device.id, c.device.id]);
+  for (const node of [a, c]) node.join(registry);
+  await time.run(10);
+  a.sight(c);
+  c.sight(a);
+  await time.run(3_000);
+  const ups = () =>
+    [a, c].map(({ events }) => events.filter(({ type }) => type === "sessionUp").length);
+  assert.deepEqual(ups(), [1, 1]);
+  const [inUse] = net.paths.filter((path) => !path.closed);
+  const dials = net.dials;
+  void a.system.ask<never, unknown>(
+    a.sessions as never,
+    (replyTo) => ({ type: "addStaticPeer", address: "http://carl:1", replyTo }) as never,
+    1_000,
+  );
+  await time.run(3_000);
+  assert.ok(net.dials > dials, "who is there is only known by asking");
+  assert.deepEqual(ups(), [1, 1]);
+  assert.equal(net.open, 1);
+  assert.equal(inUse?.closed, false);
+  await stop();
+  await c.system.stop();
+});
+
 Deno.test("sessions give the same trace for the same seed", async () => {
   const trace = async () => {
     const { a, b, net, time, stop } = await connected();
