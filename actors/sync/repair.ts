@@ -17,7 +17,8 @@ export function listMissingIfDue(
   state: SyncState,
   deps: SyncDependencies,
 ): void {
-  if (context.monotonicMs() >= state.looking.nextAtMs) listMissing(context, state, deps);
+  const { underWay, nextAtMs } = state.looking;
+  if (!underWay && context.monotonicMs() >= nextAtMs) listMissing(context, state, deps);
 }
 
 /** As `listMissing`, for a peer that has just come: it may have what nobody had. */
