@@ -60,14 +60,22 @@ function endBodiesOfHead(app: GatewayHono): void {
   });
 }
 
+/**
+ * Whether a body comes with a request. A server gives every POST one, if only an empty one, so what counts is what the request says.
+ * HTTP/2 needs no length: there a stated type tells.
+ */
+function hasBody({ headers, body }: Request): boolean {
+  const length = headers.get("Content-Length");
+  if (length !== null) return length !== "0";
+  return headers.has("Transfer-Encoding") || (body !== null && headers.has("Content-Type"));
+}
+
 /** JSON routes with a body want JSON: a form sent by some page is refused before it is looked at. */
 function onlyJsonBodies(app: GatewayHono): void {
   app.use("/v1/*", async (c, next) => {
     const isUpload = c.req.method === "POST" && c.req.path === "/v1/blocks";
     const type = c.req.header("Content-Type");
-    // The server hands over an empty stream, not null, when a POST without content says so in its length.
-    const hasBody = c.req.raw.body !== null && c.req.header("Content-Length") !== "0";
-    if (!isUpload && hasBody && !/^application\/json\s*(;|$)/i.test(type ?? "")) {
+    if (!isUpload && hasBody(c.req.raw) && !/^application\/json\s*(;|$)/i.test(type ?? "")) {
       return problemResponse(
         "unsupportedMediaType",
         `Content-Type is ${JSON.stringify((type ?? "missing").slice(0, 100))}, ` +

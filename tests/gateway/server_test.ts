@@ -46,6 +46,21 @@ Deno.test("the gateway answers on loopback, streams, and ends its streams when i
     assert.equal(await body.text(), "over a socket");
     assert.equal(body.headers.get("Content-Length"), "13");
 
+    // As a program would send them, without body and type: a server gives a POST an empty body all the same.
+    const verified = await fetch(`${server.address}/v1/verify`, { method: "POST", headers });
+    assert.equal(verified.status, 200);
+    assert.match(await verified.text(), /"type":"done"/);
+    const unknown = `${server.address}/v1/invites/none`;
+    const cancelled = await fetch(unknown, { method: "DELETE", headers });
+    assert.equal((await cancelled.json()).reason, "notFound");
+    const form = { ...headers, "Content-Type": "text/plain" };
+    const posted = await fetch(`${server.address}/v1/invites`, {
+      method: "POST",
+      headers: form,
+      body: "{}",
+    });
+    assert.equal((await posted.json()).reason, "unsupportedMediaType");
+
     const events = await fetch(`${server.address}/v1/events`, { headers });
     const reader = events.body!.getReader();
     assert.equal((await reader.read()).done, false);
