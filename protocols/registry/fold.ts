@@ -13,6 +13,7 @@ import {
   authorityAt,
   foldAdmissions,
   FOUNDER_PERMISSIONS,
+  mayState,
   recordAt,
   type RegistryEntry,
 } from "./admissions.ts";
@@ -71,7 +72,7 @@ export function registryOf(fold: RegistryFold, before: Registry | null = null): 
     const known = before?.members.get(device);
     members.set(device, known !== undefined && sameMember(known, member) ? known : member);
   }
-  return { mesh: fold.mesh, founder: founder.device, members, heads: headsOf(fold) };
+  return { mesh: fold.mesh, founder: founder.device, members, heads: headsOf(fold, members) };
 }
 
 /** `registryOf` for blocks at hand. */
@@ -170,11 +171,26 @@ function spansOf(admitted: Admitted, cuts: ReadonlyMap<number, number>): readonl
   return spans;
 }
 
-function headsOf(fold: RegistryFold): readonly BlockId[] {
-  const heads = new Set<BlockId>(fold.entries.keys());
+/**
+ * What the next statement builds on: only statements that everyone accepts. One that an author wrote after its revocation may be here,
+ * stored before we heard of that; whoever heard earlier refuses it, and would wait for ever for a parent like that.
+ */
+function headsOf(fold: RegistryFold, members: ReadonlyMap<DeviceId, Member>): readonly BlockId[] {
+  const heads = new Set<BlockId>();
   if (fold.founding !== null) heads.add(fold.founding.block.id);
-  for (const { block } of fold.entries.values()) {
-    for (const parent of block.header.parents) heads.delete(parent);
-  }
+  const accepted = [...fold.entries.values()].filter((entry) => isAccepted(entry, members));
+  for (const { block } of accepted) heads.add(block.id);
+  for (const { block } of accepted) for (const parent of block.header.parents) heads.delete(parent);
   return [...heads].sort();
+}
+
+function isAccepted(
+  { block, statement }: RegistryEntry,
+  members: ReadonlyMap<DeviceId, Member>,
+): boolean {
+  const { author, sequence } = block.header;
+  const held = members.get(author)?.spans.find(({ fromSequence, toSequence }) =>
+    fromSequence <= sequence && sequence <= (toSequence ?? Infinity)
+  )?.permissions;
+  return held !== undefined && mayState(statement, held, author);
 }

@@ -37,7 +37,7 @@ export interface Registry {
   readonly founder: DeviceId;
   /** Revoked ones included. */
   readonly members: ReadonlyMap<DeviceId, Member>;
-  /** The registry blocks that no other registry block has as parent: parents of the next statement, ascending. */
+  /** The accepted registry blocks that no other such block has as parent: parents of the next statement, ascending. */
   readonly heads: readonly BlockId[];
 }
 

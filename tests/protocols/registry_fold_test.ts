@@ -45,6 +45,15 @@ Deno.test("the founder admits a device with the permissions it states", () => {
   assert.deepEqual(registry(mesh).heads, [add.id]);
 });
 
+Deno.test("what a revoked owner still said is no parent of the next statement: others refuse it", () => {
+  const mesh = new TestMesh();
+  const second = mesh.add(0, 1, { role: "owner", parents: [mesh.founding] });
+  const before = mesh.add(1, 2, { parents: [second] });
+  const revocation = mesh.revoke(0, 1, { parents: [before] });
+  mesh.add(1, 3, { parents: [before] });
+  assert.deepEqual(registry(mesh).heads, [revocation.id]);
+});
+
 Deno.test("a device without members.add admits nobody, not even itself", () => {
   const mesh = new TestMesh();
   mesh.add(0, 1);
