@@ -1,6 +1,6 @@
 /** Bodies too large for a block: which chunks are missing, who is asked, what arrives. Survives interruption chunk by chunk. */
 import { type Block, INLINE_BODY_BYTES_MAX } from "../../protocols/blocks/block.ts";
-import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
+import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type { Chunks } from "../../protocols/sync/messages.ts";
 import type { Store } from "../../store/store.ts";
 import { nodeEvents } from "../events.ts";
@@ -38,11 +38,14 @@ export async function findMissingChunks(
 
 /** Notes chunks to fetch; beyond the bound the rest is found again when things are tended to. */
 export function wantChunks(state: SyncState, bodies: readonly MissingChunks[]): void {
-  for (const body of bodies) {
+  const shelved = (body: MissingChunks) => Number(state.shelvedBodies.has(body.id));
+  for (const body of bodies.toSorted((a, b) => shelved(a) - shelved(b))) {
     if (state.incompleteBodies.has(body.id)) continue;
     if (state.chunkWants.size + body.missing.length > SYNC_BOUNDS.chunkWantsMax) {
       state.looking.nextAtMs = 0;
-      return;
+      if (shelved(body) === 1) return;
+      shelveUnavailable(state);
+      if (state.chunkWants.size + body.missing.length > SYNC_BOUNDS.chunkWantsMax) return;
     }
     state.incompleteBodies.set(body.id, body.missing.length);
     for (const hash of body.missing) {
@@ -56,6 +59,26 @@ export function wantChunks(state: SyncState, bodies: readonly MissingChunks[]): 
         });
       } else want.blocks.add(body.id);
     }
+  }
+}
+
+/** Lets go of bodies of which every peer has denied a part: a member may name chunks that never were, and they would wait for ever. */
+function shelveUnavailable(state: SyncState): void {
+  if (state.shelvedBodies.size >= SYNC_BOUNDS.chunkWantsMax) state.shelvedBodies.clear();
+  const peers = [...state.peers.keys()];
+  if (peers.length === 0) return;
+  const gone = new Set<BlockId>();
+  for (const want of state.chunkWants.values()) {
+    if (want.asked || !peers.every((peer) => want.without.has(peer))) continue;
+    for (const id of want.blocks) gone.add(id);
+  }
+  for (const id of gone) {
+    state.shelvedBodies.add(id);
+    state.incompleteBodies.delete(id);
+  }
+  for (const [hash, want] of state.chunkWants) {
+    for (const id of want.blocks) if (gone.has(id)) want.blocks.delete(id);
+    if (want.blocks.size === 0) state.chunkWants.delete(hash);
   }
 }
 
@@ -150,6 +173,7 @@ export function onChunksStored(
     if (left > 0) state.incompleteBodies.set(id, left);
     else {
       state.incompleteBodies.delete(id);
+      state.shelvedBodies.delete(id);
       context.publish(nodeEvents, { type: "bodyCompleted", id });
     }
   }

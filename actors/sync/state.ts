@@ -225,6 +225,8 @@ export interface SyncState {
   readonly chunkWants: Map<ContentHash, ChunkWant>;
   /** How many chunks each incomplete body lacks. */
   readonly incompleteBodies: Map<BlockId, number>;
+  /** Bodies that made room for others because nobody here has a part of them. */
+  readonly shelvedBodies: Set<BlockId>;
   readonly storingChunks: Map<number, ContentHash>;
   /** Blocks set aside as damaged, as listed last: logs stop before them. */
   holes: Set<BlockId>;
@@ -260,6 +262,7 @@ export function emptySyncState(): SyncState {
     nextToken: 1,
     chunkWants: new Map(),
     incompleteBodies: new Map(),
+    shelvedBodies: new Set(),
     storingChunks: new Map(),
     holes: new Set(),
   };

@@ -4,14 +4,14 @@ import { type RecordedEffect, TestActor, testActor, testRef } from "../../actors
 import { membershipChanged } from "../../actors/members/commands.ts";
 import { peerSessions, type SessionsCommand } from "../../actors/sessions/commands.ts";
 import type { StorageCommand } from "../../actors/storage/commands.ts";
-import type { SyncCommand } from "../../actors/sync/commands.ts";
+import type { MissingChunks, SyncCommand } from "../../actors/sync/commands.ts";
 import { SYNC_BOUNDS, type SyncState } from "../../actors/sync/state.ts";
 import { sync } from "../../actors/sync/sync.ts";
 import { nodeCrypto } from "../../platform/node_crypto.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
 import { encodeBlock } from "../../protocols/blocks/encode.ts";
-import { type BlockId, type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
+import { type BlockId, type ContentHash, type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
 import { foldRegistry } from "../../protocols/registry/fold.ts";
 import { DEFAULT_PERMISSIONS } from "../../protocols/registry/roles.ts";
 import type { RequestBlocks, SyncMessage } from "../../protocols/sync/messages.ts";
@@ -374,4 +374,31 @@ Deno.test("sync reads through the store rarely while nothing is missing, and sur
   bench.actor.advance(60_000);
   await bench.settle();
   assert.ok(readings >= 1);
+});
+
+Deno.test("sync fetches a body although a member named more chunks than there is room for, which nobody has", async () => {
+  const bench = await Bench.started();
+  bench.connect(2);
+  await bench.settle();
+  const bodies = Array.from({ length: 9 }, (_, body) => ({
+    id: hash(body) as BlockId,
+    missing: Array.from({ length: 2_048 }, (_, i) => hash(body * 2_048 + i + 1) as ContentHash),
+    from: null,
+  }));
+  const compare = (value: readonly MissingChunks[]) =>
+    bench.actor.tell({ type: "chunksCompared", outcome: { ok: true, value } });
+  const asked = (effects: readonly RecordedEffect[]) =>
+    told(effects, bench.device(2)).filter((message) => message.type === "requestChunks");
+  let open = [...asked(compare(bodies.slice(0, 8)))];
+  for (let i = 0; i < 100; i++) {
+    const { requestId } = open.shift()!;
+    open.push(...asked(bench.say(2, { type: "chunks", requestId, chunks: [] })));
+  }
+  compare(bodies);
+  const wanted = bodies[8]!.missing;
+  assert.ok(wanted.every((one) => bench.actor.state.chunkWants.has(one)));
+  // Those that nobody has come last from now on.
+  compare(bodies);
+  assert.ok(wanted.every((one) => bench.actor.state.chunkWants.has(one)));
+  assert.ok(bench.actor.state.chunkWants.size <= SYNC_BOUNDS.chunkWantsMax);
 });
