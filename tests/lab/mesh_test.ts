@@ -3,62 +3,32 @@
  * Nothing but the command line, its events and the HTTP API is used.
  */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-import { createLab, type Host, labAvailability } from "./lab.ts";
-import type { HostileReport } from "./hostile_program.ts";
+import { createLab } from "./lab.ts";
+import { idle } from "./mesh_idle.ts";
 import {
   connected,
   converged,
-  LabNode,
-  meshTag,
+  type LabNode,
   pair,
   refusedPairing,
-  RENDEZVOUS_PORT,
   stopwatch,
   until,
 } from "./mesh_lab.ts";
-import { figuresOf } from "./process_figures.ts";
-
-const available = await labAvailability();
-if (!available.ok) console.log(`skipping the lab tests of whole nodes: ${available.reason}`);
-const ignore = !available.ok;
-
-const DISCOVERY_MS = 5_000;
-/** A session is dead after 4 s of silence and looked at once a second; the rest is for a slow machine. */
-const SESSION_DOWN_MS = 6_000;
-const STOP_MS = 2_000;
-/** Until a session is back after a cable is: discovery asks every two seconds. */
-const RECONNECT_MS = 8_000;
-const CONVERGED_MS = 15_000;
-
-/** Runs `test` with a folder that is removed at the end. */
-async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "mesh-lab-" });
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-/** A step without which the next ones make no sense: a failure ends the test. */
-async function step(
-  test: Deno.TestContext,
-  name: string,
-  work: () => Promise<void>,
-): Promise<void> {
-  if (!await test.step(name, work)) throw new Error(`the step failed: ${name}`);
-}
-
-function startAll(
-  hosts: readonly Host[],
-  names: readonly string[],
-  options: { readonly folder: string; readonly args?: readonly string[] },
-): Promise<LabNode[]> {
-  return Promise.all(
-    names.map((name, index) => LabNode.start({ host: hosts[index] as Host, name, ...options })),
-  );
-}
+import {
+  CONVERGED_MS,
+  DISCOVERY_MS,
+  down,
+  equalRegistries,
+  ignore,
+  RECONNECT_MS,
+  see,
+  SESSION_DOWN_MS,
+  startAll,
+  step,
+  STOP_MS,
+  withFolder,
+} from "./mesh_steps.ts";
+import { foundAndAdd, strangersGetNothing } from "./mesh_strangers.ts";
 
 /** A folder of documents of all kinds that are cut into blocks. */
 async function writeDocuments(folder: string): Promise<void> {
@@ -76,18 +46,6 @@ async function writeDocuments(folder: string): Promise<void> {
   );
   const page = "<html><body><main><h1>Lavender</h1><p>Cut it in August.</p></main></body></html>";
   await Deno.writeTextFile(`${folder}/lavender.html`, page);
-}
-
-async function see(who: LabNode, whom: LabNode, timeoutMs: number): Promise<void> {
-  const fits = ({ deviceId }: { deviceId: string }) => deviceId === whom.id;
-  await who.event("peerSighted", { timeoutMs, fits });
-}
-
-/** Waits until `who` reports that its session with `whom` is down. */
-async function down(who: LabNode, whom: LabNode, from: number): Promise<string> {
-  const fits = ({ deviceId }: { deviceId: string }) => deviceId === whom.id;
-  const event = await who.event("sessionDown", { timeoutMs: SESSION_DOWN_MS + 4_000, from, fits });
-  return event.reason;
 }
 
 Deno.test({
@@ -316,233 +274,5 @@ Deno.test({
         );
         await equalRegistries([alder, birch]);
       });
-    }),
-});
-
-async function equalRegistries(nodes: readonly LabNode[]): Promise<void> {
-  await until("equal registries", 5_000, async () => {
-    const [first, ...others] = await Promise.all(nodes.map((node) => node.registry()));
-    return others.every((registry) => JSON.stringify(registry) === JSON.stringify(first));
-  });
-}
-
-/** Gives a node a mesh of its own with one text; its id. */
-async function foundAndAdd(node: LabNode): Promise<string> {
-  await node.invite({ role: "submind" });
-  return await node.add("What a stranger writes");
-}
-
-/** Watches for some seconds what nodes cost that have nothing to do. */
-async function idle(nodes: readonly LabNode[]): Promise<void> {
-  const windowMs = 5_000;
-  const before = await Promise.all(nodes.map(({ ready }) => figuresOf(ready.pid)));
-  await new Promise((resolve) => setTimeout(resolve, windowMs));
-  const after = await Promise.all(nodes.map(({ ready }) => figuresOf(ready.pid)));
-  for (const [index, { name }] of nodes.entries()) {
-    const [then, now] = [before[index]!, after[index]!];
-    const cpu = (now.cpuMs - then.cpuMs) / windowMs * 100;
-    const packets = (now.packets - then.packets) * 1_000 / windowMs;
-    const kib = (now.bytes - then.bytes) * 1_000 / windowMs / 1_024;
-    console.log(
-      `${name} idle: ${cpu.toFixed(1)} % of a core, ${packets.toFixed(0)} packets/s (${
-        kib.toFixed(1)
-      } KiB/s) in and out, ` +
-        `${
-          now.residentMiB.toFixed(0)
-        } MiB, ${now.udpSockets} UDP sockets, ${now.tcpConnections} TCP connections`,
-    );
-    assert(cpu < 10, `${name} takes ${cpu} % of a core while idle`);
-    assert(packets < 60, `${name} sees ${packets} packets/s while idle`);
-  }
-}
-
-async function strangersGetNothing(
-  stranger: LabNode,
-  members: readonly LabNode[],
-  strangersOwn: string,
-): Promise<void> {
-  const [alder, birch] = members as [LabNode, LabNode];
-  const door = `http://${await alder.host.address(4)}:${RENDEZVOUS_PORT}`;
-  await stranger.json("/v1/peers", { address: door });
-  await see(stranger, alder, DISCOVERY_MS);
-  const { mesh } = await alder.status();
-  assert(mesh !== null);
-  const before = await figuresOf(alder.ready.pid);
-  const program = fileURLToPath(new URL("./hostile_program.ts", import.meta.url));
-  const run = await stranger.host.run(
-    ...[Deno.execPath(), "run", "--quiet", "--no-check", "-A", program],
-    ...[door, alder.id, birch.id, meshTag(mesh)],
-  );
-  assert.equal(run.code, 0, run.stderr);
-  const report = JSON.parse(run.stdout) as HostileReport;
-  const after = await figuresOf(alder.ready.pid);
-  console.log(`hostile device: ${run.stdout.trim()}`);
-  for (const [path, status] of Object.entries(report.reads)) assert.equal(status, 404, path);
-  for (const [kind, [status, text]] of Object.entries(report.offers)) {
-    assert.equal(status, 403, kind);
-    assert.equal(JSON.parse(text).detail, "Not accepted", kind);
-  }
-  assert.equal(report.garbage["signal"], 403);
-  assert.equal(report.garbage["pair"], 403);
-  assert.equal(report.garbage["tooLarge"], 413);
-  assert(report.flood.passed < 130, `${report.flood.passed} requests passed`);
-  assert(Number(report.flood.retryAfter) > 0);
-  // Every connection of the library has a UDP socket of its own: none was made.
-  assert.equal(after.udpSockets, before.udpSockets);
-
-  const status = await stranger.status();
-  assert.equal(status.members, 1);
-  assert.equal(status.peersConnected, 0);
-  const theirs = await alder.blockIds();
-  const ours = await stranger.blockIds();
-  assert(ours.includes(strangersOwn));
-  assert(ours.every((id) => !theirs.includes(id)));
-  for (const node of members) {
-    assert(!(await node.blockIds()).includes(strangersOwn));
-    const peer = await node.peer(stranger);
-    assert(peer === undefined || (!peer.member && peer.state !== "up"));
-  }
-}
-
-Deno.test({
-  name: "two devices with two networks survive the loss of one, and meet over IPv6 alone",
-  ignore,
-  fn: (test) =>
-    withFolder(async (folder) => {
-      await using lab = await createLab({ hosts: [[0, 1], [0, 1]] });
-      const [alder, birch] = await startAll(lab.hosts, ["Alder", "Birch"], { folder }) as [
-        LabNode,
-        LabNode,
-      ];
-      using _alder = alder, _birch = birch;
-
-      await step(test, "over the other network when one is pulled", async () => {
-        const invite = await alder.invite({ role: "owner" });
-        await pair(alder, birch, invite.link);
-        await connected(alder, birch, 10_000);
-        const path = (await alder.peer(birch))?.pathDescription ?? "";
-        const used = /10\.(5[01])\.0\.\d+/.exec(path)?.[1] === "51" ? 1 : 0;
-        await birch.host.unplug(used);
-        const id = await alder.add("Sent while a network is missing");
-        const ms = await stopwatch(() => converged([alder, birch], [id], 15_000));
-        console.log(`path was ${path}; after pulling network ${used} a block arrived in ${ms} ms`);
-        console.log(`path is ${(await alder.peer(birch))?.pathDescription}`);
-        await birch.host.plug(used);
-      });
-
-      await step(test, "over IPv6 when there is no IPv4 any more", async () => {
-        for (const [index, { host }] of [alder, birch].entries()) {
-          for (const network of [0, 1]) {
-            const device = ["dev", `eth${network}`];
-            await host.run("ip", "addr", "add", `fd00:${network}::${index + 1}/64`, ...device);
-            await host.run("ip", "-4", "addr", "flush", "dev", `eth${network}`);
-          }
-        }
-        const id = await birch.add("Sent without IPv4");
-        const ms = await stopwatch(() => converged([alder, birch], [id], 20_000));
-        await connected(alder, birch, 10_000);
-        const path = (await alder.peer(birch))?.pathDescription ?? "";
-        console.log(`without IPv4 a block arrived in ${ms} ms over ${path}`);
-        assert.match(path, /fd00/);
-      });
-    }),
-});
-
-Deno.test({
-  name: "two devices that have nothing but link-local IPv6 discover, pair and sync",
-  ignore,
-  fn: () =>
-    withFolder(async (folder) => {
-      await using lab = await createLab({ hosts: 2 });
-      for (const host of lab.hosts) await host.run("ip", "-4", "addr", "flush", "dev", "eth0");
-      const [alder, birch] = await startAll(lab.hosts, ["Alder", "Birch"], { folder }) as [
-        LabNode,
-        LabNode,
-      ];
-      using _alder = alder, _birch = birch;
-      await Promise.all([see(alder, birch, DISCOVERY_MS), see(birch, alder, DISCOVERY_MS)]);
-      const invite = await alder.invite({ role: "owner" });
-      const ms = await stopwatch(() => pair(alder, birch, invite.link));
-      await connected(alder, birch, 10_000);
-      const id = await alder.add("IPv6 only");
-      await converged([alder, birch], [id], CONVERGED_MS);
-      console.log(
-        `IPv6 only: paired in ${ms} ms over ${(await alder.peer(birch))?.pathDescription}`,
-      );
-    }),
-});
-
-Deno.test({
-  name: "devices on a network without multicast meet through static peers",
-  ignore,
-  fn: () =>
-    withFolder(async (folder) => {
-      await using lab = await createLab({ hosts: 2 });
-      for (const host of lab.hosts) {
-        await host.run("ip", "link", "set", "dev", "eth0", "multicast", "off");
-      }
-      const [first, second] = lab.hosts as [Host, Host];
-      const door = `http://${await first.address(4)}:${RENDEZVOUS_PORT}`;
-      const alder = await LabNode.start({ host: first, name: "Alder", folder });
-      using _alder = alder;
-      const args = ["--no-multicast", "--peer", door];
-      const birch = await LabNode.start({ host: second, name: "Birch", folder, args });
-      using _birch = birch;
-      console.log(`multicast as reported: ${(await alder.status()).multicast}`);
-      const invite = await alder.invite({ role: "owner" });
-      await pair(alder, birch, invite.link);
-      await connected(alder, birch, 10_000);
-      const id = await alder.add("Without multicast");
-      await converged([alder, birch], [id], CONVERGED_MS);
-      // The address that a person gave must be enough after a restart too.
-      await birch.kill();
-      await birch.start();
-      const ms = await stopwatch(() => connected(alder, birch, 10_000));
-      const again = await birch.add("After a restart");
-      await converged([alder, birch], [again], CONVERGED_MS);
-      assert.equal((await birch.status()).multicast, false);
-      console.log(`static peers: connected ${ms} ms after a restart`);
-    }),
-});
-
-Deno.test({
-  name: "two devices on one host see each other and keep the wire quiet",
-  ignore,
-  fn: () =>
-    withFolder(async (folder) => {
-      await using lab = await createLab({ hosts: 2 });
-      const host = lab.host(1);
-      const [alder, birch] = await Promise.all([
-        LabNode.start({ host, name: "Alder", folder }),
-        LabNode.start({ host, name: "Birch", folder, gatewayPort: 7_473 }),
-      ]);
-      using _alder = alder, _birch = birch;
-      await Promise.all([see(alder, birch, DISCOVERY_MS), see(birch, alder, DISCOVERY_MS)]);
-      const invite = await alder.invite({ role: "owner" });
-      await pair(alder, birch, invite.link);
-      await connected(alder, birch, 10_000);
-      await idle([alder]);
-    }),
-});
-
-Deno.test({
-  name: "two devices on a computer without any network pair and sync",
-  ignore,
-  fn: () =>
-    withFolder(async (folder) => {
-      await using lab = await createLab({ hosts: [[]] });
-      const host = lab.host(1);
-      const [alder, birch] = await Promise.all([
-        LabNode.start({ host, name: "Alder", folder }),
-        LabNode.start({ host, name: "Birch", folder, gatewayPort: 7_473 }),
-      ]);
-      using _alder = alder, _birch = birch;
-      await Promise.all([see(alder, birch, DISCOVERY_MS), see(birch, alder, DISCOVERY_MS)]);
-      const invite = await alder.invite({ role: "owner" });
-      await pair(alder, birch, invite.link);
-      await connected(alder, birch, 10_000);
-      const id = await birch.add("Written in airplane mode");
-      const ms = await stopwatch(() => converged([alder, birch], [id], CONVERGED_MS));
-      console.log(`no network: ${(await alder.peer(birch))?.pathDescription}, ${ms} ms`);
     }),
 });
