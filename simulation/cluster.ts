@@ -149,6 +149,14 @@ export class Cluster {
     this.publish(node, draft).catch(() => {});
   }
 
+  /** What no disk holds any more was given up by its user: nobody asks for it again. */
+  forgetLost(): void {
+    const kept = this.acknowledged.filter(({ id }) =>
+      this.nodes.some(({ disk }) => disk.tables.blocks.has(id))
+    );
+    this.acknowledged.splice(0, Infinity, ...kept);
+  }
+
   /** A node that is up, at random. */
   anyNodeUp(): SimulatedNode | undefined {
     const up = this.nodes.filter((node) => node.isUp);

@@ -81,6 +81,18 @@ export class Faults {
     }
   }
 
+  /**
+   * A node goes on with the old copy of its disk, as if nothing had happened: what it writes next has places in its log that were
+   * used before. What only its newer disk held is gone, as its owner must expect.
+   */
+  async equivocate(node: SimulatedNode): Promise<void> {
+    this.#note("equivocate", node);
+    node.crash(false);
+    node.putBackOldDisk();
+    this.#cluster.forgetLost();
+    await node.start();
+  }
+
   /** Lets some nodes that are down come back, each with `probability`. */
   async restartSome(probability: number): Promise<void> {
     for (const node of this.#cluster.nodes) {

@@ -6,11 +6,13 @@ import { option } from "@optique/core/primitives";
 import { choice, integer } from "@optique/core/valueparser";
 import { run } from "@optique/run";
 import type { Log } from "../platform/ports.ts";
+import { systemClock } from "../platform/system_clock.ts";
 import { play } from "./play.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 
 const ALL = "all";
+const clock = systemClock();
 
 const parser = object({
   scenario: withDefault(
@@ -91,6 +93,7 @@ async function playAll(
   for (const scenario of scenarios) {
     options.say(`${scenario.name}: ${scenario.purpose}`);
     for (let seed = options.first; seed < options.first + options.count; seed++) {
+      const startedMs = clock.monotonicMs();
       const result = await play({
         scenario,
         seed,
@@ -102,13 +105,21 @@ async function playAll(
       virtualMs += result.virtualMs;
       trace = result.trace;
       const seconds = (result.virtualMs / 1_000).toFixed(0);
-      options.say(`  seed ${seed}: ${ok ? "ok" : "FAILED"}, ${seconds} virtual s, ${trace}`);
+      const realMs = clock.monotonicMs() - startedMs;
+      const nodes = options.nodes ?? scenario.nodes;
+      const speed = Math.round(nodes * result.virtualMs / realMs);
+      const verdict = ok ? "ok" : "FAILED";
+      options.say(
+        `  seed ${seed}: ${verdict}, ${seconds} virtual s, ${trace}, ${speed} node-s/s${
+          memory(nodes)
+        }`,
+      );
       if (ok) continue;
       failed.push({ scenario: scenario.name, seed });
       for (const problem of result.problems) options.say(`    ${problem}`);
-      const nodes = options.nodes === undefined ? "" : ` --nodes ${options.nodes}`;
+      const size = options.nodes === undefined ? "" : ` --nodes ${options.nodes}`;
       options.say(
-        `    replay: deno task simulate --scenario ${scenario.name} --seeds 1 --seed ${seed}${nodes}`,
+        `    replay: deno task simulate --scenario ${scenario.name} --seeds 1 --seed ${seed}${size}`,
       );
     }
   }
@@ -120,4 +131,10 @@ async function playAll(
     virtual_seconds: Math.round(virtualMs / 1_000),
     trace,
   };
+}
+
+/** What the process takes in all, for each node; of few nodes it says nothing. */
+function memory(nodes: number): string {
+  if (nodes < 50) return "";
+  return `, ${(Deno.memoryUsage().rss / nodes / 1e6).toFixed(1)} MB per node`;
 }

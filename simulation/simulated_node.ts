@@ -55,11 +55,12 @@ export class SimulatedNode {
   readonly name: string;
   readonly device: Device;
   readonly station: Station;
-  readonly disk = new MemoryDisk({ undoTransactionsMax: UNHEARD_TRANSACTIONS_MAX });
+  disk = new MemoryDisk({ undoTransactionsMax: UNHEARD_TRANSACTIONS_MAX });
   readonly deviceId: DeviceId;
   readonly #options: SimulatedNodeOptions;
   readonly #signer: Signer;
   #running: Running | undefined;
+  #oldDisk: MemoryDisk | undefined;
   /** How often it was started. */
   starts = 0;
 
@@ -177,6 +178,23 @@ export class SimulatedNode {
     const unheard = this.disk.mark() - heardDiskMark;
     if (loseUnheard && unheard <= UNHEARD_TRANSACTIONS_MAX) this.disk.crash(heardDiskMark);
     else this.disk.crash();
+    this.device.heardDiskMark = this.disk.mark();
+  }
+
+  /** Copies its disk, for `putBackOldDisk`. */
+  async keepOldDisk(): Promise<void> {
+    const backups = new Map<string, MemoryDisk>();
+    await openMemoryStore({ disk: this.disk, backups }).backup("old");
+    this.#oldDisk = backups.get("old");
+  }
+
+  /** The disk as it was; only while the node is down. Nothing tells the node that it is old. */
+  putBackOldDisk(): void {
+    const { deviceId } = this;
+    invariant(this.#running === undefined, () => `Node ${this.name} runs`);
+    invariant(this.#oldDisk !== undefined, () => `No old disk of ${deviceId} was kept`);
+    this.disk = this.#oldDisk;
+    this.#oldDisk = undefined;
     this.device.heardDiskMark = this.disk.mark();
   }
 

@@ -6,7 +6,9 @@ import { largeBodies } from "./large_bodies.ts";
 import { pairing } from "./pairing.ts";
 import { partitionAndCrash } from "./partition_and_crash.ts";
 import type { Scenario } from "./scenario.ts";
+import { revocations } from "./revocations.ts";
 import { stranger } from "./stranger.ts";
+import { twoLogs } from "./two_logs.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
   calm,
@@ -15,5 +17,7 @@ export const SCENARIOS: readonly Scenario[] = [
   pairing,
   largeBodies,
   stranger,
+  revocations,
+  twoLogs,
   crowd,
 ];

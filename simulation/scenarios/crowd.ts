@@ -12,7 +12,7 @@ const BLOCKS = 20;
 export const crowd: Scenario = {
   name: "crowd",
   purpose: "A mesh of many households shares blocks, is split in two, and comes together again.",
-  nodes: 60,
+  nodes: 30,
   async play(cluster, nodes) {
     await startCrowd(cluster, nodes);
     const problems = [...await settleAndCheck(cluster)];

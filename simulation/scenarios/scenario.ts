@@ -16,7 +16,7 @@ export interface Scenario {
 }
 
 /** How long nodes may need to become equal after the last fault, virtual ms. Sessions back off up to a minute. */
-const CONVERGENCE_MS = 300_000;
+export const CONVERGENCE_MS = 300_000;
 
 /** Waits until `nodes` hold the same, then runs every checker on them. */
 export async function settleAndCheck(
