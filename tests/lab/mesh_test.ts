@@ -219,6 +219,9 @@ Deno.test({
           await Promise.all([
             connected(alder, birch, RECONNECT_MS),
             connected(birch, cedar, RECONNECT_MS),
+            // A session may be there first, through the addresses that its peers know.
+            see(birch, alder, DISCOVERY_MS),
+            see(birch, cedar, DISCOVERY_MS),
           ]);
           console.log(
             `kill noticed after ${goneMs} ms; start ${startMs} ms, caught up ${ms} ms later`,
@@ -229,16 +232,19 @@ Deno.test({
       await step(test, "a stopped device says goodbye and ends within 2 s", async () => {
         const [from, other] = [alder.mark, birch.mark];
         const fits = ({ deviceId }: { deviceId: string }) => deviceId === cedar.id;
-        const goodbyes = Promise.all([
-          alder.event("peerGone", { timeoutMs: STOP_MS, from, fits }),
-          birch.event("peerGone", { timeoutMs: STOP_MS, from: other, fits }),
+        // All at once, so that none of them is left waiting when another fails.
+        const [goodbyes, reasons, { code, ms }] = await Promise.all([
+          Promise.all([
+            alder.event("peerGone", { timeoutMs: STOP_MS, from, fits }),
+            birch.event("peerGone", { timeoutMs: STOP_MS, from: other, fits }),
+          ]),
+          Promise.all([down(alder, cedar, from), down(birch, cedar, other)]),
+          cedar.stop(),
         ]);
-        const reasons = Promise.all([down(alder, cedar, from), down(birch, cedar, other)]);
-        const { code, ms } = await cedar.stop();
         assert.equal(code, 0, cedar.process.stderr);
         assert(ms <= STOP_MS, `ended after ${ms} ms`);
-        for (const { reason } of await goodbyes) assert.equal(reason, "goodbye");
-        console.log(`ended ${ms} ms after SIGTERM; sessions: ${(await reasons).join("; ")}`);
+        for (const { reason } of goodbyes) assert.equal(reason, "goodbye");
+        console.log(`ended ${ms} ms after SIGTERM; sessions: ${reasons.join("; ")}`);
         await cedar.start();
         await Promise.all([
           connected(alder, cedar, RECONNECT_MS),
