@@ -52,6 +52,8 @@ export interface RunningNode {
    * and `startNode` again. Until then the node goes on as before.
    */
   readonly leaving: Promise<void>;
+  /** Resolves with the cause when the node could not be mended by restarting its parts: whoever runs it then ends it and says so. */
+  readonly failed: Promise<unknown>;
   /** Graceful; twice is harmless. */
   stop(): Promise<void>;
 }
@@ -136,7 +138,13 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
   teardown.add(() => webrtc.close());
 
   const discovery = openDiscovery(config, { clock, random, log }, teardown);
-  const system = new ActorSystem({ clock, random: random.fork("actors"), log });
+  const failure = Promise.withResolvers<unknown>();
+  const system = new ActorSystem({
+    clock,
+    random: random.fork("actors"),
+    log,
+    onFailed: (error) => failure.resolve(error),
+  });
   system.subscribe(membershipChanged, (event: MembershipChanged) => registry = event.registry);
   const handle = nodeHandle({
     system,
@@ -193,6 +201,7 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
     token: gateway.token,
     rendezvousAddresses: addresses(),
     leaving,
+    failed: failure.promise,
     stop: () => handle.stop(),
   };
 }

@@ -126,6 +126,17 @@ async function runOnce(
     const why = await Promise.race([
       aborted(context.interrupted).then(() => "ended" as const),
       node.leaving.then(() => "again" as const),
+      node.failed.then((cause) => {
+        throw new CliError(
+          context.texts.up.failed(cause instanceof Error ? cause.message : String(cause)),
+          {
+            code: "nodeFailed",
+            exitCode: EXIT.failed,
+            hint: context.texts.up.failedHint,
+            cause,
+          },
+        );
+      }),
       ...(found.untilStdinCloses ? [stdinClosed().then(() => "ended" as const)] : []),
     ]);
     unsubscribe();

@@ -230,6 +230,10 @@ export const de: Texts = {
     notAllowed: (cause) => `Start nicht möglich: ${cause}.`,
     notAllowedHint: (folder) => `Prüfen, ob dieser Benutzer ${folder} lesen und schreiben darf.`,
     cannotStart: (cause) => `Start nicht möglich: ${cause}`,
+    failed: (cause) =>
+      `Der Knoten hat aufgehört, weil ein Neustart seiner Teile nicht half: ${cause}`,
+    failedHint:
+      "Nichts Bestätigtes ist verloren. Protokoll ansehen, submind doctor ausführen, dann neu starten.",
   },
   events: {
     made: "hier entstanden",

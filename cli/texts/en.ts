@@ -226,6 +226,10 @@ export const en = {
     notAllowed: (cause: string) => `Cannot start: ${cause}.`,
     notAllowedHint: (folder: string) => `Check that this user may read and write ${folder}.`,
     cannotStart: (cause: string) => `Cannot start: ${cause}`,
+    failed: (cause: string) =>
+      `The node stopped because restarting its parts did not help: ${cause}`,
+    failedHint:
+      "Nothing acknowledged is lost. Look at the log and run submind doctor, then start it again.",
   },
   events: {
     made: "made here",
