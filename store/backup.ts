@@ -8,7 +8,7 @@ import { z } from "zod";
 import { lockFile } from "../platform/file_lock.ts";
 import type { ContentHash } from "../protocols/ids.ts";
 import { type ChunkFiles, syncFolder, writeDurably } from "./chunk_files.ts";
-import { DATABASE_FILE } from "./database_file.ts";
+import { DATABASE_FILE, forgetRebuild, freeFolder, markForRebuild } from "./database_file.ts";
 import { sha256Hex } from "./hash.ts";
 import { NodeSqlite } from "./node_sqlite.ts";
 import type { SqliteContext } from "./sqlite_blocks.ts";
@@ -136,12 +136,16 @@ async function replaceStore(
     onFile(i + 1);
   }
   markRestored(join(incoming, DATABASE_FILE));
-  const replaced = await freeFolder(join(to, "replaced"));
+  const folder = join(to, "replaced");
+  const replaced = join(folder, String(await freeFolder(folder)));
+  // A node that started between the moves would find no database, begin its log anew and contradict the old one.
+  await markForRebuild(to, `restoring "${from}" was interrupted; restore it again`);
   for (const name of [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`, "blobs"]) {
     await Deno.rename(join(to, name), join(replaced, name)).catch(ignoreMissing);
   }
   await Deno.rename(join(incoming, "blobs"), join(to, "blobs"));
   await Deno.rename(join(incoming, DATABASE_FILE), join(to, DATABASE_FILE));
+  await forgetRebuild(to);
   await Deno.remove(incoming, { recursive: true });
   await syncFolder(to);
 }
@@ -218,19 +222,6 @@ async function describe(directory: string, path: string): Promise<ManifestFile> 
     bytes += piece.length;
   }
   return { path, bytes, sha256: hash.digest("hex") };
-}
-
-async function freeFolder(parent: string): Promise<string> {
-  await Deno.mkdir(parent, { recursive: true });
-  for (let n = 1;; n++) {
-    const place = join(parent, String(n));
-    try {
-      await Deno.mkdir(place);
-      return place;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    }
-  }
 }
 
 function ignoreMissing(error: unknown): void {

@@ -8,7 +8,12 @@ import { type FileLock, lockFile } from "../platform/file_lock.ts";
 import type { Crypto } from "../platform/ports.ts";
 import { writeBackup } from "./backup.ts";
 import { ChunkFiles } from "./chunk_files.ts";
-import { openOrReplaceDatabase, REBUILD_MARK, type ReplacedDatabase } from "./database_file.ts";
+import {
+  forgetRebuild,
+  markForRebuild,
+  openOrReplaceDatabase,
+  type ReplacedDatabase,
+} from "./database_file.ts";
 import { sha256Hex } from "./hash.ts";
 import { SqliteBlocks, type SqliteContext } from "./sqlite_blocks.ts";
 import { SqliteChunks } from "./sqlite_chunks.ts";
@@ -106,6 +111,7 @@ class SqliteStore implements Store {
     await this.chunks.adoptFiles();
     await salvage(path, this);
     await this.settings.set({ [RESTORED_SETTING]: true });
+    await forgetRebuild(this.#parts.directory);
   }
 
   verify(
@@ -180,7 +186,7 @@ class SqliteStore implements Store {
       problems = [{ table: "database", key: "node.db", problem: message }];
     }
     const [first] = problems;
-    if (first !== undefined) await Deno.writeTextFile(join(directory, REBUILD_MARK), first.problem);
+    if (first !== undefined) await markForRebuild(directory, first.problem);
     return problems;
   }
 

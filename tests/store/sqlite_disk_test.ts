@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setImmediate } from "node:timers";
+import type { Block } from "../../protocols/blocks/block.ts";
 import { MANIFEST_FILE, restoreBackup } from "../../store/backup.ts";
 import { RESTORED_SETTING } from "../../store/store.ts";
 import { SCHEMA_VERSION } from "../../store/migrations.ts";
@@ -142,6 +143,51 @@ Deno.test("sqlite store moves a database of garbage aside, says so once, and kee
   });
 });
 
+Deno.test("sqlite store finishes a rebuild that a crash has interrupted, from the database it had moved aside", async () => {
+  await withFolder(async (directory) => {
+    const store = await openStore(directory);
+    const blocks = new TestAuthor("ada").writeMany(5);
+    await store.blocks.put(blocks);
+    await store.close();
+    const path = join(directory, "node.db");
+    const place = join(directory, "damaged/1");
+    const mark = JSON.stringify({ problem: "it was damaged", place: "damaged/1" });
+    await Deno.mkdir(place, { recursive: true });
+    /** What a crash leaves: before the move, after it, with a new database, with a new one half full. */
+    const stages: readonly (() => Promise<void>)[] = [
+      () => Deno.rename(join(place, "node.db"), path).catch(() => {}),
+      () => Deno.remove(path),
+      () => Deno.writeFile(path, new Uint8Array()),
+      async () => {
+        const half = await databaseWith(directory, blocks.slice(0, 2));
+        await Deno.writeFile(path, half);
+      },
+    ];
+    for (const [stage, leave] of stages.entries()) {
+      await leave();
+      await Deno.writeTextFile(join(directory, "node.db.rebuild"), mark);
+      const again = await openStore(directory);
+      const damage = await again.verify({ deep: false });
+      assert.deepEqual(damage.map(({ problem }) => problem), ["it was damaged"], `stage ${stage}`);
+      assert.equal((await again.blocks.head(blocks[0]!.header.author))?.sequence, 5);
+      assert.equal(await again.settings.get(RESTORED_SETTING), true);
+      await again.close();
+    }
+    const calm = await openStore(directory);
+    assert.deepEqual(await calm.verify({ deep: true }), [], "it is told once");
+    await calm.close();
+  });
+});
+
+/** The bytes of a database that holds just these blocks. */
+async function databaseWith(directory: string, blocks: readonly Block[]): Promise<Uint8Array> {
+  const elsewhere = join(directory, "half");
+  const store = await openStore(elsewhere);
+  await store.blocks.put(blocks);
+  await store.close();
+  return await Deno.readFile(join(elsewhere, "node.db"));
+}
+
 Deno.test("sqlite store moves a truncated database aside", async () => {
   await withFolder(async (directory) => {
     const store = await openStore(directory);
@@ -268,6 +314,30 @@ Deno.test("a backup of a store in use can be restored, and what was there is kep
     assert.deepEqual(await restored.chunks.get(chunk(1).hash), chunk(1).bytes);
     await restored.close();
     assert.ok((await Deno.stat(join(to, "replaced/1/node.db"))).isFile);
+  });
+});
+
+Deno.test("a restore that dies between its moves leaves a store that knows it lacks its log", async () => {
+  await withFolder(async (folder) => {
+    const [from, to, backup] = [join(folder, "a"), join(folder, "b"), join(folder, "backup")];
+    const store = await openStore(from);
+    await store.blocks.put(new TestAuthor("ada").writeMany(3));
+    await store.backup(backup);
+    await store.close();
+    await (await openStore(to)).close();
+    // The old store has been moved away when the new chunks are missed: it ends there, as in a crash.
+    const onProgress = (done: number, total: number) => {
+      if (done === total) Deno.removeSync(join(to, "restoring/blobs"), { recursive: true });
+    };
+    await assert.rejects(restoreBackup({ from: backup, to, onProgress }));
+    const survivor = await openStore(to);
+    assert.equal(await survivor.settings.get(RESTORED_SETTING), true);
+    await survivor.close();
+    await restoreBackup({ from: backup, to });
+    const restored = await openStore(to);
+    assert.equal((await restored.blocks.stats()).blocks, 3);
+    assert.deepEqual(await restored.verify({ deep: true }), []);
+    await restored.close();
   });
 });
 
