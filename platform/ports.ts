@@ -92,12 +92,3 @@ export type LogLevel = "debug" | "info" | "warning" | "error";
 export interface Log {
   write(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
-
-/** Everything a node is given. Transports, discovery and store have ports of their own beside this file. */
-export interface Platform {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly crypto: Crypto;
-  readonly signer: Signer;
-  readonly log: Log;
-}

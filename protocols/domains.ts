@@ -8,7 +8,6 @@ export const DOMAINS = {
   signalOffer: "kiana signal v1 offer",
   signalAnswer: "kiana signal v1 answer",
   pairing: "kiana pairing v1",
-  token: "kiana token v1",
 } as const;
 export type Domain = keyof typeof DOMAINS;
 

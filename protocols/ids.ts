@@ -68,11 +68,6 @@ export function parseMeshId(text: string): MeshId | undefined {
   return HASH.test(text) ? text as MeshId : undefined;
 }
 
-/** Parses a content hash; the same form as a block id. */
-export function parseContentHash(text: string): ContentHash | undefined {
-  return HASH.test(text) ? text as ContentHash : undefined;
-}
-
 /** The block id for a 32-byte SHA-256. */
 export function blockIdOf(hash: Uint8Array): BlockId {
   return hash.toHex() as BlockId;

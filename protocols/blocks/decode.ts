@@ -67,13 +67,6 @@ export function assembleBlock(
   return { ok: true, block: { id, header, headerBytes, signature, payload } };
 }
 
-/** The block with its payload, which came later; a reason when it is not the payload of this block. */
-export function withPayload(block: Block, payload: Uint8Array, crypto: Hasher): BlockOutcome {
-  const problem = problemOfPayload(block.header, payload, crypto);
-  if (problem !== undefined) return { ok: false, reason: problem };
-  return { ok: true, block: { ...block, payload } };
-}
-
 function problemOfPayload(
   header: BlockHeader,
   payload: Uint8Array,

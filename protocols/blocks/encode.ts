@@ -81,12 +81,6 @@ export function encodeBlock(block: Block): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-/** Length of `encodeBlock(block)`, bytes, without encoding it: for filling an answer up to a limit. */
-export function encodedBlockBytes(block: Block): number {
-  return 1 + byteStringBytes(block.headerBytes.length) + byteStringBytes(block.signature.length) +
-    (block.payload === null ? 1 : byteStringBytes(block.payload.length));
-}
-
 const NULL = 0xf6;
 const UNSIGNED = 0x00;
 const BYTES = 0x40;

@@ -20,8 +20,6 @@ export const TIME_MS_MAX = 253_402_300_799_999;
 export const REGISTRY_BODY_BYTES_MAX = 1024;
 /** No header is longer: all of the above at their largest take 3,123 bytes. */
 export const HEADER_BYTES_MAX = 3_123;
-/** No block on the wire is longer, bytes. */
-export const BLOCK_BYTES_MAX = HEADER_BYTES_MAX + INLINE_BODY_BYTES_MAX + 76;
 
 export const BLOCK_KINDS: readonly BlockKind[] = [
   "founding",
