@@ -16,6 +16,7 @@ export interface ChunkFile {
   readonly bytes: Uint8Array;
 }
 
+/** The chunk files of one data folder. Call `open` before anything else. */
 export class ChunkFiles {
   readonly directory: string;
   #unfinished = 0;

@@ -45,6 +45,7 @@ const SELECT_STORED = `SELECT ${STORED_COLUMNS.join(", ")} FROM blocks WHERE`;
 /** How many rows of a range are looked at in one go. */
 const RANGE_ROWS = 256;
 
+/** The block repository on the store's one connection. */
 export class SqliteBlocks implements BlockRepository {
   readonly #context: SqliteContext;
   /** Valid until the next put: peers ask for it far more often than blocks come. */

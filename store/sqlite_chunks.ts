@@ -8,6 +8,7 @@ import { guarded } from "./sqlite_errors.ts";
 import { rowsFor } from "./sqlite_put.ts";
 import type { ChunkRepository } from "./store.ts";
 
+/** The chunk repository: rows say which files are here. */
 export class SqliteChunks implements ChunkRepository {
   readonly #context: SqliteContext;
   readonly #files: ChunkFiles;

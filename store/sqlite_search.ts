@@ -30,6 +30,7 @@ export const RANKED_MAX = 500;
 /** Weights of title, text and topic word, as in `MemorySearch`. */
 const RANK = "bm25(documents, 4.0, 1.0, 0.0)";
 
+/** The search index on the store's one connection. */
 export class SqliteSearch implements SearchIndex {
   readonly #context: SqliteContext;
 

@@ -4,6 +4,7 @@ import type { SqliteContext } from "./sqlite_blocks.ts";
 import { guarded } from "./sqlite_errors.ts";
 import type { SettingsRepository } from "./store.ts";
 
+/** The settings on the store's one connection. */
 export class SqliteSettings implements SettingsRepository {
   readonly #context: SqliteContext;
 

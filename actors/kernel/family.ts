@@ -4,6 +4,7 @@ import { type ActorFailure, ChildFailedError } from "./failures.ts";
 import type { Host } from "./host.ts";
 import type { Strategy } from "./supervisor.ts";
 
+/** The children of one actor. */
 export class Family {
   readonly #parent: Cell;
   readonly #host: Host;

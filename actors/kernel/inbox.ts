@@ -7,6 +7,7 @@ import { Mailbox } from "./mailbox.ts";
 /** The tag of commands that belong to no life. */
 export const ANY_LIFE = 0;
 
+/** What waits for one actor; bounded by its policy. */
 export class Inbox {
   readonly mailbox = new Mailbox();
   readonly policy: MailboxPolicy;

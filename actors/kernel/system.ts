@@ -28,6 +28,7 @@ export type AskOutcome<T> =
   | { readonly type: "answered"; readonly value: T }
   | { readonly type: "unknown"; readonly reason: "timeout" | "stopped" };
 
+/** The tree and everything its actors share: bus, clock, dispatcher, counters. `stop` ends it for good. */
 export class ActorSystem {
   readonly #bus = new Bus();
   readonly #cells = new Map<string, Cell>();

@@ -50,6 +50,7 @@ export function testActor<Message, State>(
   return new TestActor(behaviour, options);
 }
 
+/** A behaviour under test with what it has done; made by `testActor`. */
 export class TestActor<Message, State> {
   /** What the actor logged. */
   readonly logged: {
