@@ -70,5 +70,7 @@ export interface BlocksCommitted {
     readonly receivedFrom: DeviceId | null;
     readonly completed: boolean;
   }[];
+  /** Blocks of this device that came to a place of its log that was taken: its disk was put back, and nobody told it. */
+  readonly ownTwins?: readonly BlockId[];
 }
 export const blocksCommitted: Topic<BlocksCommitted> = topic<BlocksCommitted>("blocksCommitted");

@@ -8,7 +8,7 @@
  * - What waits is bounded: beyond `WAITING_COMMANDS_MAX` or `WAITING_BYTES_MAX` a command fails at once.
  */
 import { INLINE_BODY_BYTES_MAX } from "../../protocols/blocks/block.ts";
-import type { ContentHash } from "../../protocols/ids.ts";
+import type { BlockId, ContentHash } from "../../protocols/ids.ts";
 import type { PutOutcome, Store } from "../../store/store.ts";
 import { nodeEvents } from "../events.ts";
 import type { Behaviour, Context, TaskOutcome } from "../kernel/actor.ts";
@@ -233,6 +233,7 @@ function announce(
   { outcomes, repaired }: CommitResult,
 ): void {
   const committed: BlocksCommitted["blocks"][number][] = [];
+  const ownTwins: BlockId[] = [];
   batch.forEach(({ blocks, receivedFrom }, i) => {
     blocks.forEach((block, k) => {
       const { type } = outcomes[i]![k]!;
@@ -257,14 +258,16 @@ function announce(
         context.publish(nodeEvents, { type: "bodyCompleted", id });
       } else if (type === "equivocation") {
         context.publish(nodeEvents, { type: "equivocationFound", author, sequence });
+        if (receivedFrom === null) ownTwins.push(id);
       }
     });
   });
   for (const key of repaired) {
     context.publish(nodeEvents, { type: "damageRepaired", table: "blocks", key });
   }
-  if (committed.length === 0) return;
-  context.publish(blocksCommitted, { blocks: committed });
+  if (committed.length + ownTwins.length === 0) return;
+  const twins = ownTwins.length === 0 ? {} : { ownTwins };
+  context.publish(blocksCommitted, { blocks: committed, ...twins });
   scheduleIndexing(context, state.index);
 }
 

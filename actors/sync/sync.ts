@@ -36,6 +36,7 @@ import {
   retryAfterRegistryChange,
 } from "./intake.ts";
 import { dropStale, retryEarly } from "./held.ts";
+import { tellOfTwins } from "./forks.ts";
 import { tellFrontiers, tellFrontiersTo } from "./frontiers.ts";
 import { INTEREST_KEY, onInterestStored, storeInterest } from "./interest.ts";
 import { compareHeads } from "./plan.ts";
@@ -293,6 +294,7 @@ function onBlocksCommitted(
 ): void {
   advanceHeads(state, event);
   if (fillsHole(state, event)) listMissing(context, state, deps);
+  if (event.ownTwins !== undefined) tellOfTwins(context, state, deps, event.ownTwins, null);
   const large = event.blocks.filter(({ block, receivedFrom }) =>
     receivedFrom !== null && block.header.bodyBytes > INLINE_BODY_BYTES_MAX
   );

@@ -8,6 +8,7 @@ import {
   testRef,
 } from "../../../actors/kernel/testkit.ts";
 import {
+  type BlocksCommitted,
   blocksCommitted,
   type BlocksStored,
   type ChunksStored,
@@ -132,12 +133,15 @@ Deno.test("storage publishes what became of each block", async () => {
   const [first, second] = author.writeMany(2) as [Block, Block];
   const twin = author.write("twin", { after: first });
   put(withoutPayload(first), second, twin, second);
-  const events = published(await actor.runTask(), nodeEvents.name) as { type: string }[];
+  const told = await actor.runTask();
+  const events = published(told, nodeEvents.name) as { type: string }[];
   assert.deepEqual(events.map((event) => event.type), [
     "blockStored",
     "blockStored",
     "equivocationFound",
   ]);
+  const [committed] = published(told, blocksCommitted.name) as BlocksCommitted[];
+  assert.deepEqual(committed?.ownTwins, [twin.id]);
   put(first);
   const effects = await actor.runTask();
   assert.deepEqual(published(effects, nodeEvents.name), [{ type: "bodyCompleted", id: first.id }]);
