@@ -59,7 +59,7 @@ async function simulate(
 ): Promise<readonly string[]> {
   const { scenario, first, count, nodes } = options;
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "--v8-flags=--max-old-space-size=4000"]
+    args: ["run", "-A", "--no-check", "--v8-flags=--max-old-space-size=3000"]
       .concat(["simulation/main.ts", "--scenario", scenario])
       .concat(["--seed", String(first), "--seeds", String(count)])
       .concat(nodes === undefined ? [] : ["--nodes", String(nodes)]),
