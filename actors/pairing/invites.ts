@@ -72,11 +72,12 @@ export function makeInvite(
   const { options, replyTo } = command;
   sweep(context, state, deps);
   const open = [...state.invites.values()].filter((invite) => invite.state === "open");
-  if (open.length >= LIMITS.invitesOpen || state.invites.size >= LIMITS.invites) {
+  if (open.length >= LIMITS.invitesOpen) {
     const message =
       `Cannot invite: ${open.length} invites are open, expected fewer than ${LIMITS.invitesOpen}; cancel one`;
     return context.send(replyTo, refused("busy", message));
   }
+  const forgotten = makeRoom(state);
   const hints = new Set(open.map((invite) => invite.hint));
   let hint = context.random.below(HINTS_MAX);
   while (hints.has(hint)) hint = (hint + 1) % HINTS_MAX;
@@ -107,7 +108,18 @@ export function makeInvite(
     expiresAtMs,
   });
   const view = { ...inviteView(invite), link, code: formatCode(digits) };
-  save(context, [invite], { type: "showInvite", view, replyTo }, deps);
+  save(context, [invite], { type: "showInvite", view, replyTo }, deps, forgotten);
+}
+
+/** Forgets the invites that closed first, so that one more can be kept: whoever burns codes must not keep people from inviting. */
+function makeRoom(state: PairingState): readonly string[] {
+  const excess = state.invites.size - LIMITS.invites + 1;
+  if (excess <= 0) return [];
+  const closed = [...state.invites.values()].filter((invite) => invite.closedAtMs !== null)
+    .sort((a, b) => a.closedAtMs! - b.closedAtMs!);
+  const forgotten = closed.slice(0, excess).map(({ inviteId }) => inviteId);
+  for (const inviteId of forgotten) state.invites.delete(inviteId);
+  return forgotten;
 }
 
 /** Closes an open invite. */
