@@ -30,6 +30,21 @@ export function listMissingForNewcomer(
   if (state.looking.found > 0) listMissing(context, state, deps);
 }
 
+/** Blocks have come without the payload that we want, from a peer that lacks it: the next look is due. */
+export function lookForPayloads(
+  context: Context<SyncCommand>,
+  state: SyncState,
+  { blocks }: BlocksCommitted,
+): void {
+  const lacking = blocks.some(({ block }) =>
+    block.payload === null && isWanted(state.interest, block.header)
+  );
+  if (!lacking) return;
+  const { looking } = state;
+  if (looking.underWay) looking.again = true;
+  else looking.nextAtMs = context.monotonicMs();
+}
+
 /** A reading has ended: when is the next? Whether one was asked for meanwhile is answered by starting it. */
 export function onLookEnded(
   context: Context<SyncCommand>,

@@ -45,6 +45,7 @@ import {
   listMissing,
   listMissingForNewcomer,
   listMissingIfDue,
+  lookForPayloads,
   onLookFailed,
   onMissingListed,
   takeStoredFrontiers,
@@ -294,6 +295,7 @@ function onBlocksCommitted(
 ): void {
   advanceHeads(state, event);
   if (fillsHole(state, event)) listMissing(context, state, deps);
+  lookForPayloads(context, state, event);
   if (event.ownTwins !== undefined) tellOfTwins(context, state, deps, event.ownTwins, null);
   const large = event.blocks.filter(({ block, receivedFrom }) =>
     receivedFrom !== null && block.header.bodyBytes > INLINE_BODY_BYTES_MAX

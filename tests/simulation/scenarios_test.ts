@@ -24,6 +24,14 @@ for (const scenario of SCENARIOS) {
   });
 }
 
+// A device that came back got a block from the one peer that lacked its payload, and asked nobody else.
+for (const seed of [214, 291]) {
+  Deno.test(`partition_and_crash with seed ${seed} ends with every payload everywhere`, async () => {
+    const scenario = SCENARIOS.find(({ name }) => name === "partition_and_crash")!;
+    assert.deepEqual((await play({ scenario, seed })).problems, []);
+  });
+}
+
 Deno.test("one seed gives one trace, faults included", async () => {
   const scenario = SCENARIOS.find(({ name }) => name === "churn")!;
   const [first, again] = [await play({ scenario, seed: 5 }), await play({ scenario, seed: 5 })];
