@@ -130,6 +130,10 @@ export interface BlockView {
   readonly block: Block;
   /** Blocks that supersede or remove it; empty when it is current. */
   readonly replacedBy: readonly BlockId[];
+  /** The version to show of the document this block belongs to, the same on every device that knows the same blocks; null when it was removed. */
+  readonly current: BlockId | null;
+  /** Versions written at the same time as `current` that nobody has replaced yet: still readable, until someone supersedes them. */
+  readonly conflicts: readonly BlockId[];
   /** True when the whole body can be read here. */
   readonly complete: boolean;
 }

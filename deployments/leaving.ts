@@ -22,7 +22,7 @@ export const BROUGHT_FILE = "brought.json";
 
 const LEAVING_FILE = "leaving.json";
 /** The database comes last: once it lies in the new place, everything does. */
-const MOVED = ["blobs", "node.db-shm", "node.db-wal", "node.db"];
+const MOVED = ["blobs", "node.db.rebuild", "node.db-shm", "node.db-wal", "node.db"];
 
 const leavingSchema = z.strictObject({
   version: z.literal(1),

@@ -30,6 +30,8 @@ export function blockViewJson(view: BlockView): z.output<typeof blockViewSchema>
   return {
     block: blockJson(view.block),
     replacedBy: [...view.replacedBy],
+    current: view.current,
+    conflicts: [...view.conflicts],
     complete: view.complete,
   };
 }

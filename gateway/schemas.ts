@@ -98,6 +98,12 @@ export const blockSchema = z.strictObject({
 export const blockViewSchema = z.strictObject({
   block: blockSchema,
   replacedBy: z.array(blockIdSchema),
+  current: blockIdSchema.nullable().openapi({
+    description: "The version to show of this document; null when it was removed.",
+  }),
+  conflicts: z.array(blockIdSchema).openapi({
+    description: "Versions written at the same time as the current one, still readable.",
+  }),
   complete: z.boolean().openapi({ description: "True when the whole body can be read here." }),
 }).openapi("BlockView");
 

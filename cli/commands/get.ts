@@ -58,6 +58,10 @@ async function runGet(context: CommandContext, found: GetArguments) {
         [texts.time, formatTime(header.timeMs, context.language)],
         [texts.here, view.complete ? texts.yes : texts.no],
         [texts.replacedBy, view.replacedBy.join("  ") || "—"],
+        [texts.current, view.current ?? texts.removed],
+        ...(view.conflicts.length === 0
+          ? []
+          : [[texts.conflicts, view.conflicts.join("  ")] as [string, string]]),
       ]);
     });
     return EXIT.ok;

@@ -18,7 +18,7 @@ import { RangeReader, RangeWriter } from "./range_codec.ts";
 /** How many parts a differing range is split into. 16 measured best in bytes; 32 saves a round at 100,000 and more. */
 export const BRANCHES = 16;
 /** A range with at most this many entries is listed instead of split. */
-export const LIST_ENTRIES_MAX = 24;
+export const LIST_ENTRIES_MAX = 32;
 /** A list is answered with the difference when we have at most this many entries there; else the range is split further. */
 export const ANSWERED_ENTRIES_MAX = 4096;
 /** Largest reconcile message, bytes; what does not fit is summed up in one fingerprint and continues in the next round. */

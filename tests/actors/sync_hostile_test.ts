@@ -389,7 +389,7 @@ Deno.test("sync fetches a body although a member named more chunks than there is
     bench.actor.tell({ type: "chunksCompared", outcome: { ok: true, value } });
   const asked = (effects: readonly RecordedEffect[]) =>
     told(effects, bench.device(2)).filter((message) => message.type === "requestChunks");
-  let open = [...asked(compare(bodies.slice(0, 8)))];
+  const open = [...asked(compare(bodies.slice(0, 8)))];
   for (let i = 0; i < 100; i++) {
     const { requestId } = open.shift()!;
     open.push(...asked(bench.say(2, { type: "chunks", requestId, chunks: [] })));

@@ -164,7 +164,7 @@ export function fakeNode(): FakeNode {
     block(id) {
       const block = blocks.find((each) => each.id === id);
       if (block === undefined) return Promise.resolve(refused("notFound", `no block "${id}"`));
-      return Promise.resolve(done({ block, replacedBy: replacements(id), complete: true }));
+      return Promise.resolve(done({ block, replacedBy: replacements(id), current: id, conflicts: [], complete: true }));
     },
 
     body(id) {
