@@ -11,6 +11,8 @@ export const DISCOVERY_MS = 5_000;
 /** A session is dead after 4 s of silence and looked at once a second; the rest is for a slow machine. */
 export const SESSION_DOWN_MS = 6_000;
 export const STOP_MS = 2_000;
+/** A goodbye is believed after a grace second; silence alone would be noticed after 5 s. */
+export const GOODBYE_MS = 4_500;
 /** Until a session is back after a cable is: discovery asks every two seconds. */
 export const RECONNECT_MS = 8_000;
 export const CONVERGED_MS = 15_000;

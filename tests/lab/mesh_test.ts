@@ -19,6 +19,7 @@ import {
   DISCOVERY_MS,
   down,
   equalRegistries,
+  GOODBYE_MS,
   ignore,
   RECONNECT_MS,
   see,
@@ -235,8 +236,8 @@ Deno.test({
         // All at once, so that none of them is left waiting when another fails.
         const [goodbyes, reasons, { code, ms }] = await Promise.all([
           Promise.all([
-            alder.event("peerGone", { timeoutMs: STOP_MS, from, fits }),
-            birch.event("peerGone", { timeoutMs: STOP_MS, from: other, fits }),
+            alder.event("peerGone", { timeoutMs: GOODBYE_MS, from, fits }),
+            birch.event("peerGone", { timeoutMs: GOODBYE_MS, from: other, fits }),
           ]),
           Promise.all([down(alder, cedar, from), down(birch, cedar, other)]),
           cedar.stop(),
