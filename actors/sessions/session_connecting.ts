@@ -115,7 +115,8 @@ function onDialFailed(
   const transport = (state.dial?.transport ?? 0) + 1;
   context.cancelTimer("dial");
   state.dial = null;
-  state.lastProblem = reason;
+  // While a path works, another that does not is nobody's problem.
+  if (state.active === null) state.lastProblem = reason;
   if (transport < deps.transports.length) return startDial(context, state, transport, deps);
   state.failures += 1;
   scheduleRetry(context, state);
@@ -274,6 +275,7 @@ function putIntoUse(
   const replaced = state.active !== null;
   if (replaced) closeActive(state, "surplus");
   const tag = channel.handshakeHash.slice(0, 8);
+  state.lastProblem = null;
   state.active = {
     id: opening.id,
     path,

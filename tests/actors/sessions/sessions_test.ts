@@ -177,8 +177,14 @@ Deno.test("sessions notice a silent path within four seconds and a heartbeat, an
   while (up(a).length === 1) await time.run(50);
   assert.ok(time.nowMs - cutAtMs <= 5_100, `${time.nowMs - cutAtMs} ms`);
   assert.ok(time.nowMs - cutAtMs >= 3_000);
+  assert.match((await summaries(a, time))[0]?.lastProblem ?? "", /nothing heard/);
   await time.run(5_000);
   assert.deepEqual([up(a), up(b)], [[b.device.id], [a.device.id]]);
+  assert.equal(
+    (await summaries(a, time))[0]?.lastProblem,
+    null,
+    "what is mended is no problem any more",
+  );
   await stop();
 });
 
