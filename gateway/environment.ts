@@ -32,6 +32,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
     "POST /v1/backup": 6,
     "POST /v1/pairings": 12,
     "POST /v1/invites": 30,
+    "POST /page/invites": 30,
     "POST /v1/login-codes": 30,
   },
 };

@@ -3,7 +3,7 @@
  * there is one rendering. Everything that comes from blocks or peers goes through the escaping of `html`.
  */
 import { html } from "hono/html";
-import type { InviteView, NodeHandle, PairingView, PeerView } from "../../actors/handle.ts";
+import type { NodeHandle, PeerView } from "../../actors/handle.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
 import { shortId } from "../../protocols/ids.ts";
 import type { SearchHit } from "../../store/store.ts";
@@ -15,8 +15,11 @@ export type Html = ReturnType<typeof html>;
 
 const NEWEST_SHOWN = 20;
 const HITS_SHOWN = 20;
-const INVITES_SHOWN = 3;
-const PAIRINGS_SHOWN = 5;
+/** Pictures that browsers show and that cannot carry scripts. */
+const PICTURES = new Set(["image/png", "image/jpeg", "image/webp", "image/gif"]);
+/** The page has no smaller copy of a picture, so that of a larger one is not loaded for a list. Bytes. */
+const PICTURE_BYTES_MAX = 16 * 1024 * 1024;
+const SOURCE_TAG = "source:";
 
 /** Bytes for people: "3.4 MB". */
 export function bytesText(bytes: number, language: string): string {
@@ -42,15 +45,34 @@ function timeText(timeMs: number, language: string): Html {
   `;
 }
 
+/** The file name in a block's `source:` tag, which holds the path a file was read from; null without one. */
+export function fileNameOf({ tags }: Pick<Block["header"], "tags">): string | null {
+  const source = tags.find((tag) => tag.startsWith(SOURCE_TAG))?.slice(SOURCE_TAG.length);
+  return source?.split(/[\\/]/).findLast((part) => part !== "") ?? null;
+}
+
+function picture({ header, payload, id }: Block, name: string): Html | string {
+  const shown = payload !== null && PICTURES.has(header.mediaType) &&
+    header.bodyBytes <= PICTURE_BYTES_MAX;
+  if (!shown) return "";
+  return html`
+    <a href="/v1/blocks/${id}/body"><img class="picture" loading="lazy" alt="${name}"
+      src="/v1/blocks/${id}/body"></a>
+  `;
+}
+
 function blockItem(block: Block, texts: Texts): Html {
   const { header, id } = block;
   const preview = previewOf(block);
+  const fileName = fileNameOf(header);
   return html`
     <li class="card">
       <p class="meta">
         <span class="chip">${header.topic}</span> ${timeText(header.timeMs, texts.language)}
         <span title="${header.author}">${shortId(header.author)}</span>
       </p>
+      ${fileName === null ? "" : html`<h3 class="title">${fileName}</h3>`}
+      ${picture(block, fileName ?? `${header.mediaType} ${shortId(id)}`)}
       <p class="preview">${preview ??
         `${header.mediaType} · ${bytesText(header.bodyBytes, texts.language)}`}</p>
       <p class="meta">
@@ -127,7 +149,9 @@ function deviceItem(peer: PeerView, texts: Texts): Html {
           ${path === "" ? "" : html`<span>${path}</span>`}
           ${roundTrip === "" ? "" : html`<span>${roundTrip}</span>`}
         </p>
-        ${peer.lastProblem === null ? "" : html`<p class="problem">${peer.lastProblem}</p>`}
+        ${peer.lastProblem === null || peer.state === "up"
+          ? ""
+          : html`<p class="problem">${peer.lastProblem}</p>`}
       </div>
     </li>
   `;
@@ -157,66 +181,5 @@ export async function devices(node: NodeHandle, texts: Texts): Promise<Html> {
       ${peers.map((peer) => deviceItem(peer, texts))}
     </ul>
     ${peers.length === 0 ? html`<p class="empty">${texts.nobody}</p>` : ""}
-  `;
-}
-
-function inviteItem(invite: InviteView, texts: Texts): Html {
-  const id = encodeURIComponent(invite.inviteId);
-  return html`
-    <li class="card invite">
-      <p class="meta">${texts.inviteHint}</p>
-      <img src="/v1/invites/${id}/qr.svg" width="180" height="180" alt="${texts.qr}">
-      <p>${texts.code}: <strong class="code">${invite.code}</strong></p>
-      <label>${texts.link}<input readonly value="${invite.link}"></label>
-      <form data-method="DELETE" data-url="/v1/invites/${id}" data-done="${texts.done}">
-        <button class="quiet">${texts.cancel}</button>
-      </form>
-    </li>
-  `;
-}
-
-function answerForm(id: string, wordsMatch: boolean, label: string, texts: Texts): Html {
-  return html`
-    <form data-method="POST" data-url="/v1/pairings/${encodeURIComponent(id)}/confirm"
-      data-values="${JSON.stringify({ wordsMatch })}" data-done="${texts.done}">
-      <button class="${wordsMatch ? "" : "danger"}">${label}</button>
-    </form>
-  `;
-}
-
-function pairingItem(pairing: PairingView, texts: Texts): Html {
-  const name = pairing.remoteDisplayName ??
-    (pairing.remoteDeviceId === null ? "?" : shortId(pairing.remoteDeviceId));
-  const asks = pairing.phase === "confirming";
-  return html`
-    <li class="card">
-      <p><strong>${name}</strong> <span class="chip">${texts.phases[pairing.phase]}</span></p>
-      ${!asks ? "" : html`
-        <p>${texts.compare(name)}</p>
-        <p class="words">${pairing.words.map((word) =>
-          html`
-            <span>${word}</span>
-          `
-        )}</p>
-        <div class="row">
-          ${answerForm(pairing.pairingId, true, texts.same, texts)}
-          ${answerForm(pairing.pairingId, false, texts.different, texts)}
-        </div>
-      `}
-      ${pairing.problem === null ? "" : html`<p class="problem">${pairing.problem}</p>`}
-    </li>
-  `;
-}
-
-/** Pairings that wait for a person first, then open invites. */
-export async function pairing(node: NodeHandle, texts: Texts): Promise<Html> {
-  const [pairings, invites] = await Promise.all([node.pairings(), node.invites()]);
-  const open = invites.filter(({ state, link }) => state === "open" && link !== "");
-  const newest = pairings.slice(-PAIRINGS_SHOWN).reverse();
-  return html`
-    <ul class="list">
-      ${newest.map((each) => pairingItem(each, texts))}
-      ${open.slice(-INVITES_SHOWN).reverse().map((invite) => inviteItem(invite, texts))}
-    </ul>
   `;
 }

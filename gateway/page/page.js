@@ -1,7 +1,7 @@
 // Makes the first page live: forms send JSON, events of the node fetch the parts they concern again.
 
 const main = document.querySelector("main");
-const message = document.querySelector("#message");
+const made = document.getElementById("made-invites");
 const live = document.querySelector("#live");
 
 /** Which parts of the page an event concerns. */
@@ -14,7 +14,9 @@ const PARTS = {
   sessionDown: ["devices"],
   inSyncWith: ["devices"],
   meshJoined: ["devices", "pairing"],
-  memberChanged: ["devices"],
+  memberChanged: ["devices", "pairing"],
+  // A wrong code spends an invite; that is told as a warning.
+  warning: ["pairing"],
   pairingChanged: ["pairing", "devices"],
   resync: ["blocks", "devices", "pairing"],
 };
@@ -28,15 +30,39 @@ async function refresh(part) {
   const active = document.activeElement;
   const focused = place.contains(active) && active.matches("input, textarea");
   if (focused) return;
+  // Made before this question was asked: only of these does the answer tell whether they are still open.
+  const cards = part === "pairing" ? [...made.children] : [];
   const response = await fetch(`/page/${part}`, { headers: { Accept: "text/html" } });
   if (!response.ok) return;
   const text = await response.text();
-  if (place.dataset.shown === text) return;
+  if (place.dataset.shown === text) {
+    settleInvites(place, cards);
+    return;
+  }
   place.dataset.shown = text;
   const key = place.contains(active) ? active.closest("form")?.dataset.url : undefined;
   place.innerHTML = text;
+  settleInvites(place, cards);
   // The keyboard stays where it was, as far as that place still exists.
   if (key) place.querySelector(`form[data-url="${CSS.escape(key)}"] button`)?.focus();
+}
+
+/** Takes away cards of invites that are no longer open, and list entries of those that a card shows. */
+function settleInvites(place, cards) {
+  const listed = (id) => place.querySelector(`[data-invite="${CSS.escape(id)}"]`);
+  for (const card of cards) if (!listed(card.dataset.madeInvite)) card.remove();
+  for (const card of made.children) {
+    const entry = listed(card.dataset.madeInvite);
+    if (entry) entry.hidden = true;
+  }
+}
+
+/** Shows an invite that was just made, and looks again when it must have expired. */
+function showInvite(text) {
+  made.insertAdjacentHTML("afterbegin", text);
+  const card = made.firstElementChild;
+  setTimeout(() => refreshSoon(["pairing"]), Number(card.dataset.expiresInMs) + 1_000);
+  card.scrollIntoView({ block: "nearest" });
 }
 
 function refreshSoon(parts) {
@@ -49,7 +75,9 @@ function refreshSoon(parts) {
   }, REFRESH_PAUSE_MS);
 }
 
-function say(text, problem = false) {
+/** Says beside a form what became of it. */
+function say(form, text, problem = false) {
+  const message = form.querySelector(".said");
   message.textContent = text;
   message.classList.toggle("problem", problem);
 }
@@ -72,13 +100,14 @@ async function submit(form) {
   if (response.ok) {
     delete form.dataset.key;
     for (const field of form.querySelectorAll("textarea, input[name=linkOrCode]")) field.value = "";
-    say(form.dataset.done);
+    if (form.dataset.into === "made-invites") showInvite(await response.text());
+    say(form, form.dataset.done ?? "");
     refreshSoon(["blocks", "devices", "pairing"]);
   } else {
     // A refusal is final; the same words changed are another note.
     delete form.dataset.key;
     const problem = await response.json().catch(() => ({ detail: response.statusText }));
-    say(`${main.dataset.failed} ${problem.detail}`, true);
+    say(form, `${main.dataset.failed} ${problem.detail}`, true);
   }
 }
 
@@ -98,7 +127,7 @@ document.addEventListener("submit", async (event) => {
     try {
       await submit(form);
     } catch {
-      say(live.dataset.offline, true);
+      say(form, live.dataset.offline, true);
     } finally {
       button.disabled = false;
     }
@@ -107,6 +136,11 @@ document.addEventListener("submit", async (event) => {
 
 document.addEventListener("focusin", (event) => {
   if (event.target.matches("input[readonly]")) event.target.select();
+});
+
+// Invites made or cancelled elsewhere make no event: who comes back to the page sees what is so now.
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) refreshSoon(["pairing"]);
 });
 
 const events = new EventSource("/v1/events");

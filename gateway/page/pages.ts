@@ -1,7 +1,8 @@
 /** Whole pages: the first page, the one that asks to log in, and the API reference. */
 import { html } from "hono/html";
 import type { NodeHandle } from "../../actors/handle.ts";
-import { devices, type Html, newestBlocks, pairing, searchResults } from "./fragments.ts";
+import { devices, type Html, newestBlocks, searchResults } from "./fragments.ts";
+import { pairing, saidHere } from "./pairing_fragments.ts";
 import type { Texts } from "./texts.ts";
 
 function frame(
@@ -31,13 +32,13 @@ function frame(
 export async function firstPage(
   node: NodeHandle,
   texts: Texts,
-  question: string,
+  { question, nowMs }: { readonly question: string; readonly nowMs: number },
 ): Promise<Html> {
   const [found, newest, inSight, pairs] = await Promise.all([
     searchResults(node, question, texts),
     newestBlocks(node, texts),
     devices(node, texts),
-    pairing(node, texts),
+    pairing(node, nowMs, texts),
   ]);
   const body = html`
     <header>
@@ -57,7 +58,6 @@ export async function firstPage(
           </div>
         </form>
         <noscript><p class="card">${texts.noScript}</p></noscript>
-        <p id="message" role="status" aria-live="polite"></p>
         <section id="results" aria-label="${texts.search}" aria-live="polite">${found}</section>
         <section aria-labelledby="newest-title">
           <h2 id="newest-title">${texts.newest}</h2>
@@ -73,6 +73,7 @@ export async function firstPage(
               <input name="topic" required maxlength="128" value="notes" autocomplete="off"></label>
             <label>${texts.noteText}<textarea name="text" required rows="4"></textarea></label>
             <button>${texts.noteSave}</button>
+            ${saidHere()}
           </form>
         </section>
         <section aria-labelledby="devices-title">
@@ -82,13 +83,13 @@ export async function firstPage(
         <section aria-labelledby="pairing-title">
           <h2 id="pairing-title">${texts.pairing}</h2>
           <div id="pairing" aria-live="polite">${pairs}</div>
+          <div id="made-invites" aria-live="polite"></div>
           <div class="card">
-            <form data-method="POST" data-url="/v1/invites" data-values='{"role":"submind"}'
-              data-done="${texts.done}"><button>${texts.invite}</button></form>
             <form data-method="POST" data-url="/v1/pairings" data-done="${texts.done}">
               <label>${texts.joinLabel}
                 <input name="linkOrCode" required maxlength="4096" autocomplete="off"></label>
               <button>${texts.join}</button>
+              ${saidHere()}
             </form>
           </div>
         </section>

@@ -24,6 +24,10 @@ export interface Texts {
   readonly pairing: string;
   readonly invite: string;
   readonly inviteHint: string;
+  readonly openInvite: string;
+  readonly validUntil: string;
+  readonly shownOnce: string;
+  readonly mayNotInvite: string;
   readonly code: string;
   readonly qr: string;
   readonly link: string;
@@ -83,6 +87,11 @@ const en: Texts = {
   pairing: "Pair a device",
   invite: "Create an invite",
   inviteHint: "Scan the code with the other device, open the link there, or type the digits.",
+  openInvite: "Open invite",
+  validUntil: "Valid until",
+  shownOnce: "Link and code are shown here only: once you leave this page, make another invite.",
+  mayNotInvite:
+    "This device may not add members. Create the invite on one that may, such as the owner's.",
   code: "Code",
   qr: "QR code of the invite link",
   link: "Link",
@@ -119,10 +128,12 @@ const en: Texts = {
   noScript: "Search works without scripts. Notes, pairing and live updates need them.",
   api: "API",
   loginTitle: "Please log in",
-  loginText: "Open the link that submind printed when it started. It works once, for five minutes.",
+  loginText:
+    "For a login link, type this on the device where the node runs: submind open. The link works once, for five minutes.",
   loginDone: "You are logged in",
   loginContinue: "Continue",
-  loginExpired: "This link was used or is too old. Ask submind for a new one.",
+  loginExpired:
+    "This link was used or is too old. For a new one, type this on the device where the node runs: submind open",
   status: (blocks, bytes, peers) =>
     `${blocks} blocks · ${bytes} · ${peers} ${peers === 1 ? "device" : "devices"} connected`,
   open: "Open",
@@ -157,6 +168,12 @@ const de: Texts = {
   pairing: "Gerät koppeln",
   invite: "Einladung erstellen",
   inviteHint: "Mit dem anderen Gerät scannen, dort den Link öffnen, oder die Ziffern eintippen.",
+  openInvite: "Offene Einladung",
+  validUntil: "Gilt bis",
+  shownOnce:
+    "Link und Code stehen nur hier: Wer diese Seite verlässt, erstellt eine neue Einladung.",
+  mayNotInvite:
+    "Dieses Gerät darf keine Mitglieder aufnehmen. Erstellen Sie die Einladung auf einem, das es darf, etwa dem des Besitzers.",
   code: "Code",
   qr: "QR-Code des Einladungslinks",
   link: "Link",
@@ -194,11 +211,11 @@ const de: Texts = {
   api: "API",
   loginTitle: "Bitte anmelden",
   loginText:
-    "Öffnen Sie den Link, den submind beim Start ausgegeben hat. Er gilt einmal, fünf Minuten lang.",
+    "Für einen Link zum Anmelden geben Sie auf dem Gerät, auf dem der Knoten läuft, dies ein: submind open. Der Link gilt einmal, fünf Minuten lang.",
   loginDone: "Sie sind angemeldet",
   loginContinue: "Weiter",
   loginExpired:
-    "Dieser Link wurde schon benutzt oder ist zu alt. Lassen Sie sich einen neuen geben.",
+    "Dieser Link wurde schon benutzt oder ist zu alt. Für einen neuen geben Sie auf dem Gerät, auf dem der Knoten läuft, dies ein: submind open",
   status: (blocks, bytes, peers) =>
     `${blocks} Blöcke · ${bytes} · ${peers} ${peers === 1 ? "Gerät" : "Geräte"} verbunden`,
   open: "Öffnen",

@@ -1,10 +1,9 @@
 /** Invites: how another device gets in. */
 import { createRoute, z } from "@hono/zod-openapi";
-import { renderSVG } from "uqr";
 import type { GatewayHono, GatewayParts } from "../environment.ts";
-import { problemResponse, refusalResponse } from "../problems.ts";
+import { refusalResponse } from "../problems.ts";
 import { inviteOptionsSchema, inviteSchema, invitesSchema, opaqueIdSchema } from "../schemas.ts";
-import { json, jsonBody, other, PROBLEMS, sent } from "./route_helpers.ts";
+import { json, jsonBody, PROBLEMS, sent } from "./route_helpers.ts";
 
 const tags = ["invites"];
 const params = z.strictObject({ id: opaqueIdSchema });
@@ -14,7 +13,10 @@ const listRoute = createRoute({
   path: "/v1/invites",
   tags,
   summary: "Invites of this device",
-  responses: { 200: json(invitesSchema, "Open and ended ones."), ...PROBLEMS },
+  responses: {
+    200: json(invitesSchema, "Open and ended ones, without link and code."),
+    ...PROBLEMS,
+  },
 });
 
 const createInviteRoute = createRoute({
@@ -23,7 +25,10 @@ const createInviteRoute = createRoute({
   tags,
   summary: "Invite a device",
   request: jsonBody(inviteOptionsSchema),
-  responses: { 201: json(inviteSchema, "Show its link or code to the other person."), ...PROBLEMS },
+  responses: {
+    201: json(inviteSchema, "Show its link or code to the other person: no later answer has them."),
+    ...PROBLEMS,
+  },
 });
 
 const cancelRoute = createRoute({
@@ -33,15 +38,6 @@ const cancelRoute = createRoute({
   summary: "Cancel an invite",
   request: { params },
   responses: { 204: { description: "Cancelled." }, ...PROBLEMS },
-});
-
-const qrRoute = createRoute({
-  method: "get",
-  path: "/v1/invites/{id}/qr.svg",
-  tags,
-  summary: "The link of an open invite as a QR code",
-  request: { params },
-  responses: { 200: other("image/svg+xml", "The picture."), ...PROBLEMS },
 });
 
 /** Adds the routes of invites. */
@@ -57,25 +53,5 @@ export function inviteRoutes(app: GatewayHono, { node }: GatewayParts): void {
   app.openapi(cancelRoute, async (c) => {
     const outcome = await node.cancelInvite(c.req.valid("param").id);
     return outcome.type === "refused" ? sent(refusalResponse(outcome)) : c.body(null, 204);
-  });
-
-  app.openapi(qrRoute, async (c) => {
-    const { id } = c.req.valid("param");
-    const invite = (await node.invites()).find(({ inviteId }) => inviteId === id);
-    if (invite === undefined) {
-      return sent(problemResponse("notFound", `there is no invite "${id}"`));
-    }
-    if (invite.state !== "open" || invite.link === "") {
-      return sent(problemResponse("expired", `invite "${id}" is ${invite.state}; make a new one`));
-    }
-    const picture = renderSVG(invite.link, { ecc: "M", border: 2 });
-    return sent(
-      new Response(picture, {
-        headers: {
-          "Content-Type": "image/svg+xml",
-          "Content-Security-Policy": "sandbox; default-src 'none'",
-        },
-      }),
-    );
   });
 }

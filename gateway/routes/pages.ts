@@ -2,10 +2,11 @@
 import type { Context } from "hono";
 import { setCookie } from "hono/cookie";
 import { COOKIE, type GatewayEnv, type GatewayHono, type GatewayParts } from "../environment.ts";
-import { devices, newestBlocks, pairing, searchResults } from "../page/fragments.ts";
+import { devices, newestBlocks, searchResults } from "../page/fragments.ts";
+import { madeInvite, pairing } from "../page/pairing_fragments.ts";
 import { firstPage, loginPage, referencePage } from "../page/pages.ts";
 import { textsFor } from "../page/texts.ts";
-import { problemResponse } from "../problems.ts";
+import { problemResponse, refusalResponse } from "../problems.ts";
 import { OWNER } from "../tokens.ts";
 
 /** How long a browser stays logged in, ms. */
@@ -47,13 +48,13 @@ function methodsAt(app: GatewayHono, path: string): readonly string[] {
 
 /** Adds the pages, and the answer where there is nothing. */
 export function pageRoutes(app: GatewayHono, parts: GatewayParts): void {
-  const { node, tokens, logins, secure } = parts;
+  const { node, tokens, logins, secure, clock } = parts;
   assetRoutes(app);
 
   app.get("/", async (c) => {
     if (c.get("principal") === undefined) return c.html(loginPage(texts(c), "needed"), 401);
     const question = (c.req.query("q") ?? "").slice(0, 512);
-    return c.html(await firstPage(node, texts(c), question));
+    return c.html(await firstPage(node, texts(c), { question, nowMs: clock.wallMs() }));
   });
 
   app.get("/login", async (c) => {
@@ -77,7 +78,13 @@ export function pageRoutes(app: GatewayHono, parts: GatewayParts): void {
 
   app.get("/page/blocks", async (c) => c.html(await newestBlocks(node, texts(c))));
   app.get("/page/devices", async (c) => c.html(await devices(node, texts(c))));
-  app.get("/page/pairing", async (c) => c.html(await pairing(node, texts(c))));
+  app.get("/page/pairing", async (c) => c.html(await pairing(node, clock.wallMs(), texts(c))));
+  // The node tells link and code in this one answer only, so it is the answer that shows them.
+  app.post("/page/invites", async (c) => {
+    const outcome = await node.createInvite({ role: "submind" });
+    if (outcome.type === "refused") return refusalResponse(outcome);
+    return c.html(await madeInvite(outcome.value, clock.wallMs(), texts(c)), 201);
+  });
   app.get(
     "/page/search",
     async (c) => c.html(await searchResults(node, c.req.query("q") ?? "", texts(c))),

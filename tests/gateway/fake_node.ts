@@ -164,7 +164,9 @@ export function fakeNode(): FakeNode {
     block(id) {
       const block = blocks.find((each) => each.id === id);
       if (block === undefined) return Promise.resolve(refused("notFound", `no block "${id}"`));
-      return Promise.resolve(done({ block, replacedBy: replacements(id), current: id, conflicts: [], complete: true }));
+      return Promise.resolve(
+        done({ block, replacedBy: replacements(id), current: id, conflicts: [], complete: true }),
+      );
     },
 
     body(id) {
@@ -272,7 +274,9 @@ export function fakeNode(): FakeNode {
       invites.set(invite.inviteId, invite);
       return Promise.resolve(done(invite));
     },
-    invites: () => Promise.resolve([...invites.values()]),
+    // As the real one: link and code are told once, by `createInvite`.
+    invites: () =>
+      Promise.resolve([...invites.values()].map((each) => ({ ...each, link: "", code: "" }))),
     cancelInvite(inviteId) {
       const invite = invites.get(inviteId);
       if (invite === undefined) {

@@ -137,5 +137,5 @@ Deno.test("the first page is whole: labelled fields, one main part, its own file
       assert.equal((await request(asset, { token: null })).status, 200, asset);
     }
     assert.match(page, /amber/);
-    assert.match(page, /qr\.svg/);
+    assert.match(page, /Offene Einladung/);
   }));
