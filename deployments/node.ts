@@ -24,6 +24,8 @@ import { systemRandom } from "../platform/system_random.ts";
 import { webrtcTransport } from "../platform/webrtc_transport.ts";
 import { deviceIdOf } from "../protocols/ids.ts";
 import { isAdmitted, type Registry } from "../protocols/registry/registry.ts";
+import { makePrivateFolder } from "../store/private_folder.ts";
+import { toStoreError } from "../store/sqlite_errors.ts";
 import { openSqliteStore } from "../store/sqlite_store.ts";
 import type { Store } from "../store/store.ts";
 import { rendezvousAddresses } from "./addresses.ts";
@@ -96,12 +98,25 @@ export async function startNode({ config }: { readonly config: Config }): Promis
   }
 }
 
+/** Everything below the data folder is for its owner only; a folder that others could enter is closed to them, and said. */
+async function closeToOthers(directory: string, log: Log): Promise<void> {
+  const found = await makePrivateFolder(directory).catch((error: unknown) => {
+    throw toStoreError(`use data folder "${directory}"`, error);
+  });
+  if (found === "private") return;
+  const what = found.closed
+    ? "data folder was open to others; closed"
+    : "data folder is open to others";
+  log.write("warning", what, { directory, mode: found.mode });
+}
+
 async function compose(config: Config, teardown: Teardown): Promise<RunningNode> {
   const clock = systemClock();
   const random = systemRandom();
   const log = openLog(config, clock, teardown);
   const crypto = nodeCrypto();
   teardown.add(() => crypto.close());
+  await closeToOthers(config.dataDirectory, log);
   const carriedOver = await carryOutLeaving(config.dataDirectory);
   const store = await openSqliteStore({ directory: config.dataDirectory, crypto });
   teardown.add(() => store.close());

@@ -2,6 +2,7 @@
  * Backups of a data folder: `node.db` as one consistent copy, the chunk files it names, and a manifest with the hash of each
  * file, written last. A folder without a manifest is an unfinished backup.
  */
+import { makePrivateFolder } from "./private_folder.ts";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { z } from "zod";
@@ -104,7 +105,7 @@ export function restoreBackup(
       }
       onProgress?.(i + 1, total);
     }
-    await Deno.mkdir(to, { recursive: true });
+    await makePrivateFolder(to);
     const outcome = await lockFile(join(to, "lock"));
     if (outcome.type === "busy") {
       throw storeError(`Cannot restore into "${to}": process ${outcome.pid} is using it`, "locked");
@@ -181,7 +182,7 @@ function jsonOrUndefined(text: string): unknown {
 }
 
 async function requireEmpty(directory: string): Promise<void> {
-  await Deno.mkdir(directory, { recursive: true });
+  await makePrivateFolder(directory);
   for await (const entry of Deno.readDir(directory)) {
     throw new StoreError(
       `Cannot write a backup to "${directory}": it already holds "${entry.name}"`,

@@ -207,7 +207,7 @@ async function takeLock(directory: string): Promise<FileLock> {
   const path = join(directory, LOCK_FILE);
   let outcome;
   try {
-    await Deno.mkdir(directory, { recursive: true });
+    await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
     outcome = await lockFile(path);
   } catch (error) {
     throw toStoreError(`use data folder "${directory}"`, error);
