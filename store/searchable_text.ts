@@ -13,12 +13,25 @@ export interface SearchableText {
   readonly text: string;
 }
 
-/** Whether bodies with this header can hold something to index: content (not protocol state) of a text type. */
-export function isSearchable(
-  header: Pick<BlockHeader, "kind" | "mediaType" | "bodyBytes">,
-): boolean {
+/** What indexing looks at. Without tags there is no file name. */
+export type SearchableHeader =
+  & Pick<BlockHeader, "kind" | "mediaType" | "bodyBytes">
+  & Partial<Pick<BlockHeader, "tags">>;
+
+/** Whether a block can be found by words: content (not protocol state) of a text type, or with the name of a file. */
+export function isSearchable(header: SearchableHeader): boolean {
   if (header.kind !== "put" && header.kind !== "supersede") return false;
-  return header.bodyBytes > 0 && textFormat(header.mediaType) !== null;
+  if (header.bodyBytes === 0) return false;
+  return textFormat(header.mediaType) !== null || sourceName(header) !== null;
+}
+
+const SOURCE_TAG = "source:";
+
+/** The path that `submind add` writes into the tag `source:`; pictures and archives are found by it. */
+function sourceName({ tags = [] }: SearchableHeader): string | null {
+  const tag = tags.find((one) => one.startsWith(SOURCE_TAG));
+  const name = withoutControls(tag?.slice(SOURCE_TAG.length) ?? "").trim();
+  return name === "" ? null : name;
 }
 
 /**
@@ -27,11 +40,16 @@ export function isSearchable(
  * @param body the whole body, or its beginning when it is longer than `SEARCHABLE_BYTES_MAX`
  */
 export function searchableText(
-  header: Pick<BlockHeader, "kind" | "mediaType" | "bodyBytes">,
+  header: SearchableHeader,
   body: Uint8Array,
 ): SearchableText | null {
   if (!isSearchable(header)) return null;
   const format = textFormat(header.mediaType);
+  if (format === null) {
+    const name = sourceName(header) ?? "";
+    const title = name.split("/").at(-1) || name;
+    return { title: title.slice(0, TITLE_CHARACTERS_MAX), text: name };
+  }
   const cut = body.subarray(0, SEARCHABLE_BYTES_MAX);
   // Not fatal: a wrong byte in a long note must not hide the note.
   const raw = withoutControls(new TextDecoder("utf-8").decode(cut));

@@ -103,3 +103,14 @@ Deno.test("hostile bodies of full length cost milliseconds, not seconds", () => 
     assert.ok(ms < 500, `${type} of "${piece}" took ${ms} ms`);
   }
 });
+
+Deno.test("a picture is found by the name of its file", () => {
+  const picture = { kind: "put", mediaType: "image/jpeg", bodyBytes: 3 } as const;
+  const bytes = Uint8Array.of(255, 216, 255);
+  const tags = ["part:1/1", "source:holiday/beach-sunset.jpg"];
+  assert.deepEqual(searchableText({ ...picture, tags }, bytes), {
+    title: "beach-sunset.jpg",
+    text: "holiday/beach-sunset.jpg",
+  });
+  assert.equal(searchableText({ ...picture, tags: ["part:1/1"] }, bytes), null);
+});
