@@ -191,6 +191,11 @@ export class NodeClient {
     return this.#json(path, { method: "POST", json: { wordsMatch } });
   }
 
+  /** A link that logs a browser in once: its path below the gateway's address, and how long it holds, milliseconds. */
+  createLogin(): Promise<{ readonly path: string; readonly validMs: number }> {
+    return this.#json("/v1/login-codes", { method: "POST" });
+  }
+
   async interest(): Promise<Interest | null> {
     return (await this.#json<{ interest: Interest | null }>("/v1/interest")).interest;
   }

@@ -2,6 +2,7 @@
 import { VERSION } from "../deployments/version.ts";
 import { systemClock } from "../platform/system_clock.ts";
 import { systemRandom } from "../platform/system_random.ts";
+import { dirname } from "node:path";
 import { EXIT } from "./exit_codes.ts";
 import { systemTerminal } from "./output/terminal.ts";
 import { runProgram } from "./program.ts";
@@ -22,7 +23,16 @@ function interruption(): AbortSignal {
   return controller.signal;
 }
 
+/** `deno task` runs us in the project's folder; paths of people are meant from where they called it (INIT_CWD). */
+function returnToCaller(): void {
+  const called = Deno.env.get("INIT_CWD") ?? "";
+  const project = import.meta.dirname === undefined ? null : dirname(import.meta.dirname);
+  // Elsewhere the variable is left over from some outer task and says nothing about this call.
+  if (called !== "" && project !== null && Deno.cwd() === project) Deno.chdir(called);
+}
+
 if (import.meta.main) {
+  returnToCaller();
   const exitCode = await runProgram({
     args: Deno.args,
     environment: Deno.env.toObject(),

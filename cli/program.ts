@@ -18,6 +18,7 @@ import { getCommand } from "./commands/get.ts";
 import { interestCommand } from "./commands/interest.ts";
 import { leaveCommand } from "./commands/leave.ts";
 import { membersCommand } from "./commands/members.ts";
+import { openCommand } from "./commands/open.ts";
 import { pairCommand } from "./commands/pair.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { restoreCommand } from "./commands/restore.ts";
@@ -58,6 +59,7 @@ function createParser(texts: Texts) {
     getCommand(texts),
     statusCommand(texts),
     peersCommand(texts),
+    openCommand(texts),
   );
   const second = or(
     pairCommand(texts),

@@ -46,5 +46,6 @@ async function runBackup(context: CommandContext, found: BackupArguments) {
     const done = texts.done(directory, formatBytes(bytes, context.language));
     return found.keys ? `${done}\n${texts.withKeys}` : done;
   });
+  if (!found.keys) context.output.note(texts.withoutKeys);
   return EXIT.ok;
 }

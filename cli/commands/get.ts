@@ -6,6 +6,7 @@ import { string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import { parseBlockId } from "../../protocols/ids.ts";
 import { type Action, clientOf, type CommandContext, plain } from "../command.ts";
+import { exists } from "../folder.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
 import { formatPairs, printable } from "../output/table.ts";
 import { formatBytes, formatTime } from "../output/units.ts";
@@ -15,6 +16,7 @@ interface GetArguments {
   readonly id: string;
   readonly info: boolean;
   readonly output: string | undefined;
+  readonly force: boolean;
 }
 
 /** Parser of the command. */
@@ -27,6 +29,7 @@ export function getCommand(texts: Texts) {
         description: plain(texts.options.output),
       }),
     ),
+    force: withDefault(flag("--force", { description: plain(texts.options.force) }), false),
   });
   return command("get", map(parser, (found): Action => (context) => runGet(context, found)), {
     brief: plain(texts.help.get),
@@ -66,6 +69,13 @@ async function runGet(context: CommandContext, found: GetArguments) {
     });
     return EXIT.ok;
   }
+  if (found.output !== undefined && !found.force && exists(found.output)) {
+    throw new CliError(context.texts.get.fileExists(found.output), {
+      code: "refused",
+      exitCode: EXIT.refused,
+      hint: context.texts.get.fileExistsHint,
+    });
+  }
   const body = await client.body(found.id);
   if (found.output !== undefined) {
     const bytes = await writeFile(body, found.output);
@@ -75,7 +85,7 @@ async function runGet(context: CommandContext, found: GetArguments) {
     );
     return EXIT.ok;
   }
-  await print(context, body);
+  await print(context, body, found.id);
   return EXIT.ok;
 }
 
@@ -91,13 +101,29 @@ async function writeFile(body: ReadableStream<Uint8Array>, path: string): Promis
 }
 
 /** Bytes as they are into pipes and files; onto a terminal only text that cannot steer it. */
-async function print(context: CommandContext, body: ReadableStream<Uint8Array>): Promise<void> {
+async function print(
+  context: CommandContext,
+  body: ReadableStream<Uint8Array>,
+  id: string,
+): Promise<void> {
   const { terminal } = context.output;
   const decoder = new TextDecoder();
   for await (const part of body) {
+    if (terminal.outIsTerminal && isBinary(part)) {
+      throw new CliError(context.texts.get.binary, {
+        code: "usage",
+        exitCode: EXIT.usage,
+        hint: context.texts.get.binaryHint(id),
+      });
+    }
     if (!terminal.outIsTerminal) terminal.outBytes(part);
     else terminal.outBytes(harmless(decoder.decode(part, { stream: true })));
   }
+}
+
+/** Text holds no zero byte; nearly every other format does, and early. */
+function isBinary(part: Uint8Array): boolean {
+  return part.includes(0);
 }
 
 function harmless(text: string): Uint8Array {

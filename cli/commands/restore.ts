@@ -40,6 +40,7 @@ async function runRestore(context: CommandContext, found: RestoreArguments) {
   const to = dataDirectoryOf(context);
   const refuse = (message: string, hint: string) =>
     new CliError(message, { code: "refused", exitCode: EXIT.refused, hint });
+  if (!exists(join(from, "manifest.json"))) throw refuse(texts.noBackup(from), texts.noBackupHint);
   const running = readNodeFile(to);
   if (running.type === "found") {
     throw refuse(texts.running(to, running.node.pid), texts.runningHint);
@@ -56,7 +57,17 @@ async function runRestore(context: CommandContext, found: RestoreArguments) {
   await copyBack(context, from, to);
   if (found.keys) copyFolder(join(from, "keys"), keys, () => undefined);
   context.output.result({ ok: true, from, to, keys: found.keys }, () => texts.done(to));
+  if (!found.keys && !isSameIdentity(join(from, "keys"), keys)) context.output.note(texts.stranger);
   return EXIT.ok;
+}
+
+/** Whether both folders hold the same private key; false when one has none, because then nobody can tell. */
+function isSameIdentity(one: string, other: string): boolean {
+  const [first, second] = [one, other].map((folder) => join(folder, "identity.pem"));
+  if (first === undefined || second === undefined || !exists(first) || !exists(second)) {
+    return false;
+  }
+  return Deno.readTextFileSync(first) === Deno.readTextFileSync(second);
 }
 
 async function copyBack(context: CommandContext, from: string, to: string): Promise<void> {

@@ -5,7 +5,7 @@ import { argument, command, option } from "@optique/core/primitives";
 import { integer, string } from "@optique/core/valueparser";
 import type { SearchHit, SearchPage } from "../../store/store.ts";
 import { type Action, clientOf, type CommandContext, plain } from "../command.ts";
-import { EXIT } from "../exit_codes.ts";
+import { CliError, EXIT } from "../exit_codes.ts";
 import { showMarks } from "../output/marks.ts";
 import { printable } from "../output/table.ts";
 import { formatCount, formatTime } from "../output/units.ts";
@@ -51,6 +51,13 @@ export function searchCommand(texts: Texts) {
 }
 
 async function runSearch(context: CommandContext, found: SearchArguments) {
+  if (found.words.join("").trim() === "") {
+    throw new CliError(context.texts.search.empty, {
+      code: "usage",
+      exitCode: EXIT.usage,
+      hint: context.texts.search.emptyHint,
+    });
+  }
   const page = await clientOf(context).search({
     text: found.words.join(" "),
     topic: found.topic,

@@ -53,7 +53,7 @@ function pairsOf(
     [texts.chunks, `${count(status.chunks)} (${formatBytes(status.chunkBytes, language)})`],
     [texts.multicast, status.multicast ? green(texts.works) : yellow(texts.worksNot)],
     [texts.rendezvous, status.rendezvousAddresses.join("  ") || "—"],
-    [texts.gateway, gatewayUrl],
+    [texts.gateway, `${gatewayUrl} ${output.terminal.colors.dim(texts.gatewayOpen)}`],
     [texts.uptime, formatDuration(status.uptimeMs, language)],
     [texts.version, status.version],
     [texts.damage, damage === 0 ? green(texts.none) : red(texts.damaged(count(damage)))],

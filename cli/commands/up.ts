@@ -210,7 +210,7 @@ async function announce(context: CommandContext, node: RunningNode, config: Conf
       [texts.open, cyan(node.loginUrl)],
       [texts.reachable, node.rendezvousAddresses.join("  ") || "—"],
       [texts.data, config.dataDirectory],
-      [texts.stop, "Ctrl-C"],
+      [texts.stop, texts.stopKey],
     ]));
 }
 

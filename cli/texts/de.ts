@@ -1,5 +1,6 @@
 /** Deutsche Texte. Dieselben Namen wie im Englischen; der Compiler achtet darauf, dass keiner fehlt. */
 import type { Texts } from "./en.ts";
+import { deDemo } from "./demo_de.ts";
 import { deHelp } from "./help_de.ts";
 
 export const de: Texts = {
@@ -70,15 +71,22 @@ export const de: Texts = {
     worksNot: "geht hier nicht: Geräte nennen mit submind peers add",
     rendezvous: "Erreichbar unter",
     gateway: "Gateway",
+    gatewayOpen: "(Anmelde-Link: submind open)",
     uptime: "Läuft seit",
     version: "Version",
     damage: "Schäden",
     none: "keine",
-    damaged: (count) => `${count} beschädigte Zeilen, werden von anderen geholt`,
+    damaged: (count) =>
+      `${count} beschädigte ${count === "1" ? "Zeile, wird" : "Zeilen, werden"} von anderen geholt`,
+  },
+  open: {
+    validFor: (time) => `Gilt einmal, ${time} lang, in einem Browser dieses Rechners.`,
   },
   search: {
+    empty: "Es wurde nichts zu suchen genannt.",
+    emptyHint: "Mindestens ein Wort nennen, etwa: submind search rosen",
     none: (words) => `Nichts gefunden für „${words}“.`,
-    shown: (shown, total) => `${shown} von ${total} Treffern`,
+    shown: (shown, total) => `${shown} von ${total} ${total === "1" ? "Treffer" : "Treffern"}`,
   },
   peers: {
     none: "Noch wurde kein anderes Gerät gesehen.",
@@ -115,7 +123,8 @@ export const de: Texts = {
     hint: "Alle zeigt: submind members. Von der Kennung braucht es mindestens 4 Zeichen.",
     nothingToChange: "Es wurde nichts zu ändern genannt.",
     nothingToChangeHint: "Mindestens eines nennen: --name, --role, --trust, --permission.",
-    revokeQuestion: (name) => `${name} ausschließen? Es kann dann nicht mehr teilnehmen.`,
+    revokeQuestion: (name) =>
+      `${name} ausschließen? Es kann dann nicht mehr teilnehmen, behält, was es schon hat, und kommt unter dieser Identität nie zurück: nur mit leerem Datenordner, als neues Gerät.`,
     revoked: (name) => `${name} ist ausgeschlossen.`,
   },
   interest: {
@@ -128,6 +137,10 @@ export const de: Texts = {
       `„${text.slice(0, 80)}“ ist keine Block-Kennung, erwartet werden 64 Ziffern aus 0-9 a-f.`,
     badIdHint: "submind search nennt die Kennungen der Treffer.",
     written: (file, size) => `${size} nach ${file} geschrieben.`,
+    fileExists: (file) => `${file} gibt es schon; nichts wurde geschrieben.`,
+    fileExistsHint: "Eine andere Datei nennen, oder mit --force überschreiben.",
+    binary: "Das ist kein Text: Er brächte das Terminal durcheinander.",
+    binaryHint: (id) => `In eine Datei schreiben: submind get ${id} -o DATEI`,
     id: "Block",
     kind: "Art",
     topic: "Thema",
@@ -151,9 +164,9 @@ export const de: Texts = {
     cannotWatchStdin:
       "Die Standardeingabe kann nicht beobachtet werden: --watch braucht Dateien oder Ordner.",
     watching: "Wartet auf Änderungen. Ende mit Strg-C.",
-    files: (count) => `${count} Dateien`,
+    files: (count) => `${count} ${count === "1" ? "Datei" : "Dateien"}`,
     nothing: "nichts hinzuzufügen",
-    added: (count) => `${count} Blöcke hinzugefügt`,
+    added: (count) => `${count} ${count === "1" ? "Block" : "Blöcke"} hinzugefügt`,
     superseded: (count) => `${count} ersetzt`,
     removed: (count) => `${count} entfernt`,
     unchanged: (count) => `${count} unverändert`,
@@ -180,7 +193,9 @@ export const de: Texts = {
     validFor: (time, role) => `Gilt ${time}, einmal. Es tritt als ${role} bei.`,
     waiting: "Warten auf die Antwort am anderen Gerät …",
     bringQuestion: (blocks) =>
-      `Dieses Gerät hat ein eigenes Netz (${blocks} Blöcke, kein anderes Mitglied). Es verlassen und mitnehmen, was hier hinzugefügt wurde?`,
+      `Dieses Gerät hat ein eigenes Netz (${blocks} ${
+        blocks === "1" ? "Block" : "Blöcke"
+      }, kein anderes Mitglied). Es verlassen und mitnehmen, was hier hinzugefügt wurde?`,
     left: (folder) => `Das alte Netz ist verlassen; es liegt in ${folder}.`,
     keptFor: (folder) =>
       `Was hier hinzugefügt wurde, liegt sicher in ${folder} und kommt in das nächste Netz mit, dem dieses Gerät beitritt oder das es gründet.`,
@@ -202,7 +217,9 @@ export const de: Texts = {
     othersHint:
       "Nur ein Netz, in dem dieses Gerät allein ist, lässt sich verlassen. Ein anderes Mitglied kann dieses Gerät ausschließen; dann mit leerem Datenordner starten.",
     question: (mesh, blocks) =>
-      `Netz ${mesh} (${blocks} Blöcke) verlassen? Es bleibt aufbewahrt, wird aber nicht mehr durchsucht.`,
+      `Netz ${mesh} (${blocks} ${
+        blocks === "1" ? "Block" : "Blöcke"
+      }) verlassen? Es bleibt aufbewahrt, wird aber nicht mehr durchsucht.`,
     done: (folder, bring) =>
       `Verlassen. Das alte Netz liegt in ${folder}.${
         bring ? " Was hier hinzugefügt wurde, kommt in das nächste Netz mit." : ""
@@ -228,6 +245,7 @@ export const de: Texts = {
     reachable: "Für andere",
     data: "Daten",
     stop: "Anhalten",
+    stopKey: "Strg-C",
     portInUseHint:
       "Andere wählen mit --gateway-port und --rendezvous-port (0 nimmt irgendeinen), oder anhalten, was sie benutzt.",
     notAllowed: (cause) => `Start nicht möglich: ${cause}.`,
@@ -269,11 +287,17 @@ export const de: Texts = {
   backup: {
     working: "Kopieren",
     done: (folder, size) => `Sicherung von ${size} in ${folder}.`,
+    withoutKeys:
+      "Achtung: Der Schlüssel dieses Geräts ist nicht dabei. Auf einer anderen Platte zurückgeholt, ist das Gerät dem Netz fremd und braucht eine neue Einladung. Gegen eine sterbende Platte hilft --keys.",
     withKeys:
       "Sie enthält den privaten Schlüssel dieses Geräts: wie ein Passwort hüten. Nie zwei Geräte damit betreiben.",
   },
   restore: {
     working: "Zurückholen",
+    noBackup: (folder) => `Nicht möglich: In ${folder} ist keine fertige Sicherung.`,
+    noBackupHint: "Den Ordner nennen, den submind backup geschrieben hat.",
+    stranger:
+      "Achtung: Der Schlüssel des gesicherten Geräts kam nicht mit. Hat dieser Ordner einen anderen oder noch keinen, ist dieses Gerät dem Netz fremd: nichts damit tun, sondern mit --keys aus einer Sicherung zurückholen, die mit --keys entstand. Ohne eine solche: den Knoten starten, submind leave, wenn er im Netz allein ist, sonst mit leerem Datenordner beginnen; dann von einem Mitglied einladen lassen (submind pair).",
     running: (folder, pid) => `Nicht möglich: auf ${folder} läuft ein Knoten (Prozess ${pid}).`,
     runningHint: "Ihn zuerst anhalten.",
     keysExist: (folder) => `Schlüssel nicht zurückgeholt: in ${folder} ist schon eine Identität.`,
@@ -305,7 +329,9 @@ export const de: Texts = {
     nodeNot: "läuft nicht",
     nodeStale: (pid) => `läuft nicht; Prozess ${pid} endete ohne Abschied`,
     nodeRuns: (url, uptime, damage) =>
-      `läuft unter ${url} seit ${uptime}${damage === 0 ? "" : `, ${damage} beschädigte Zeilen`}`,
+      `läuft unter ${url} seit ${uptime}${
+        damage === 0 ? "" : `, ${damage} beschädigte ${damage === 1 ? "Zeile" : "Zeilen"}`
+      }`,
     nodeSilent: (pid, url) => `Prozess ${pid} gibt es, aber ${url} antwortet nicht`,
     nodeSilentFix: "Seine Ausgabe ansehen; anhalten und neu starten.",
     nodeDamageFix: "Mit einem anderen Mitglied verbinden: Beschädigtes wird neu geholt.",
@@ -335,39 +361,5 @@ export const de: Texts = {
     noAddonFix:
       "Stattdessen dient die langsamere Bibliothek ohne nativen Code. Siehe docs/troubleshooting.md.",
   },
-  demo: {
-    title: "submind demo: drei echte Knoten auf diesem Rechner",
-    starting: "Drei Knoten starten …",
-    waited: (what, time) => `${time} vergeblich gewartet auf: ${what}.`,
-    waitedHint: (folder) => `Die Protokolle der Knoten liegen in ${folder}.`,
-    up: (name, url) => `${name} antwortet unter ${url}`,
-    noMulticast: "Kein Multicast hier: die Knoten bekommen ihre Adressen gesagt (feste Adressen).",
-    discovered: (time) => `Alle drei sehen einander nach ${time}.`,
-    pairing: (name, words) => `${name} koppeln: ${words}`,
-    wordsDiffer: "die Wörter auf den beiden Geräten sind verschieden",
-    paired: (time) => `Gekoppelt und verbunden nach ${time}.`,
-    adding: (folder, name) => `${folder} kommt zu ${name} …`,
-    converged: (blocks, time) => `${blocks} Blöcke sind auf allen dreien nach ${time}.`,
-    searching: (name, words) => `Suche nach „${words}“ auf ${name}:`,
-    killed: (name) => `${name} wird abgeschossen (ohne Abschied).`,
-    downNoticed: (time) => `Die anderen bemerkten es nach ${time}.`,
-    meanwhile: (name) => `Inzwischen kommt eine Notiz zu ${name}.`,
-    caughtUp: (name, time) => `${name} ist zurück und auf dem Stand nach ${time}.`,
-    running: "Das Netz läuft weiter. Im Browser öffnen:",
-    stop: "Anhalten mit Strg-C.",
-    cleaned: "Angehalten; die Daten der Vorführung sind entfernt.",
-    blocks: "Blöcke",
-    peers: "Geräte",
-    exited: (name, code) => `${name} endete von selbst mit Status ${code}`,
-    events: {
-      start: "den Start eines Knotens",
-      discovery: "dass alle Knoten einander sehen",
-      words: "die Wörter zum Vergleichen",
-      pairing: "den Abschluss der Kopplung",
-      connection: "die Verbindung aller Knoten",
-      convergence: "die Ankunft aller Blöcke überall",
-      down: "dass die anderen das Fehlen eines Knotens bemerken",
-      caughtUp: "dass der Knoten aufholt",
-    },
-  },
+  demo: deDemo,
 };

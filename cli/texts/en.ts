@@ -1,4 +1,5 @@
 /** English texts. Errors say what could not be done, the value, what was expected; hints say what to do. */
+import { enDemo } from "./demo_en.ts";
 import { enHelp } from "./help_en.ts";
 
 export const en = {
@@ -68,15 +69,23 @@ export const en = {
     worksNot: "does not work here: name peers with submind peers add",
     rendezvous: "Reachable at",
     gateway: "Gateway",
+    gatewayOpen: "(a login link: submind open)",
     uptime: "Up for",
     version: "Version",
     damage: "Damage",
     none: "none",
-    damaged: (count: string) => `${count} damaged rows, being repaired from peers`,
+    damaged: (count: string) =>
+      `${count} damaged ${count === "1" ? "row" : "rows"}, being repaired from peers`,
+  },
+  open: {
+    validFor: (time: string) => `Good once, for ${time}, in a browser of this machine.`,
   },
   search: {
+    empty: "Nothing to search for was named.",
+    emptyHint: "Name at least one word, like: submind search roses",
     none: (words: string) => `Nothing found for "${words}".`,
-    shown: (shown: string, total: string) => `${shown} of ${total} hits`,
+    shown: (shown: string, total: string) =>
+      `${shown} of ${total} ${total === "1" ? "hit" : "hits"}`,
   },
   peers: {
     none: "No other device has been seen yet.",
@@ -113,7 +122,8 @@ export const en = {
     hint: "See them with: submind members. At least 4 characters of the id are needed.",
     nothingToChange: "Nothing to change was named.",
     nothingToChangeHint: "Name at least one of --name, --role, --trust, --permission.",
-    revokeQuestion: (name: string) => `Revoke ${name}? It cannot take part any more.`,
+    revokeQuestion: (name: string) =>
+      `Revoke ${name}? It cannot take part any more, keeps what it has already, and never comes back under this identity: only with an empty data folder, as a new device.`,
     revoked: (name: string) => `${name} is revoked.`,
   },
   interest: {
@@ -126,6 +136,10 @@ export const en = {
       `"${text.slice(0, 80)}" is no block id, expected 64 digits of 0-9 a-f.`,
     badIdHint: "submind search prints the ids of what it finds.",
     written: (file: string, size: string) => `${size} written to ${file}.`,
+    fileExists: (file: string) => `${file} is there already; nothing was written.`,
+    fileExistsHint: "Name another file, or overwrite it with --force.",
+    binary: "This is no text: it would garble the terminal.",
+    binaryHint: (id: string) => `Write it into a file: submind get ${id} -o FILE`,
     id: "Block",
     kind: "Kind",
     topic: "Topic",
@@ -148,9 +162,9 @@ export const en = {
     cannotReadHint: 'Name a file, a folder, or "-" for standard input.',
     cannotWatchStdin: 'Cannot watch standard input: --watch needs files or folders, not "-".',
     watching: "Watching for changes. End with Ctrl-C.",
-    files: (count: string) => `${count} files`,
+    files: (count: string) => `${count} ${count === "1" ? "file" : "files"}`,
     nothing: "nothing to add",
-    added: (count: string) => `${count} blocks added`,
+    added: (count: string) => `${count} ${count === "1" ? "block" : "blocks"} added`,
     superseded: (count: string) => `${count} replaced`,
     removed: (count: string) => `${count} removed`,
     unchanged: (count: string) => `${count} unchanged`,
@@ -176,7 +190,9 @@ export const en = {
     validFor: (time: string, role: string) => `Valid for ${time}, once. It will join as ${role}.`,
     waiting: "Waiting for the answer on the other device…",
     bringQuestion: (blocks: string) =>
-      `This device has a mesh of its own (${blocks} blocks, no other member). Leave it, and bring what was added here along?`,
+      `This device has a mesh of its own (${blocks} ${
+        blocks === "1" ? "block" : "blocks"
+      }, no other member). Leave it, and bring what was added here along?`,
     left: (folder: string) => `Left the old mesh; it is kept in ${folder}.`,
     keptFor: (folder: string) =>
       `What was added here is safe in ${folder}, and comes along into the next mesh this device joins or founds.`,
@@ -198,7 +214,9 @@ export const en = {
     othersHint:
       "Only a mesh of this device alone can be left. Have another member revoke this device, and start with an empty data folder.",
     question: (mesh: string, blocks: string) =>
-      `Leave mesh ${mesh} (${blocks} blocks)? It is kept, but not searched any more.`,
+      `Leave mesh ${mesh} (${blocks} ${
+        blocks === "1" ? "block" : "blocks"
+      })? It is kept, but not searched any more.`,
     done: (folder: string, bring: boolean) =>
       `Left. The old mesh is kept in ${folder}.${
         bring ? " What was added here comes along into the next mesh." : ""
@@ -224,6 +242,7 @@ export const en = {
     reachable: "Peers use",
     data: "Data",
     stop: "Stop",
+    stopKey: "Ctrl-C",
     portInUseHint:
       "Choose others with --gateway-port and --rendezvous-port (0 takes any), or stop what uses them.",
     notAllowed: (cause: string) => `Cannot start: ${cause}.`,
@@ -267,11 +286,17 @@ export const en = {
   backup: {
     working: "Copying",
     done: (folder: string, size: string) => `Backup of ${size} in ${folder}.`,
+    withoutKeys:
+      "Careful: the key of this device is not in it. Whoever restores it on another disk is a stranger to the mesh and needs a new invite. Against a dying disk make one with --keys.",
     withKeys:
       "It holds the private key of this device: keep it as safe as a password. Never run two devices with it.",
   },
   restore: {
     working: "Restoring",
+    noBackup: (folder: string) => `Cannot restore: there is no finished backup in ${folder}.`,
+    noBackupHint: "Name the folder that submind backup has written.",
+    stranger:
+      "Careful: the key of the device that made the backup was not restored. If this folder has another key, or none yet, this device is a stranger to the mesh: stop all work with it, and restore with --keys from a backup made with --keys. Without one: start the node, run submind leave if it is alone in the mesh, else begin with an empty data folder; then have a member invite it (submind pair).",
     running: (folder: string, pid: number) =>
       `Cannot restore: a node runs on ${folder} (process ${pid}).`,
     runningHint: "Stop it first.",
@@ -304,7 +329,9 @@ export const en = {
     nodeNot: "not running",
     nodeStale: (pid: number) => `not running; process ${pid} ended without saying goodbye`,
     nodeRuns: (url: string, uptime: string, damage: number) =>
-      `runs at ${url} for ${uptime}${damage === 0 ? "" : `, ${damage} damaged rows`}`,
+      `runs at ${url} for ${uptime}${
+        damage === 0 ? "" : `, ${damage} damaged ${damage === 1 ? "row" : "rows"}`
+      }`,
     nodeSilent: (pid: number, url: string) => `process ${pid} exists, but ${url} does not answer`,
     nodeSilentFix: "Look at its output; stop it and start it again.",
     nodeDamageFix: "Connect it with another member: damaged rows are fetched again.",
@@ -334,41 +361,7 @@ export const en = {
     noAddonFix:
       "The slower library without native code is used instead. See docs/troubleshooting.md.",
   },
-  demo: {
-    title: "submind demo: three real nodes on this machine",
-    starting: "Starting three nodes…",
-    waited: (what: string, time: string) => `Waited ${time} for ${what} in vain.`,
-    waitedHint: (folder: string) => `The logs of the nodes are in ${folder}.`,
-    up: (name: string, url: string) => `${name} answers at ${url}`,
-    noMulticast: "No multicast here: the nodes are told each other's addresses (static peers).",
-    discovered: (time: string) => `All three see each other after ${time}.`,
-    pairing: (name: string, words: string) => `Pairing ${name}: ${words}`,
-    wordsDiffer: "the words on the two devices differ",
-    paired: (time: string) => `Paired and connected after ${time}.`,
-    adding: (folder: string, name: string) => `Adding ${folder} to ${name}…`,
-    converged: (blocks: string, time: string) => `${blocks} blocks are on all three after ${time}.`,
-    searching: (name: string, words: string) => `Searching for "${words}" on ${name}:`,
-    killed: (name: string) => `Killing ${name} (no goodbye).`,
-    downNoticed: (time: string) => `The others noticed after ${time}.`,
-    meanwhile: (name: string) => `Adding a note to ${name} meanwhile.`,
-    caughtUp: (name: string, time: string) => `${name} is back and has caught up after ${time}.`,
-    running: "The mesh keeps running. Open it in a browser:",
-    stop: "Stop with Ctrl-C.",
-    cleaned: "Stopped; the demo's data is removed.",
-    blocks: "blocks",
-    peers: "peers",
-    exited: (name: string, code: number) => `${name} ended by itself with status ${code}`,
-    events: {
-      start: "a node to start",
-      discovery: "all nodes to see each other",
-      words: "the words to compare",
-      pairing: "the pairing to complete",
-      connection: "all nodes to be connected",
-      convergence: "all blocks to arrive everywhere",
-      down: "the others to notice that a node is gone",
-      caughtUp: "the node to catch up",
-    },
-  },
+  demo: enDemo,
 };
 
 type Widened<T> = T extends (...args: infer Args) => string ? (...args: Args) => string

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Answer, problem, run, type Seen, withFakeNode } from "./fake_world.ts";
+import { openerOf } from "../../cli/commands/open.ts";
 import { writeNodeFile } from "../../cli/node_file.ts";
 
 const DEVICE = "a".repeat(52);
@@ -242,7 +243,9 @@ Deno.test("get writes bytes as they are", async () => {
     const answer: Answer = (seen) =>
       seen.path === `/v1/blocks/${BLOCK}/body` ? new Response(bytes) : undefined;
     await withFakeNode(answer, async (node) => {
-      assert.equal((await node.run(["get", BLOCK, "-o", file])).exitCode, 0);
+      assert.equal((await node.run(["get", BLOCK, "-o", file])).exitCode, 4, "it is there");
+      assert.equal(Deno.statSync(file).size, 0);
+      assert.equal((await node.run(["get", BLOCK, "-o", file, "--force"])).exitCode, 0);
       assert.deepEqual(Deno.readFileSync(file), bytes);
       assert.equal((await node.run(["get", "xyz"])).exitCode, 2);
     });
@@ -293,9 +296,49 @@ Deno.test("backup follows the progress of the node and reports a failure in its 
     const folder = `${node.data}/backup`;
     assert.equal((await node.run(["backup", folder])).exitCode, 0);
     assert.equal(JSON.parse(node.seen.at(-1)?.body ?? "").directory, folder);
+    assert.match((await node.run(["backup", folder])).err, /stranger/);
     last = '{"type":"failed","message":"the disk is full"}';
     const { exitCode, err } = await node.run(["backup", folder]);
     assert.equal(exitCode, 1);
     assert.match(err, /the disk is full/);
   });
+});
+
+Deno.test("open gives a fresh login link, as a line or as JSON", async () => {
+  const answer = answers({ "POST /v1/login-codes": { path: "/login?code=abc", validMs: 300_000 } });
+  await withFakeNode(answer, async (node) => {
+    const people = await node.run(["open"]);
+    assert.equal(people.exitCode, 0, people.err);
+    assert.match(people.out, /^http:\/\/127\.0\.0\.1:\d+\/login\?code=abc\n$/);
+    const machine = JSON.parse((await node.run(["open", "--json"])).out);
+    assert.equal(machine.loginUrl, people.out.trim());
+    assert.equal(machine.validMs, 300_000);
+  });
+});
+
+Deno.test("a browser is opened only where somebody sits before a screen", () => {
+  assert.deepEqual(openerOf("linux", { DISPLAY: ":0" }), ["xdg-open"]);
+  assert.equal(openerOf("linux", {}), null);
+  assert.equal(openerOf("darwin", { SSH_CONNECTION: "192.0.2.1 1 192.0.2.2 22" }), null);
+});
+
+Deno.test("a search for nothing says so before it asks the node", async () => {
+  await withFakeNode(() => undefined, async (node) => {
+    const { exitCode, err } = await node.run(["search", "  "]);
+    assert.equal(exitCode, 2);
+    assert.match(err, /Nothing to search for/);
+    assert.equal(node.seen.length, 0);
+  });
+});
+
+Deno.test("restore looks for the backup before it asks whether to replace anything", async () => {
+  const data = Deno.makeTempDirSync();
+  try {
+    Deno.writeTextFileSync(`${data}/node.db`, "");
+    const { exitCode, err } = await run(["restore", `${data}/none`, "--data", data]);
+    assert.equal(exitCode, 4);
+    assert.match(err, /no finished backup/);
+  } finally {
+    Deno.removeSync(data, { recursive: true });
+  }
 });

@@ -1,7 +1,7 @@
 /** The program as people run it: real processes, real sockets on loopback, real files. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { run, submind, up } from "./real_program.ts";
+import { MAIN, PROJECT, run, submind, up } from "./real_program.ts";
 
 Deno.test("what was added is found, read, backed up and restored", async () => {
   const folder = Deno.makeTempDirSync();
@@ -11,6 +11,7 @@ Deno.test("what was added is found, read, backed up and restored", async () => {
     const node = await up(data);
     const on = (...args: string[]) => run([...args, "--data", data, "--json"]);
     assert.equal(node.ready.type, "ready");
+    assert.equal((Deno.statSync(data).mode ?? 0) & 0o777, 0o700, "others cannot look into it");
     assert.equal((await run(["up", "--data", data])).code, 4, "a second node is refused");
 
     Deno.writeTextFileSync(join(folder, "garden.md"), "# Garden\n\nRoses need *sun*.\n");
@@ -38,6 +39,27 @@ Deno.test("what was added is found, read, backed up and restored", async () => {
     const hits = JSON.parse((await run(["search", "roses", "--data", other, "--json"])).out);
     assert.equal(hits.total, 1);
     assert.equal(await second.stop(), 0);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("paths are meant from where `deno task` was called, not from the project's folder", async () => {
+  const folder = Deno.realPathSync(Deno.makeTempDirSync());
+  const pathWith = async (cwd: string) => {
+    const command = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "--allow-all", MAIN, "config", "path", "--data", "./data"],
+      cwd,
+      env: { INIT_CWD: folder },
+    });
+    return new TextDecoder().decode((await command.output()).stdout).trim();
+  };
+  try {
+    assert.equal(await pathWith(PROJECT), join(folder, "data", "config.toml"));
+    const elsewhere = join(folder, "elsewhere");
+    Deno.mkdirSync(elsewhere);
+    const left = join(elsewhere, "data", "config.toml");
+    assert.equal(await pathWith(elsewhere), left, "a variable left over says nothing");
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }

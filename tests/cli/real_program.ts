@@ -1,5 +1,8 @@
 /** The program `submind` as a process of its own, for tests that run it as people do. */
-const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
+export const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
+
+/** The folder of the project, without a slash at the end. */
+export const PROJECT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
 /** The program as a process. */
 export function submind(args: readonly string[]) {
