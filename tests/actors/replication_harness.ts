@@ -53,7 +53,11 @@ export class TestNode {
     const signer = nodeSigner(new Uint8Array(32).fill(seed));
     this.id = deviceIdOf(signer.publicKey);
     this.store = openMemoryStore({ disk, backups: this.backups });
-    const log = { write: (level: string, message: string, fields?: unknown) => { if (Deno.env.has("SUBMIND_TEST_LOG")) console.error(level, message, fields); } };
+    const log = {
+      write: (level: string, message: string, fields?: unknown) => {
+        if (Deno.env.has("SUBMIND_TEST_LOG")) console.error(level, message, fields);
+      },
+    };
     this.system = new ActorSystem({ clock: systemClock(), random: seededRandom(seed), log });
     this.system.subscribe(nodeEvents, (event) => {
       this.events.push(event);
