@@ -44,6 +44,7 @@ for (const library of LIBRARIES) {
 
 Deno.test({
   name: "webrtc: the two libraries understand each other",
+  // The native library keeps threads and handles of its own; the contract's "lets go of the process" looks for leaks.
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
@@ -104,6 +105,7 @@ async function attempt(options: {
   return { outcome, refusals: net.refusals, b: endB };
 }
 
+// The native library keeps threads and handles of its own, as above.
 const signalling = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name, sanitizeOps: false, sanitizeResources: false, fn });
 
