@@ -18,6 +18,7 @@ export function cachedCrypto(inner: Crypto, options: { readonly entriesMax: numb
 
   return {
     sha256: inner.sha256,
+    sha256Hex: inner.sha256Hex,
     agreementKeyPair: inner.agreementKeyPair,
     hkdf: inner.hkdf,
     hmac: inner.hmac,

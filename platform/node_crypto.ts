@@ -5,6 +5,7 @@ import {
   createHash,
   createHmac,
   diffieHellman,
+  hash,
   hkdfSync,
   sign,
 } from "node:crypto";
@@ -61,6 +62,8 @@ export function nodeCrypto(options: NodeCryptoOptions = {}): NodeCrypto {
   };
   return {
     sha256,
+    // In one call, and without a buffer for the result: half the time of `createHash` for a block of 1 KiB.
+    sha256Hex: (bytes) => hash("sha256", bytes, "hex"),
     verify,
     verifyMany: async (signed) => {
       if (goesToPool(signed.length) && signed.every(hasExpectedLengths)) {

@@ -48,6 +48,8 @@ export interface AgreementKeyPair {
 export interface Crypto {
   /** SHA-256 of the parts one after another, 32 bytes. */
   sha256(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>;
+  /** SHA-256 as 64 lower-case hex digits. Blocks are named by it, twice per block; adapters have it cheaper than the bytes. */
+  sha256Hex(bytes: Uint8Array): string;
   /**
    * Ed25519 verification with one acceptance rule everywhere: the public key must be canonical, neither the key
    * nor R may have small order, then RFC 8032 cofactorless verification.
@@ -84,6 +86,19 @@ export interface Signer {
   readonly publicKey: Uint8Array<ArrayBuffer>;
   /** Ed25519 signature over `message`, 64 bytes. Callers put a domain string in front: see `protocols/domains.ts`. */
   sign(message: Uint8Array): Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * The device's own X25519 key for boxes that wait for it (NaCl `crypto_box`, X25519-XSalsa20-Poly1305). The private half never leaves
+ * the adapter.
+ */
+export interface Sealer {
+  /** 32 bytes; published in the device's `keys` block. */
+  readonly publicKey: Uint8Array<ArrayBuffer>;
+  /** A box only the owner of `recipient` (X25519, 32 bytes) opens, and from nobody else than us: 24-byte nonce, then the box. Throws on a low-order key. */
+  seal(recipient: Uint8Array, plaintext: Uint8Array, random: Random): Uint8Array<ArrayBuffer>;
+  /** Opens a box that the owner of `sender` made for us; undefined when it did not, or when it was changed. */
+  open(sender: Uint8Array, sealed: Uint8Array): Uint8Array<ArrayBuffer> | undefined;
 }
 
 export type LogLevel = "debug" | "info" | "warning" | "error";

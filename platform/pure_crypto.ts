@@ -20,6 +20,7 @@ export function pureCrypto(): Crypto {
       for (const part of parts) hash.update(part);
       return new Uint8Array(hash.digest());
     },
+    sha256Hex: (bytes) => sha256(bytes).toHex(),
     verify,
     verifyMany: async (signed) => {
       const verdicts: boolean[] = [];

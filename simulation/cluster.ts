@@ -36,7 +36,7 @@ const sharedCrypto: Crypto = cachedCrypto(nodeCrypto({ workersMax: 0 }), { entri
 function sharedDecoder(): typeof decodeBlock {
   const blocks = new Map<string, BlockOutcome>();
   return (bytes, crypto) => {
-    const name = crypto.sha256(bytes).toBase64();
+    const name = crypto.sha256Hex(bytes);
     let outcome = blocks.get(name);
     // What is kept must not hold the whole message in which it came.
     if (outcome === undefined) blocks.set(name, outcome = decodeBlock(bytes.slice(), crypto));

@@ -32,7 +32,7 @@ export const JOIN_BLOCKS_MAX = 10_000;
 
 export interface RegistryOnDisk {
   readonly self: DeviceId;
-  readonly crypto: Pick<Crypto, "sha256" | "verifyMany">;
+  readonly crypto: Pick<Crypto, "sha256Hex" | "verifyMany">;
   readonly store: Pick<Store, "blocks" | "settings">;
 }
 

@@ -35,7 +35,7 @@ export interface MembersDependencies {
   readonly self: DeviceId;
   /** What this device calls itself when it founds a mesh. */
   readonly displayName: string;
-  readonly crypto: Pick<Crypto, "sha256" | "verifyMany">;
+  readonly crypto: Pick<Crypto, "sha256Hex" | "verifyMany">;
   readonly store: Pick<Store, "blocks" | "settings">;
   readonly publisher: Ref<PublisherCommand>;
 }

@@ -62,7 +62,7 @@ export async function prepare(
   const prepared = drafts.map((draft): PreparedDraft => {
     const body = splitBody(draft.body, options.crypto);
     for (const chunk of body.chunks) chunks.push(chunk);
-    const payloadHash = options.crypto.sha256(body.payload).toHex() as ContentHash;
+    const payloadHash = options.crypto.sha256Hex(body.payload) as ContentHash;
     return { draft, payload: body.payload, payloadHash, bodyBytes: draft.body.length };
   });
   const earlier = options.idempotencyKey === null

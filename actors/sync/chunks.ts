@@ -135,7 +135,7 @@ export function onChunks(
   if (bytes === undefined) {
     want.asked = false;
     want.without.add(from);
-  } else if (deps.crypto.sha256(bytes).toHex() !== request.hash) {
+  } else if (deps.crypto.sha256Hex(bytes) !== request.hash) {
     want.asked = false;
     want.without.add(from);
     context.send(deps.sessions, {

@@ -87,4 +87,4 @@ export interface Frontier {
 }
 
 /** The only cryptography that blocks need besides their signature. */
-export type Hasher = Pick<Crypto, "sha256">;
+export type Hasher = Pick<Crypto, "sha256Hex">;

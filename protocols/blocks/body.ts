@@ -63,7 +63,7 @@ export function chunksOf(
 }
 
 function chunkOf(bytes: Uint8Array, crypto: Hasher): Chunk {
-  return { hash: crypto.sha256(bytes).toHex() as ContentHash, bytes };
+  return { hash: crypto.sha256Hex(bytes) as ContentHash, bytes };
 }
 
 function payloadOf(hashes: readonly ContentHash[]): Uint8Array {

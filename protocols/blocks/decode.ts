@@ -3,7 +3,7 @@
  * hash of exactly those bytes, and a payload (if any) that hashes to what the header says. Its signature is not checked here,
  * so that many can be checked at once: see `signedMessageOf`.
  */
-import { blockIdOf, type ContentHash, deviceIdOf, type MeshId } from "../ids.ts";
+import { type BlockId, type ContentHash, deviceIdOf, type MeshId } from "../ids.ts";
 import {
   type Block,
   type BlockHeader,
@@ -63,7 +63,7 @@ export function assembleBlock(
     const problem = problemOfPayload(header, payload, crypto);
     if (problem !== undefined) return { ok: false, reason: problem };
   }
-  const id = blockIdOf(crypto.sha256(headerBytes));
+  const id = crypto.sha256Hex(headerBytes) as BlockId;
   return { ok: true, block: { id, header, headerBytes, signature, payload } };
 }
 
@@ -76,7 +76,7 @@ function problemOfPayload(
   if (payload.length !== expected) {
     return `payload has ${payload.length} bytes, expected ${expected}`;
   }
-  return crypto.sha256(payload).toHex() === header.payloadHash
+  return crypto.sha256Hex(payload) === header.payloadHash
     ? undefined
     : "payload does not hash to what the header says";
 }

@@ -5,29 +5,41 @@
 import { invariant } from "../../platform/invariant.ts";
 import type { SignedMessage, Signer } from "../../platform/ports.ts";
 import { domainSeparated } from "../domains.ts";
-import { type BlockId, blockIdOf, type ContentHash, deviceIdOf, publicKeyOf } from "../ids.ts";
+import { type BlockId, type ContentHash, deviceIdOf, publicKeyOf } from "../ids.ts";
 import type { Block, BlockHeader, Hasher } from "./block.ts";
 import { compareUtf8, HEADER_BYTES_MAX, payloadBytesOf, problemOfHeader } from "./limits.ts";
 
-/** What `createBlock` needs: the header without what follows from the rest. Tags and parents come in any order. */
-export interface NewBlock extends Omit<BlockHeader, "version" | "author" | "payloadHash"> {
+/** What `draftBlock` needs: the header without what follows from the rest. Tags and parents come in any order. */
+export interface BlockToSign extends Omit<BlockHeader, "version" | "payloadHash"> {
   /** See `Block.payload`; must be given for the author's own block. */
   readonly payload: Uint8Array;
-  readonly signer: Signer;
+  /** SHA-256 of the payload when the caller knows it already. */
+  readonly payloadHash?: ContentHash;
   readonly crypto: Hasher;
 }
 
+/** What `createBlock` needs: as `BlockToSign`, with the key instead of its owner. */
+export interface NewBlock extends Omit<BlockToSign, "author"> {
+  readonly signer: Signer;
+}
+
 /**
- * Makes and signs a block. The payload is taken over, not copied.
+ * A block that lacks only its signature. Its id is the hash of its header, so that the next one of its author can already be
+ * made; nobody may be shown it.
+ */
+export type UnsignedBlock = Omit<Block, "signature">;
+
+/**
+ * Makes a block up to its signature. The payload is taken over, not copied.
  *
  * @throws {InvariantError} when the header breaks a limit: callers check drafts with `problemOfDraft` first
  */
-export function createBlock(block: NewBlock): Block {
-  const { payload, signer, crypto } = block;
+export function draftBlock(block: BlockToSign): UnsignedBlock {
+  const { payload, crypto } = block;
   const header: BlockHeader = {
     version: 1,
     mesh: block.mesh,
-    author: deviceIdOf(signer.publicKey),
+    author: block.author,
     sequence: block.sequence,
     previous: block.previous,
     parents: ascending(block.parents, (a, b) => a < b ? -1 : a > b ? 1 : 0),
@@ -38,7 +50,7 @@ export function createBlock(block: NewBlock): Block {
     mediaType: block.mediaType,
     timeMs: block.timeMs,
     bodyBytes: block.bodyBytes,
-    payloadHash: crypto.sha256(payload).toHex() as ContentHash,
+    payloadHash: block.payloadHash ?? crypto.sha256Hex(payload) as ContentHash,
   };
   const problem = problemOfHeader(header);
   invariant(problem === undefined, () => `Cannot create block: ${problem}`);
@@ -48,9 +60,30 @@ export function createBlock(block: NewBlock): Block {
       `Cannot create block: payload has ${payload.length} bytes for a body of ${header.bodyBytes}`,
   );
   const headerBytes = encodeHeader(header);
-  const hash = crypto.sha256(headerBytes);
-  const signature = signer.sign(domainSeparated("block", hash));
-  return { id: blockIdOf(hash), header, headerBytes, signature, payload };
+  const id = crypto.sha256Hex(headerBytes) as BlockId;
+  return { id, header, headerBytes, payload };
+}
+
+/** The bytes that the author of a block signs. */
+export function messageToSign({ id }: Pick<Block, "id">): Uint8Array<ArrayBuffer> {
+  return domainSeparated("block", Uint8Array.fromHex(id));
+}
+
+/** The block with its author's signature (64 bytes) over `messageToSign`. */
+export function withSignature(block: UnsignedBlock, signature: Uint8Array): Block {
+  const { id, header, headerBytes, payload } = block;
+  return { id, header, headerBytes, signature, payload };
+}
+
+/**
+ * Makes and signs a block. The payload is taken over, not copied.
+ *
+ * @throws {InvariantError} when the header breaks a limit: callers check drafts with `problemOfDraft` first
+ */
+export function createBlock(block: NewBlock): Block {
+  const { signer } = block;
+  const unsigned = draftBlock({ ...block, author: deviceIdOf(signer.publicKey) });
+  return withSignature(unsigned, signer.sign(messageToSign(unsigned)));
 }
 
 function ascending<T>(items: readonly T[], compare: (a: T, b: T) => number): readonly T[] {
@@ -61,7 +94,7 @@ function ascending<T>(items: readonly T[], compare: (a: T, b: T) => number): rea
 export function signedMessageOf(block: Block): SignedMessage {
   return {
     publicKey: publicKeyOf(block.header.author),
-    message: domainSeparated("block", Uint8Array.fromHex(block.id)),
+    message: messageToSign(block),
     signature: block.signature,
   };
 }

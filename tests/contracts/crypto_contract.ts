@@ -165,6 +165,9 @@ export function cryptoContract(subject: CryptoSubject): void {
   test("hashes and derives as FIPS 180-4, RFC 4231 and RFC 5869 say", (crypto) => {
     const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert.equal(crypto.sha256(utf8("a"), utf8(""), utf8("bc")).toHex(), abc);
+    // A view into something larger: its own bytes count, and no others.
+    assert.equal(crypto.sha256Hex(utf8("xabcy").subarray(1, 4)), abc);
+    assert.equal(crypto.sha256Hex(new Uint8Array(0)), crypto.sha256().toHex());
     assert.equal(
       crypto.hmac(utf8("Jefe"), utf8("what do ya want for nothing?")).toHex(),
       "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",

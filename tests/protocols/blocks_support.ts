@@ -24,12 +24,13 @@ export function testSigner(seed: number): Signer {
 const verifyKeys = new Map<string, ReturnType<typeof createPublicKey>>();
 
 /** The parts of `Crypto` that blocks need. */
-export const testCrypto: Pick<Crypto, "sha256" | "verify" | "verifyMany"> = {
+export const testCrypto: Pick<Crypto, "sha256" | "sha256Hex" | "verify" | "verifyMany"> = {
   sha256(...parts: readonly Uint8Array[]) {
     const hash = createHash("sha256");
     for (const part of parts) hash.update(part);
     return new Uint8Array(hash.digest());
   },
+  sha256Hex: (bytes) => createHash("sha256").update(bytes).digest("hex"),
   verify({ publicKey, message, signature }) {
     const hex = publicKey.toHex();
     let key = verifyKeys.get(hex);
