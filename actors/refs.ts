@@ -1,11 +1,15 @@
 /** Where the parts of a node live: paths are fixed by the tree in `node.ts`, so refs exist before the actors do. */
+import type { BridgeCommand } from "./bridge/commands.ts";
 import type { DiscoveryCommand } from "./discovery/commands.ts";
 import type { GossipCommand } from "./gossip/commands.ts";
 import type { Ref } from "./kernel/actor.ts";
 import { refAt } from "./kernel/address.ts";
+import type { LivenessCommand } from "./liveness/commands.ts";
+import type { MailboxesCommand } from "./mailboxes/commands.ts";
 import type { MembersCommand } from "./members/commands.ts";
 import type { PairingCommand } from "./pairing/commands.ts";
 import type { PublisherCommand } from "./publisher/commands.ts";
+import type { SensorsCommand } from "./sensors/commands.ts";
 import type { SessionsCommand } from "./sessions/commands.ts";
 import type { StorageCommand } from "./storage/commands.ts";
 import type { SyncCommand } from "./sync/commands.ts";
@@ -20,6 +24,10 @@ export interface NodeRefs {
   readonly pairing: Ref<PairingCommand>;
   readonly sync: Ref<SyncCommand>;
   readonly gossip: Ref<GossipCommand>;
+  readonly liveness: Ref<LivenessCommand>;
+  readonly bridge: Ref<BridgeCommand>;
+  readonly mailboxes: Ref<MailboxesCommand>;
+  readonly sensors: Ref<SensorsCommand>;
 }
 
 /** The refs of a node whose tree was spawned under `root`. */
@@ -33,5 +41,9 @@ export function nodeRefs(root = "node"): NodeRefs {
     pairing: refAt(`${root}/network/pairing`),
     sync: refAt(`${root}/replication/sync`),
     gossip: refAt(`${root}/replication/gossip`),
+    liveness: refAt(`${root}/replication/liveness`),
+    bridge: refAt(`${root}/network/bridge`),
+    mailboxes: refAt(`${root}/mailboxes`),
+    sensors: refAt(`${root}/sensors`),
   };
 }

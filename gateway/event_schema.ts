@@ -1,6 +1,7 @@
 /** The events of the node as a zod schema, so that the OpenAPI document describes what `/v1/events` sends. */
 import { z } from "@hono/zod-openapi";
 import type { NodeEvent } from "../actors/events.ts";
+import { conversationIdSchema, deliveryStateSchema, messageIdSchema } from "./mail_schemas.ts";
 import { identical, type Matches } from "./schema_identity.ts";
 import {
   blockIdSchema,
@@ -67,6 +68,34 @@ const eventSchema = z.discriminatedUnion("type", [
     pairingId: z.string(),
     phase: pairingPhaseSchema,
   }),
+  z.strictObject({
+    type: z.literal("messageReceived"),
+    message: messageIdSchema,
+    conversation: conversationIdSchema,
+    from: deviceIdSchema,
+  }),
+  z.strictObject({
+    type: z.literal("deliveryChanged"),
+    message: messageIdSchema,
+    conversation: conversationIdSchema,
+    to: deviceIdSchema,
+    state: deliveryStateSchema,
+  }),
+  z.strictObject({ type: z.literal("conversationChanged"), conversation: conversationIdSchema }),
+  z.strictObject({ type: z.literal("bridgeChanged"), connected: z.boolean(), detail: z.string() }),
+  z.strictObject({
+    type: z.literal("livenessChanged"),
+    deviceId: deviceIdSchema,
+    state: z.enum(["unknown", "alive", "suspect", "dead", "left"]),
+  }),
+  z.strictObject({
+    type: z.literal("pathChanged"),
+    deviceId: deviceIdSchema,
+    from: pathKindSchema,
+    path: pathKindSchema,
+    relayed: z.boolean(),
+  }),
+  z.strictObject({ type: z.literal("readingsStored"), sensor: z.string(), count: z.int().min(1) }),
   z.strictObject({ type: z.literal("warning"), source: z.string(), message: z.string() }),
 ]);
 

@@ -29,6 +29,8 @@ export interface Path {
   readonly binding: Uint8Array;
   /** True when the path encrypts between exactly the two ends that `binding` names; else the session must encrypt. */
   readonly confidential: boolean;
+  /** True while frames take a detour over somebody else (TURN, a broker): a direct path is worth looking for. May change during the path's life. */
+  readonly relayed: boolean;
   /** Largest frame `send` takes, bytes. */
   readonly frameBytesMax: number;
   /** Bytes handed to `send` that have not left yet. */
@@ -45,7 +47,7 @@ export interface Path {
 export interface DialTarget {
   /** The device we expect there; the handshake decides. Empty: whoever of our mesh is at these addresses. */
   readonly deviceId: string;
-  /** Rendezvous addresses, for example "http://192.168.1.7:7464". */
+  /** Rendezvous addresses: "http://192.168.1.7:7464", or "nats:<device id>" for a device that is heard over the broker. */
   readonly addresses: readonly string[];
 }
 
@@ -85,7 +87,7 @@ export interface RendezvousRequest {
 /** Largest body of a rendezvous request or reply, bytes. */
 export const RENDEZVOUS_BYTES_MAX = 64 * 1024;
 
-/** Small request/reply exchanges with an address before any session exists: over HTTP on the LAN, later over NATS. */
+/** Small request/reply exchanges with an address before any session exists: over HTTP on the LAN, over the broker beyond it. */
 export interface Rendezvous {
   /** Sends one request; exactly one reply follows unless cancelled by the returned function. */
   request(

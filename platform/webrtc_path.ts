@@ -99,6 +99,7 @@ export function webrtcPath(options: WebRtcPathOptions): WebRtcPath {
       return binding;
     },
     confidential: true,
+    relayed: false,
     frameBytesMax: WEBRTC_FRAME_BYTES_MAX,
     bufferedBytes: () => ended ? 0 : channel.bufferedAmount,
     send(frame) {

@@ -8,6 +8,11 @@ export const DOMAINS = {
   signalOffer: "kiana signal v1 offer",
   signalAnswer: "kiana signal v1 answer",
   pairing: "kiana pairing v1",
+  parcel: "kiana parcel v1",
+  presence: "kiana presence v1",
+  quicOffer: "kiana quic v1 offer",
+  quicAnswer: "kiana quic v1 answer",
+  groupLeaf: "kiana group leaf v1",
 } as const;
 export type Domain = keyof typeof DOMAINS;
 

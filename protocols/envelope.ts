@@ -5,7 +5,7 @@
 import { invariant } from "../platform/invariant.ts";
 
 /** The protocols between nodes. */
-export const PROTOCOLS = ["sync", "gossip"] as const;
+export const PROTOCOLS = ["sync", "gossip", "mailbox", "liveness", "bridge"] as const;
 export type ProtocolName = typeof PROTOCOLS[number];
 
 /** Largest envelope, bytes: one chunk and its frame around it, with room. */
@@ -15,7 +15,13 @@ export const ENVELOPE_BYTES_MAX = 512 * 1024;
 export const ENVELOPE_HEADER_BYTES = 6;
 
 /** Numbers on the wire; never reused for another protocol. */
-const PROTOCOL_NUMBERS: Readonly<Record<ProtocolName, number>> = { sync: 1, gossip: 2 };
+const PROTOCOL_NUMBERS: Readonly<Record<ProtocolName, number>> = {
+  sync: 1,
+  gossip: 2,
+  mailbox: 3,
+  liveness: 4,
+  bridge: 5,
+};
 const nameByNumber = new Map(PROTOCOLS.map((name) => [PROTOCOL_NUMBERS[name], name] as const));
 
 /** One message of one protocol. */

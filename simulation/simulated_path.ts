@@ -66,6 +66,7 @@ class SimulatedPath implements Path {
   readonly description: string;
   readonly binding: Uint8Array;
   readonly confidential: boolean;
+  readonly relayed = false;
   readonly frameBytesMax = FRAME_BYTES_MAX;
   readonly #pipe: Pipe;
   readonly #station: Station;

@@ -73,7 +73,7 @@ function refuse(draft: PreparedDraft["draft"], options: SignOptions): Refusal | 
   // What a member statement needs depends on the statement: the members actor has checked it.
   if (draft.kind === "member") return null;
   const required = REQUIRED_PERMISSION[draft.kind];
-  if (!may(registry, self, required)) {
+  if (required !== null && !may(registry, self, required)) {
     const message =
       `Cannot publish block: this device lacks the permission ${required}; an owner can grant it`;
     return { type: "refused", reason: "notPermitted", message };

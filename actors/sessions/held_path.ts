@@ -29,6 +29,9 @@ export function holdPath(path: Path): HeldPath {
     },
     binding: path.binding,
     confidential: path.confidential,
+    get relayed() {
+      return path.relayed;
+    },
     frameBytesMax: path.frameBytesMax,
     bufferedBytes: () => path.bufferedBytes(),
     send: (frame) => path.send(frame),

@@ -9,7 +9,7 @@ import {
   SYNC_LIMITS,
   type SyncInterest,
 } from "../../protocols/sync/messages.ts";
-import { isWanted } from "../../protocols/sync/interest.ts";
+import { isForEveryone, isWanted } from "../../protocols/sync/interest.ts";
 import type { Store } from "../../store/store.ts";
 import type { Context } from "../kernel/actor.ts";
 import type { ReadBlocks, SyncCommand } from "./commands.ts";
@@ -186,9 +186,7 @@ async function readBlocks(
 
 /** The block as this peer may and wants to have it: membership always, payloads by permission and interest. */
 function withinView(block: Block, view: ReadView): Block {
-  if (
-    block.payload === null || block.header.kind === "founding" || block.header.kind === "member"
-  ) return block;
+  if (block.payload === null || isForEveryone(block.header.kind)) return block;
   return view.mayRead && isWanted(view.interest, block.header)
     ? block
     : { ...block, payload: null };

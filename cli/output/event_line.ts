@@ -51,6 +51,24 @@ export function eventLine(event: NodeEvent, options: EventLineOptions): string |
       return texts.member(short(event.deviceId), texts.memberChanges[event.change]);
     case "pairingChanged":
       return dim(texts.pairing(texts.phases[event.phase]));
+    case "messageReceived":
+      return cyan(texts.messageReceived(short(event.from)));
+    case "deliveryChanged":
+      return dim(
+        texts.delivery(short(event.message), short(event.to), texts.deliveries[event.state]),
+      );
+    case "conversationChanged":
+      return null;
+    case "bridgeChanged":
+      return event.connected
+        ? green(texts.bridgeUp(printable(event.detail)))
+        : yellow(texts.bridgeDown(printable(event.detail)));
+    case "livenessChanged":
+      return dim(texts.liveness(short(event.deviceId), texts.livenesses[event.state]));
+    case "pathChanged":
+      return dim(texts.pathChanged(short(event.deviceId), event.from, event.path, event.relayed));
+    case "readingsStored":
+      return dim(texts.readings(printable(event.sensor), event.count));
     case "warning":
       return yellow(`${event.source}: ${printable(event.message)}`);
     default:

@@ -273,6 +273,30 @@ export const en = {
     joined: (id: string) => `joined mesh ${id}`,
     member: (id: string, change: string) => `member ${id} ${change}`,
     memberChanges: { added: "added", updated: "changed", revoked: "revoked" },
+    messageReceived: (id: string) => `message from ${id}`,
+    delivery: (message: string, id: string, state: string) =>
+      `message ${message} to ${id}: ${state}`,
+    deliveries: {
+      queued: "queued",
+      carried: "on its way",
+      delivered: "delivered",
+      read: "read",
+      expired: "expired",
+      failed: "failed",
+    },
+    bridgeUp: (server: string) => `broker connected: ${server}`,
+    bridgeDown: (why: string) => `broker lost: ${why}`,
+    liveness: (id: string, state: string) => `${id} is ${state}`,
+    livenesses: {
+      unknown: "unknown",
+      alive: "alive",
+      suspect: "under suspicion",
+      dead: "dead",
+      left: "gone",
+    },
+    pathChanged: (id: string, from: string, to: string, relayed: boolean) =>
+      `path to ${id} moved from ${from} to ${to}${relayed ? " (relayed)" : ""}`,
+    readings: (sensor: string, count: number) => `${count} readings of ${sensor}`,
     pairing: (phase: string) => `pairing: ${phase}`,
     phases: {
       connecting: "connecting",

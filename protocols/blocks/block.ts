@@ -7,10 +7,11 @@
 import type { Crypto } from "../../platform/ports.ts";
 import type { BlockId, ContentHash, DeviceId, MeshId } from "../ids.ts";
 
-/** What a block does. `put` adds, `supersede` replaces `target`, `tombstone` removes `target`; the others carry protocol state. */
+/** What a block does. `put` adds, `supersede` replaces `target`, `tombstone` removes `target`, `keys` publishes the author's own keys; the others carry protocol state. */
 export type BlockKind =
   | "founding"
   | "member"
+  | "keys"
   | "put"
   | "supersede"
   | "tombstone"

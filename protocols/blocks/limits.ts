@@ -18,12 +18,15 @@ export const MEDIA_TYPE_BYTES_MAX = 127;
 export const TIME_MS_MAX = 253_402_300_799_999;
 /** Bodies of `founding` and `member` blocks, bytes: every device keeps all of them in memory. */
 export const REGISTRY_BODY_BYTES_MAX = 1024;
+/** Body of a `keys` block, bytes. */
+export const KEYS_BODY_BYTES_MAX = 8 * 1024;
 /** No header is longer: all of the above at their largest take 3,123 bytes. */
 export const HEADER_BYTES_MAX = 3_123;
 
 export const BLOCK_KINDS: readonly BlockKind[] = [
   "founding",
   "member",
+  "keys",
   "put",
   "supersede",
   "tombstone",
@@ -167,6 +170,9 @@ function problemOfCommon(
   const registry = of.kind === "founding" || of.kind === "member";
   if (registry && of.bodyBytes > REGISTRY_BODY_BYTES_MAX) {
     return `body of a registry block has ${of.bodyBytes} bytes, expected at most ${REGISTRY_BODY_BYTES_MAX}`;
+  }
+  if (of.kind === "keys" && of.bodyBytes > KEYS_BODY_BYTES_MAX) {
+    return `body of a keys block has ${of.bodyBytes} bytes, expected at most ${KEYS_BODY_BYTES_MAX}`;
   }
   if (of.tags.length > TAGS_MAX) {
     return `block has ${of.tags.length} tags, expected at most ${TAGS_MAX}`;

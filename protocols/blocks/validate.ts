@@ -39,10 +39,11 @@ export type Verdict =
   /** It builds on blocks that are not here: ask for them, then validate again. */
   | { readonly type: "waiting"; readonly missing: readonly BlockId[] };
 
-/** What an author needs to write a block of each kind; `member` depends on its statement, see `mayState`. */
+/** What an author needs to write a block of each kind, null: to be a member; `member` depends on its statement, see `mayState`. */
 export const REQUIRED_PERMISSION: Readonly<
-  Record<Exclude<BlockKind, "founding" | "member">, Permission>
+  Record<Exclude<BlockKind, "founding" | "member">, Permission | null>
 > = {
+  keys: null,
   put: "blocks.share",
   supersede: "blocks.share",
   tombstone: "blocks.share",
@@ -88,7 +89,7 @@ function problemOfAuthor(
   }
   if (kind === "member") return problemOfStatement(block, held);
   const required = REQUIRED_PERMISSION[kind];
-  if (!held.has(required)) {
+  if (required !== null && !held.has(required)) {
     return rejected(
       "notPermitted",
       `author ${author} lacks ${required} for a block of kind ${kind}`,

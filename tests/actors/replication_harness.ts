@@ -18,6 +18,7 @@ import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import { systemClock } from "../../platform/system_clock.ts";
 import { type DeviceId, deviceIdOf, type MeshId } from "../../protocols/ids.ts";
+import type { ProtocolName } from "../../protocols/envelope.ts";
 import { decodeGossipMessage } from "../../protocols/gossip/wire.ts";
 import { decodeSyncMessage } from "../../protocols/sync/wire.ts";
 import { MemoryDisk, openMemoryStore } from "../../store/memory_store.ts";
@@ -32,7 +33,7 @@ type WireCommand =
   | {
     readonly type: "arrived";
     readonly from: DeviceId;
-    readonly protocol: "sync" | "gossip";
+    readonly protocol: ProtocolName;
     readonly body: Uint8Array;
   };
 

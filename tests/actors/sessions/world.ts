@@ -82,6 +82,7 @@ export class TestTime implements Clock {
 class TestPath implements Path {
   readonly kind = "simulated";
   readonly frameBytesMax = 16_000;
+  readonly relayed = false;
   other: TestPath | undefined;
   closed = false;
   /** Takes frames but never delivers them, like a cable that was pulled. */
