@@ -32,8 +32,21 @@ export type AppendVerdict =
   /** The author's block with `expectedSequence` must come first. */
   | { readonly type: "gap"; readonly expectedSequence: number };
 
+/**
+ * Whether `block` is simply the next of its author. Then it cannot be here yet, set aside or not: whatever was ever stored of
+ * this author has a sequence up to the head's. So nobody needs to look.
+ */
+export function continuesLog(
+  { header: { sequence, previous } }: Block,
+  head: { readonly sequence: number; readonly id: BlockId } | undefined,
+): boolean {
+  return sequence === (head?.sequence ?? 0) + 1 && previous === (head?.id ?? null);
+}
+
 /** Decides what becomes of `block`. The block must be valid by itself (structure, hashes, signature). */
 export function judgeAppend(block: Block, view: LogView): AppendVerdict {
+  const head = view.head(block.header.author);
+  if (continuesLog(block, head)) return { type: "append" };
   const known = view.stored(block.id);
   if (known !== undefined) {
     return !known.hasPayload && block.payload !== null
@@ -42,7 +55,6 @@ export function judgeAppend(block: Block, view: LogView): AppendVerdict {
   }
   if (view.isSetAside(block.id)) return { type: "restore" };
   const { author, sequence, previous } = block.header;
-  const head = view.head(author);
   const next = (head?.sequence ?? 0) + 1;
   if (sequence > next) return { type: "gap", expectedSequence: next };
   if (previous !== null && previous !== head?.id && !isHere(view, previous)) {
