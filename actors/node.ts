@@ -1,6 +1,6 @@
 /** The supervision tree of a node, as data. The same in production and in the simulator. */
 import type { Announcement, Discovery } from "../platform/discovery.ts";
-import type { Crypto, Signer } from "../platform/ports.ts";
+import type { BatchSigner, Crypto } from "../platform/ports.ts";
 import type { Rendezvous, Transport } from "../platform/transport.ts";
 import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
 import type { decodeBlock } from "../protocols/blocks/decode.ts";
@@ -25,7 +25,7 @@ export const NODE_KEY = "node";
 /** Everything a node is given. Adapters in production, the world in the simulator. */
 export interface NodeDependencies {
   readonly crypto: Crypto;
-  readonly signer: Signer;
+  readonly signer: BatchSigner;
   readonly store: Store;
   readonly discovery: Discovery;
   readonly transports: readonly Transport[];

@@ -125,6 +125,7 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
     await forgetLeaving(config.dataDirectory);
   }
   const signer = await openIdentity({ directory: join(config.dataDirectory, "keys") });
+  teardown.add(() => signer.close());
   const self = deviceIdOf(signer.publicKey);
   const damage = await store.verify({ deep: false });
   for (const { table, key, problem } of damage) {

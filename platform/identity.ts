@@ -2,18 +2,13 @@
  * The device's Ed25519 identity: made at the first start, then read from `identity.pem`. A key file is never overwritten: whoever loses
  * it is another device to everybody else, so what cannot be read is refused with a way out.
  */
-import {
-  createPrivateKey,
-  generateKeyPairSync,
-  type KeyObject,
-  randomUUID,
-  sign,
-} from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, type KeyObject, randomUUID } from "node:crypto";
 import { Buffer } from "node:buffer";
 import { chmod, link, lstat, mkdir, open, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { privateKeyObject, rawPublicKey } from "./crypto_keys.ts";
-import type { Random, Signer } from "./ports.ts";
+import { privateKeyObject } from "./crypto_keys.ts";
+import { keySigner, type NodeSigner, type NodeSignerOptions } from "./node_signer.ts";
+import type { Random } from "./ports.ts";
 
 /** Why the identity cannot be used. The message names the file and says what to do. */
 export class IdentityError extends Error {
@@ -32,6 +27,8 @@ export interface IdentityOptions {
   readonly directory: string;
   /** Where a new key comes from; only for reproducible tests. Default: the system's generator. */
   readonly random?: Random;
+  /** How many are signed at once; see there. */
+  readonly signing?: NodeSignerOptions;
 }
 
 /** The file in the key folder: PKCS #8 in PEM (RFC 8410), readable by OpenSSL. */
@@ -43,15 +40,15 @@ const KEY_FILE_BYTES_MAX = 4_096;
  *
  * @throws {IdentityError} when others may read the file, when it is no Ed25519 key, or when the disk refuses
  */
-export async function openIdentity(options: IdentityOptions): Promise<Signer> {
+export async function openIdentity(options: IdentityOptions): Promise<NodeSigner> {
   const path = join(options.directory, IDENTITY_FILE);
   try {
     await mkdir(options.directory, { recursive: true, mode: 0o700 });
     const existing = await readKey(path);
-    if (existing !== undefined) return signerOf(existing);
+    if (existing !== undefined) return keySigner(existing, options.signing);
     await writeKey(path, options);
     const written = await readKey(path);
-    if (written !== undefined) return signerOf(written);
+    if (written !== undefined) return keySigner(written, options.signing);
   } catch (error) {
     if (error instanceof IdentityError) throw error;
     throw new IdentityError(
@@ -149,11 +146,4 @@ async function syncDirectory(directory: string): Promise<void> {
   } finally {
     await folder.close();
   }
-}
-
-function signerOf(key: KeyObject): Signer {
-  return {
-    publicKey: rawPublicKey(key),
-    sign: (message) => new Uint8Array(sign(null, message, key)),
-  };
 }

@@ -7,13 +7,14 @@ import {
   diffieHellman,
   hash,
   hkdfSync,
-  sign,
 } from "node:crypto";
 import { setImmediate } from "node:timers";
 import { privateKeyObject, publicKeyObject, rawPublicKey } from "./crypto_keys.ts";
 import { VerifyPool } from "./crypto_pool.ts";
 import { ed25519Verifier } from "./crypto_verify.ts";
-import type { AgreementKeyPair, Crypto, Random, SignedMessage, Signer } from "./ports.ts";
+import type { AgreementKeyPair, Crypto, Random, SignedMessage } from "./ports.ts";
+
+export { nodeSigner } from "./node_signer.ts";
 
 export interface NodeCryptoOptions {
   /** Public keys kept parsed. Default 4,096, about 1 KiB each. */
@@ -80,15 +81,6 @@ export function nodeCrypto(options: NodeCryptoOptions = {}): NodeCrypto {
     seal,
     open,
     close: () => pool.close(),
-  };
-}
-
-/** A Signer for a 32-byte Ed25519 seed (RFC 8032). The key object is made once: that is most of the cost of a signature. */
-export function nodeSigner(seed: Uint8Array): Signer {
-  const key = privateKeyObject("ed25519", seed);
-  return {
-    publicKey: rawPublicKey(key),
-    sign: (message) => new Uint8Array(sign(null, message, key)),
   };
 }
 

@@ -88,6 +88,15 @@ export interface Signer {
   sign(message: Uint8Array): Uint8Array<ArrayBuffer>;
 }
 
+/** The device's identity key for whoever signs much: the author's log. Every adapter can do it. */
+export interface BatchSigner extends Signer {
+  /**
+   * Signs many, on another core where it pays; signature i belongs to message i. Sets may overtake each other: whoever needs an
+   * order keeps it. Rejects when the key cannot be used; then none of the set counts.
+   */
+  signMany(messages: readonly Uint8Array[]): Promise<readonly Uint8Array<ArrayBuffer>[]>;
+}
+
 /**
  * The device's own X25519 key for boxes that wait for it (NaCl `crypto_box`, X25519-XSalsa20-Poly1305). The private half never leaves
  * the adapter.

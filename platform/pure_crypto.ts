@@ -10,7 +10,7 @@ import { hkdf } from "@noble/hashes/hkdf.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256, sha512 } from "@noble/hashes/sha2.js";
 import { isAcceptableForm } from "./crypto_acceptance.ts";
-import type { Crypto, SignedMessage, Signer } from "./ports.ts";
+import type { BatchSigner, Crypto, SignedMessage } from "./ports.ts";
 
 /** Makes the adapter. It holds nothing and needs no closing. */
 export function pureCrypto(): Crypto {
@@ -72,11 +72,21 @@ export function pureCrypto(): Crypto {
 }
 
 /** A Signer for a 32-byte Ed25519 seed (RFC 8032). */
-export function pureSigner(seed: Uint8Array): Signer {
+export function pureSigner(seed: Uint8Array): BatchSigner {
   const secret = seed.slice();
+  const signOne = (message: Uint8Array) => new Uint8Array(ed25519.sign(message, secret));
   return {
     publicKey: new Uint8Array(ed25519.getPublicKey(secret)),
-    sign: (message) => new Uint8Array(ed25519.sign(message, secret)),
+    sign: signOne,
+    signMany: async (messages) => {
+      const signatures: Uint8Array<ArrayBuffer>[] = [];
+      for (const message of messages) {
+        // As in `verifyMany`: others get a turn after each.
+        await new Promise<void>((resolve) => setTimeout(resolve, 0));
+        signatures.push(signOne(message));
+      }
+      return signatures;
+    },
   };
 }
 

@@ -8,7 +8,7 @@ import { nodeHandle } from "../actors/node_handle.ts";
 import { type NodeRefs, nodeRefs } from "../actors/refs.ts";
 import { invariant } from "../platform/invariant.ts";
 import { nodeSigner } from "../platform/node_crypto.ts";
-import type { Crypto, Signer } from "../platform/ports.ts";
+import type { BatchSigner, Crypto } from "../platform/ports.ts";
 import type { decodeBlock } from "../protocols/blocks/decode.ts";
 import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
 import type { Registry } from "../protocols/registry/registry.ts";
@@ -58,7 +58,7 @@ export class SimulatedNode {
   disk = new MemoryDisk({ undoTransactionsMax: UNHEARD_TRANSACTIONS_MAX });
   readonly deviceId: DeviceId;
   readonly #options: SimulatedNodeOptions;
-  readonly #signer: Signer;
+  readonly #signer: BatchSigner;
   #running: Running | undefined;
   #oldDisk: MemoryDisk | undefined;
   /** How often it was started. */

@@ -34,6 +34,12 @@ export type PublisherCommand =
     readonly type: "prepared";
     readonly jobId: number;
     readonly outcome: TaskOutcome<PreparedDrafts>;
+  }
+  /** Private: the signatures of a job's blocks. */
+  | {
+    readonly type: "signed";
+    readonly jobId: number;
+    readonly outcome: TaskOutcome<readonly Uint8Array[]>;
   };
 
 /** Our own log as the store has it. */

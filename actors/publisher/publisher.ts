@@ -4,14 +4,14 @@
  * Invariants:
  * - A sequence is used for one block only. After any failure, and at every start, the log's end is read again behind a
  *   barrier in the storage actor's queue, so that a commit still under way counts.
- * - An answer is given only after the blocks are durable.
+ * - Blocks are named by their headers, so the log runs ahead of its signatures: many are signed beside the commit of those
+ *   before. They go to storage in order, and an answer is given only after the blocks are signed and durable.
  * - A store restored from a backup publishes nothing before a peer was compared: others may hold newer blocks of ours.
  */
-import type { Block } from "../../protocols/blocks/block.ts";
 import { problemOfDraft } from "../../protocols/blocks/limits.ts";
 import { isAdmitted } from "../../protocols/registry/registry.ts";
 import { type PutOutcome, RESTORED_SETTING } from "../../store/store.ts";
-import type { Outcome, Refusal } from "../handle.ts";
+import type { Refusal } from "../handle.ts";
 import type { Behaviour, TaskOutcome } from "../kernel/actor.ts";
 import { membershipChanged } from "../members/commands.ts";
 import { type BlocksCommitted, blocksCommitted } from "../storage/commands.ts";
@@ -26,7 +26,16 @@ import {
   reloadLater,
 } from "./log_end.ts";
 import { prepare, type PreparedDrafts } from "./prepare.ts";
-import { signDrafts } from "./sign.ts";
+import { placeDrafts } from "./sign.ts";
+import {
+  cannot,
+  failJobs,
+  finish,
+  mayRunAhead,
+  onSigned,
+  startSigning,
+  storeSigned,
+} from "./signing.ts";
 import type {
   Job,
   PublisherContext as Ctx,
@@ -67,6 +76,9 @@ export function publisher(
           return onPublish(context, state, deps, command);
         case "prepared":
           return onPrepared(context, state, deps, command.jobId, command.outcome);
+        case "signed":
+          onSigned(context, state, deps, command.jobId, command.outcome);
+          return placeReady(context, state, deps);
         case "chunksStored":
           return onChunksStored(context, state, deps, command.token);
         case "blocksStored":
@@ -105,9 +117,7 @@ export function publisher(
 
 /** The disk fails: those who wait hear of it now. */
 function onLoadFailed(context: Ctx, state: PublisherState, error: unknown): void {
-  for (const job of state.jobs.filter(({ phase }) => phase === "waiting")) {
-    finish(context, state, job, failed(error));
-  }
+  failJobs(context, state, ["waiting"], cannot("store", error));
   reloadLater(context, state);
 }
 
@@ -122,15 +132,13 @@ function onLoaded(
   state.phase = log.restored ? "restored" : "open";
   leaveRestored(context, state, deps, false);
   if (state.phase === "restored") {
-    for (const job of state.jobs.filter(({ phase }) => phase === "waiting")) {
-      finish(context, state, job, RESTORED);
-    }
+    failJobs(context, state, ["waiting"], RESTORED);
   }
   if (state.phase !== "open") return;
   for (const job of state.jobs) {
     if (job.phase === "waiting") startPreparing(context, state, deps, job);
   }
-  signReady(context, state, deps);
+  placeReady(context, state, deps);
 }
 
 /** A restored store may publish once a peer was compared, or when there is no other member who could know more. */
@@ -180,6 +188,7 @@ function onPublish(
     replies: [command.replyTo],
     prepared: null,
     phase: "waiting",
+    unsigned: [],
     blocks: [],
   };
   state.jobs.push(job);
@@ -245,7 +254,7 @@ function onPrepared(
 ): void {
   const job = state.jobs.find((candidate) => candidate.id === jobId);
   if (job === undefined) return;
-  if (!outcome.ok) return finish(context, state, job, failed(outcome.error));
+  if (!outcome.ok) return finish(context, state, job, cannot("store", outcome.error));
   if (outcome.value.earlier !== null) {
     return finish(context, state, job, { type: "done", value: outcome.value.earlier });
   }
@@ -260,7 +269,7 @@ function onPrepared(
     });
   }
   job.phase = "ready";
-  signReady(context, state, deps);
+  placeReady(context, state, deps);
 }
 
 function onChunksStored(
@@ -272,41 +281,28 @@ function onChunksStored(
   const job = state.jobs.find((candidate) => candidate.id === token);
   if (job === undefined) return;
   job.phase = "ready";
-  signReady(context, state, deps);
+  placeReady(context, state, deps);
 }
 
-/** Signs and stores every job whose turn it is: in order, several commits under way at once. */
-function signReady(context: Ctx, state: PublisherState, deps: PublisherDependencies): void {
+/** Gives every job its place whose turn it is, and has it signed: in order, several under way at once. */
+function placeReady(context: Ctx, state: PublisherState, deps: PublisherDependencies): void {
   if (state.phase !== "open") return;
   for (const job of [...state.jobs]) {
-    if (job.phase === "storing") continue;
-    if (job.phase !== "ready" || job.prepared === null) return;
-    const signed = signDrafts(job.prepared.drafts, {
-      ...deps,
-      registry: state.registry,
-      head: state.head,
-      nowMs: context.wallMs(),
-    });
-    if (signed.type === "refused") {
-      finish(context, state, job, signed);
+    if (job.phase === "signing" || job.phase === "signed" || job.phase === "storing") continue;
+    if (job.phase !== "ready" || job.prepared === null) break;
+    const { drafts } = job.prepared;
+    if (!mayRunAhead(state, drafts.length)) break;
+    const { registry, head } = state;
+    const placed = placeDrafts(drafts, { ...deps, registry, head, nowMs: context.wallMs() });
+    if (placed.type === "refused") {
+      finish(context, state, job, placed);
       continue;
     }
-    job.blocks = signed.blocks;
-    job.phase = "storing";
-    const last = job.blocks.at(-1)!;
+    const last = placed.blocks.at(-1)!;
     state.head = { author: deps.self, sequence: last.header.sequence, head: last.id };
-    store(context, deps, job);
+    startSigning(context, deps, job, placed.blocks);
   }
-}
-
-function store(context: Ctx, deps: PublisherDependencies, job: Job): void {
-  context.send(deps.storage, {
-    type: "storeBlocks",
-    blocks: job.blocks,
-    receivedFrom: null,
-    replyTo: context.self,
-    token: job.id,
-  });
+  storeSigned(context, state, deps);
 }
 
 /** Durable: the answer may be given. */
@@ -332,7 +328,7 @@ function onStored(
   finish(context, state, job, { type: "done", value: job.blocks });
 }
 
-/** What was signed after this can no longer be stored: all of it is answered, and the log's end is read again. */
+/** What builds on these blocks can no longer be stored: all of it is answered, and the log's end is read again. */
 function onStoreFailed(
   context: Ctx,
   state: PublisherState,
@@ -341,25 +337,12 @@ function onStoreFailed(
   error: unknown,
 ): void {
   if (token === BARRIER_TOKEN) return onLoadFailed(context, state, error);
-  const failing = state.jobs.filter((job) => job.phase === "storing" || job.id === token);
-  for (const job of failing) finish(context, state, job, failed(error));
+  const refusal = cannot("store", error);
+  const job = state.jobs.find((candidate) => candidate.id === token);
+  if (job !== undefined) finish(context, state, job, refusal);
+  failJobs(context, state, ["signing", "signed", "storing"], refusal);
   state.head = null;
   reload(context, state, deps);
-}
-
-function finish(
-  context: Ctx,
-  state: PublisherState,
-  job: Job,
-  outcome: Outcome<readonly Block[]>,
-): void {
-  state.jobs = state.jobs.filter((candidate) => candidate !== job);
-  for (const replyTo of job.replies) context.send(replyTo, outcome);
-}
-
-function failed(error: unknown): Refusal {
-  const cause = error instanceof Error ? error.message : String(error);
-  return { type: "refused", reason: "unavailable", message: `Cannot store the blocks: ${cause}` };
 }
 
 /** Blocks of ours that came from others (after a restore) move the end of our log. */

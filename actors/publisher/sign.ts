@@ -1,17 +1,16 @@
-/** Drafts become signed blocks that continue our log: a pure function but for the signature. */
-import type { Block, Frontier } from "../../protocols/blocks/block.ts";
-import { createBlock } from "../../protocols/blocks/encode.ts";
+/** Drafts become blocks that continue our log, all but their signatures: a pure function. */
+import type { Frontier } from "../../protocols/blocks/block.ts";
+import { draftBlock, type UnsignedBlock } from "../../protocols/blocks/encode.ts";
 import { problemOfDraft } from "../../protocols/blocks/limits.ts";
 import { REQUIRED_PERMISSION } from "../../protocols/blocks/validate.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import { isAdmitted, may, type Registry } from "../../protocols/registry/registry.ts";
-import type { Crypto, Signer } from "../../platform/ports.ts";
+import type { Crypto } from "../../platform/ports.ts";
 import type { Refusal } from "../handle.ts";
 import type { PreparedDraft } from "./prepare.ts";
 
-export interface SignOptions {
+export interface PlaceOptions {
   readonly self: DeviceId;
-  readonly signer: Signer;
   readonly crypto: Crypto;
   /** Null before this device belongs to a mesh: only a founding block can be made then. */
   readonly registry: Registry | null;
@@ -20,22 +19,24 @@ export interface SignOptions {
   readonly nowMs: number;
 }
 
-/** Signs drafts in order; all of them or none. */
-export function signDrafts(
+/** Gives drafts their places in our log, in order; all of them or none. */
+export function placeDrafts(
   drafts: readonly PreparedDraft[],
-  options: SignOptions,
-): { readonly type: "signed"; readonly blocks: readonly Block[] } | Refusal {
+  options: PlaceOptions,
+): { readonly type: "placed"; readonly blocks: readonly UnsignedBlock[] } | Refusal {
   for (const { draft } of drafts) {
     const refusal = refuse(draft, options);
     if (refusal !== null) return refusal;
   }
-  const blocks: Block[] = [];
-  let head = options.head;
-  for (const { draft, payload, bodyBytes } of drafts) {
-    const block = createBlock({
+  const blocks: UnsignedBlock[] = [];
+  let sequence = options.head?.sequence ?? 0;
+  let previous = options.head?.head ?? null;
+  for (const { draft, payload, payloadHash, bodyBytes } of drafts) {
+    const block = draftBlock({
       mesh: draft.kind === "founding" ? null : options.registry?.mesh ?? null,
-      sequence: (head?.sequence ?? 0) + 1,
-      previous: head?.head ?? null,
+      author: options.self,
+      sequence: ++sequence,
+      previous,
       parents: draft.parents ?? [],
       kind: draft.kind,
       target: draft.target ?? null,
@@ -45,16 +46,16 @@ export function signDrafts(
       timeMs: options.nowMs,
       bodyBytes,
       payload,
-      signer: options.signer,
+      payloadHash,
       crypto: options.crypto,
     });
     blocks.push(block);
-    head = { author: options.self, sequence: block.header.sequence, head: block.id };
+    previous = block.id;
   }
-  return { type: "signed", blocks };
+  return { type: "placed", blocks };
 }
 
-function refuse(draft: PreparedDraft["draft"], options: SignOptions): Refusal | null {
+function refuse(draft: PreparedDraft["draft"], options: PlaceOptions): Refusal | null {
   const problem = problemOfDraft(draft);
   if (problem !== undefined) {
     return { type: "refused", reason: "invalid", message: `Cannot publish block: ${problem}` };

@@ -1,8 +1,9 @@
 /** What the publisher knows. Shared by its files; nobody else needs it. */
 import type { Block, Frontier } from "../../protocols/blocks/block.ts";
+import type { UnsignedBlock } from "../../protocols/blocks/encode.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { Registry } from "../../protocols/registry/registry.ts";
-import type { Crypto, Signer } from "../../platform/ports.ts";
+import type { BatchSigner, Crypto } from "../../platform/ports.ts";
 import type { Store } from "../../store/store.ts";
 import type { Outcome } from "../handle.ts";
 import type { Context, Ref } from "../kernel/actor.ts";
@@ -13,20 +14,23 @@ import type { PreparedDrafts } from "./prepare.ts";
 export interface PublisherDependencies {
   readonly self: DeviceId;
   readonly crypto: Crypto;
-  readonly signer: Signer;
+  readonly signer: BatchSigner;
   readonly store: Pick<Store, "blocks" | "settings">;
   readonly storage: Ref<StorageCommand>;
 }
 
-/** One request on its way: prepared outside, chunks stored, signed in turn, stored. */
+/** One request on its way: prepared outside, chunks stored, given its place in turn, signed, stored in turn. */
 export interface Job {
   readonly id: number;
   readonly command: Extract<PublisherCommand, { type: "publish" }>;
   /** Everyone who asked with this idempotency key. */
   readonly replies: Ref<Outcome<readonly Block[]>>[];
   prepared: PreparedDrafts | null;
-  /** `waiting`: until the log's end is known. */
-  phase: "waiting" | "preparing" | "storingChunks" | "ready" | "storing";
+  /** `waiting`: until the log's end is known. `signed`: until what comes before it is signed, too. */
+  phase: "waiting" | "preparing" | "storingChunks" | "ready" | "signing" | "signed" | "storing";
+  /** From `signing` on: they have their place. */
+  unsigned: readonly UnsignedBlock[];
+  /** From `signed` on. */
   blocks: readonly Block[];
 }
 

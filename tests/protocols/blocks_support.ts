@@ -1,6 +1,6 @@
 /** Makers of blocks for tests: real Ed25519 and SHA-256 from node:crypto, fixed keys, no chance. */
 import { createHash, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
-import type { Crypto, Signer } from "../../platform/ports.ts";
+import type { BatchSigner, Crypto, Signer } from "../../platform/ports.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
 import { createBlock, type NewBlock } from "../../protocols/blocks/encode.ts";
 import type { BlockId, MeshId } from "../../protocols/ids.ts";
@@ -9,15 +9,17 @@ const PKCS8_ED25519 = Uint8Array.fromHex("302e020100300506032b657004220420");
 const SPKI_ED25519 = Uint8Array.fromHex("302a300506032b6570032100");
 
 /** A device whose secret is 32 times the byte `seed`. */
-export function testSigner(seed: number): Signer {
+export function testSigner(seed: number): BatchSigner {
   const der = new Uint8Array(48);
   der.set(PKCS8_ED25519);
   der.fill(seed, 16);
   const key = createPrivateKey({ key: Buffer.from(der), format: "der", type: "pkcs8" });
   const spki = createPublicKey(key).export({ format: "der", type: "spki" });
+  const signOne = (message: Uint8Array) => new Uint8Array(sign(null, message, key));
   return {
     publicKey: new Uint8Array(spki.subarray(spki.length - 32)),
-    sign: (message) => new Uint8Array(sign(null, message, key)),
+    sign: signOne,
+    signMany: (messages) => Promise.resolve(messages.map(signOne)),
   };
 }
 
