@@ -291,7 +291,7 @@ export async function connected(fixture: BrokerFixture, broker: Broker): Promise
 async function listening(fixture: BrokerFixture, broker: Broker): Promise<void> {
   const replies = new Inbox<BrokerReply>(fixture);
   broker.request(
-    { subject: "kiana.test.nobody", bytes: new Uint8Array(), timeoutMs: 5_000 },
+    { subject: "kiana.elsewhere.nobody", bytes: new Uint8Array(), timeoutMs: 5_000 },
     replies.push,
   );
   assert.equal((await replies.next()).type, "nobody");
