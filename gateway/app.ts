@@ -16,15 +16,18 @@ import { limitBodies, limitRequests } from "./middleware/limits.ts";
 import { onlyKnownHosts, onlyOwnOrigin, securityHeaders } from "./middleware/security.ts";
 import { errorResponse, invalidResponse, problemResponse } from "./problems.ts";
 import { blockRoutes } from "./routes/blocks.ts";
+import { conversationRoutes } from "./routes/conversations.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { inviteRoutes } from "./routes/invites.ts";
 import { loginRoutes } from "./routes/logins.ts";
 import { memberRoutes } from "./routes/members.ts";
+import { messageRoutes } from "./routes/messages.ts";
 import { nodeRoutes } from "./routes/node.ts";
 import { pageRoutes } from "./routes/pages.ts";
 import { pairingRoutes } from "./routes/pairings.ts";
 import { peerRoutes } from "./routes/peers.ts";
 import { searchRoutes } from "./routes/search.ts";
+import { uploadBytesMax } from "./uploads.ts";
 
 /** An app with what its owner must be able to reach. */
 export interface Gateway {
@@ -71,9 +74,9 @@ function hasBody({ headers, body }: Request): boolean {
 }
 
 /** JSON routes with a body want JSON: a form sent by some page is refused before it is looked at. */
-function onlyJsonBodies(app: GatewayHono): void {
+function onlyJsonBodies(app: GatewayHono, { limits }: GatewayParts): void {
   app.use("/v1/*", async (c, next) => {
-    const isUpload = c.req.method === "POST" && c.req.path === "/v1/blocks";
+    const isUpload = uploadBytesMax(c.req, limits) !== undefined;
     const type = c.req.header("Content-Type");
     if (!isUpload && hasBody(c.req.raw) && !/^application\/json\s*(;|$)/i.test(type ?? "")) {
       return problemResponse(
@@ -116,7 +119,7 @@ export function createApp(options: GatewayOptions): Gateway {
   app.use(authenticate(parts));
   app.use(limitRequests(parts));
   app.use(limitBodies(parts));
-  onlyJsonBodies(app);
+  onlyJsonBodies(app, parts);
 
   blockRoutes(app, parts);
   searchRoutes(app, parts);
@@ -124,6 +127,8 @@ export function createApp(options: GatewayOptions): Gateway {
   memberRoutes(app, parts);
   inviteRoutes(app, parts);
   pairingRoutes(app, parts);
+  conversationRoutes(app, parts);
+  messageRoutes(app, parts);
   nodeRoutes(app, parts);
   eventRoutes(app, parts);
   loginRoutes(app, parts);
@@ -151,5 +156,9 @@ export function createApp(options: GatewayOptions): Gateway {
     }
     return response;
   });
-  return { app, logins: parts.logins, events, close: () => events.close() };
+  const close = async () => {
+    parts.metrics.close();
+    await events.close();
+  };
+  return { app, logins: parts.logins, events, close };
 }

@@ -42,8 +42,47 @@ const SAFE_MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,62}\/[a-z0-9][a-z0-9!#$&^_
  * The headers of a block's body. The file name is made of our own characters only, whatever the block says; the sandbox policy
  * takes scripts, forms and same origin away even from a body that is opened directly.
  */
-export function bodyHeaders(block: Block) {
-  const stated = block.header.mediaType.toLowerCase();
+export function bodyHeaders({ id, header }: Block) {
+  const { mediaType, bodyBytes } = header;
+  return inertHeaders({ mediaType, bytes: bodyBytes, baseName: shortId(id), etag: id });
+}
+
+/** Longest file name that a download proposes, characters. */
+const FILE_NAME_MAX = 120;
+
+/** A name that somebody else has chosen, as the last part of a path: nothing that leads elsewhere, hides the file or cannot be seen. */
+export function safeFileName(name: string): string {
+  const last = name.toWellFormed().split(/[\\/]/).at(-1) ?? "";
+  const plain = last.normalize("NFC").replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}<>:"|?*]/gu, "_");
+  const shown = plain.trim().replace(/^\.+/, "").replace(/[. ]+$/, "");
+  return [...shown].slice(-FILE_NAME_MAX).join("") || "attachment";
+}
+
+/** The headers of an attachment: as a body's, and the name its author gave it, made harmless, is proposed for saving. */
+export function attachmentHeaders(
+  attachment: { readonly name: string; readonly mediaType: string; readonly bytes: number },
+  { message, index }: { readonly message: string; readonly index: number },
+) {
+  const { mediaType, bytes, name } = attachment;
+  const baseName = `${message.slice(0, 8)}-${index}`;
+  const headers = inertHeaders({ mediaType, bytes, baseName, etag: `${message}-${index}` });
+  const encoded = encodeURIComponent(safeFileName(name)).replaceAll(
+    /['()*!]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  const disposition = `${headers["Content-Disposition"]}; filename*=UTF-8''${encoded}`;
+  return { ...headers, "Content-Disposition": disposition };
+}
+
+function inertHeaders(
+  { mediaType: given, bytes, baseName, etag }: {
+    readonly mediaType: string;
+    readonly bytes: number;
+    readonly baseName: string;
+    readonly etag: string;
+  },
+) {
+  const stated = given.toLowerCase();
   const mediaType = SAFE_MEDIA_TYPE.test(stated) ? stated : "application/octet-stream";
   const disposition = SHOWN.has(mediaType) ? "inline" : "attachment";
   const ending = Object.hasOwn(ENDINGS, mediaType) ? ENDINGS[mediaType] : "";
@@ -51,12 +90,12 @@ export function bodyHeaders(block: Block) {
   const shown = mediaType === "text/markdown" ? "text/plain" : mediaType;
   return {
     "Content-Type": shown.startsWith("text/") ? `${shown}; charset=utf-8` : shown,
-    "Content-Length": String(block.header.bodyBytes),
-    "Content-Disposition": `${disposition}; filename="${shortId(block.id)}${ending}"`,
+    "Content-Length": String(bytes),
+    "Content-Disposition": `${disposition}; filename="${baseName}${ending}"`,
     "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self'; media-src 'self'",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, max-age=31536000, immutable",
     "Accept-Ranges": "bytes",
-    ETag: `"${block.id}"`,
+    ETag: `"${etag}"`,
   };
 }

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { NodeHandle, NodeStatus } from "../actors/handle.ts";
 import type { EventHub } from "./event_hub.ts";
+import { mailMetrics } from "./mail_metrics.ts";
 
 export interface RequestRecord {
   readonly method: string;
@@ -12,6 +13,8 @@ export interface RequestRecord {
 }
 
 export interface GatewayMetrics {
+  /** Stops watching the node. */
+  close(): void;
   observe(request: RequestRecord): void;
   /** The text exposition format, with the node's numbers as they are now. */
   render(): Promise<{ readonly text: string; readonly contentType: string }>;
@@ -88,8 +91,11 @@ export function gatewayMetrics(node: NodeHandle, events: EventHub): GatewayMetri
     registers,
   });
 
+  const mail = mailMetrics(node, registry);
+
   async function refresh(): Promise<void> {
     const status = await node.status();
+    await mail.refresh();
     for (const { gauge, value } of gauges) gauge.set(value(status));
     sessions.reset();
     let sent = 0;
@@ -116,6 +122,7 @@ export function gatewayMetrics(node: NodeHandle, events: EventHub): GatewayMetri
   }
 
   return {
+    close: mail.close,
     observe({ method, route, status, seconds }) {
       requests.inc({ method, route, status });
       latency.observe({ method, route }, seconds);

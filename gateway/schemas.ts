@@ -32,7 +32,7 @@ import { identical, type Matches } from "./schema_identity.ts";
 const utf8 = new TextEncoder();
 
 /** Text of at most `bytesMax` bytes of UTF-8 that every store and codec takes unchanged: well formed, without NUL. */
-function text(bytesMax: number, bytesMin = 0) {
+export function text(bytesMax: number, bytesMin = 0) {
   return z.string().min(bytesMin).max(bytesMax).refine(
     (value) =>
       value.isWellFormed() && !value.includes("\0") && utf8.encode(value).length <= bytesMax,
@@ -40,7 +40,8 @@ function text(bytesMax: number, bytesMin = 0) {
   );
 }
 
-const count = () => z.int().min(0);
+/** A count: an integer from 0. */
+export const count = () => z.int().min(0);
 
 export const blockIdSchema = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 lower-case hex digits")
   .openapi({ description: "SHA-256 of the block header, hex.", example: "0".repeat(64) });
@@ -83,7 +84,7 @@ export const blockHeaderSchema = z.strictObject({
   payloadHash: z.string().regex(/^[0-9a-f]{64}$/),
 }).openapi("BlockHeader");
 
-const base64Schema = z.base64();
+export const base64Schema = z.base64();
 
 export const blockSchema = z.strictObject({
   id: blockIdSchema,

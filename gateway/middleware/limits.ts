@@ -4,6 +4,7 @@ import { bodyLimit } from "hono/body-limit";
 import { type GatewayEnv, type GatewayParts, SMALL_BODY_BYTES_MAX } from "../environment.ts";
 import { problemResponse } from "../problems.ts";
 import { OWNER } from "../tokens.ts";
+import { uploadBytesMax } from "../uploads.ts";
 import { requestWindows, type WindowState } from "./request_windows.ts";
 
 const WINDOW_MS = 60_000;
@@ -59,18 +60,21 @@ export function limitRequests(
   };
 }
 
-/** Refuses bodies above the limit before they are read: large ones only where blocks are added. */
+/** Refuses bodies above the limit before they are read: large ones only where `uploads.ts` says so. */
 export function limitBodies(
   { limits }: Pick<GatewayParts, "limits">,
 ): MiddlewareHandler<GatewayEnv> {
-  const limiter = (maxSize: number) =>
-    bodyLimit({
+  const limiters = new Map<number, MiddlewareHandler<GatewayEnv>>();
+  function limiterOf(maxSize: number): MiddlewareHandler<GatewayEnv> {
+    const known = limiters.get(maxSize);
+    if (known !== undefined) return known;
+    const made = bodyLimit({
       maxSize,
       onError: () =>
         problemResponse("tooLarge", `the request body is larger than ${maxSize} bytes`),
     });
-  const large = limiter(limits.bodyBytesMax);
-  const small = limiter(SMALL_BODY_BYTES_MAX);
-  return (c, next) =>
-    c.req.method === "POST" && c.req.path === "/v1/blocks" ? large(c, next) : small(c, next);
+    limiters.set(maxSize, made);
+    return made;
+  }
+  return (c, next) => limiterOf(uploadBytesMax(c.req, limits) ?? SMALL_BODY_BYTES_MAX)(c, next);
 }

@@ -15,6 +15,7 @@ import { type BlockId, type ContentHash, deviceIdOf, type MeshId } from "../../p
 import { compareUtf8 } from "../../protocols/blocks/limits.ts";
 import { DEFAULT_PERMISSIONS } from "../../protocols/registry/roles.ts";
 import type { SearchHit } from "../../store/store.ts";
+import { type FakeMail, fakeMail } from "./fake_mail.ts";
 
 export interface FakeNode extends NodeHandle {
   /** Tells every watcher. */
@@ -23,6 +24,7 @@ export interface FakeNode extends NodeHandle {
   /** Makes `status` reject with this until set to null. */
   failWith(error: Error | null): void;
   readonly backups: string[];
+  readonly mail: FakeMail;
 }
 
 const encoder = new TextEncoder();
@@ -104,6 +106,7 @@ export function fakeNode(): FakeNode {
     deviceId: SELF,
     backups,
     publish,
+    mail: fakeMail({ self: SELF, members: [SELF, OTHER], publish }),
     watchers: () => listeners.size,
     failWith: (error) => failure = error,
 

@@ -248,7 +248,7 @@ Deno.test("bodies above the limit are refused, with and without a stated length"
     );
   }, { limits: { bodyBytesMax: 1_999 } }));
 
-Deno.test("only adding blocks may send much", () =>
+Deno.test("only blocks and messages may bring much", () =>
   withGateway(async ({ request }) => {
     const text = "x".repeat(70_000);
     assert.equal((await request("/v1/blocks", post({ topic: "n", text }))).status, 201);

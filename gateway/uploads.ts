@@ -1,0 +1,23 @@
+/** The routes whose bodies are large or not JSON. Everything else takes small JSON only. */
+import type { GatewayLimits } from "./environment.ts";
+
+interface UploadRoute {
+  readonly method: string;
+  readonly path: RegExp;
+  /** Largest body, bytes. */
+  readonly bytesMax: (limits: GatewayLimits) => number;
+}
+
+const UPLOADS: readonly UploadRoute[] = [
+  { method: "POST", path: /^\/v1\/blocks$/, bytesMax: (limits) => limits.bodyBytesMax },
+  { method: "POST", path: /^\/v1\/messages$/, bytesMax: (limits) => limits.bodyBytesMax },
+];
+
+/** How many bytes a request may bring when it is an upload; undefined for every other request. */
+export function uploadBytesMax(
+  { method, path }: { readonly method: string; readonly path: string },
+  limits: GatewayLimits,
+): number | undefined {
+  const route = UPLOADS.find((each) => each.method === method && each.path.test(path));
+  return route?.bytesMax(limits);
+}
