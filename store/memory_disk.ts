@@ -7,6 +7,7 @@
 import type { Block } from "../protocols/blocks/block.ts";
 import type { BlockId, ContentHash, DeviceId } from "../protocols/ids.ts";
 import { invariant } from "../platform/invariant.ts";
+import { emptyMail, type MemoryMailTables } from "./memory_mail.ts";
 import { type Damage, type SearchDocument, StoreError } from "./store.ts";
 
 /** A stored block and its place. */
@@ -45,11 +46,12 @@ export class MemoryTables {
   readonly documents = new Map<BlockId, SearchDocument | null>();
   /** JSON by key. */
   readonly settings = new Map<string, string>();
+  readonly mail: MemoryMailTables = emptyMail();
   /** Positions below this were here at the last clean stop. */
   cleanPosition = 0;
 }
 
-export type MemoryWrite = "blocks" | "chunks" | "search" | "settings";
+export type MemoryWrite = "blocks" | "chunks" | "search" | "settings" | "mail";
 
 export interface MemoryFaults {
   /** Every write is refused with reason "full". */

@@ -9,6 +9,7 @@ import { invariant } from "../platform/invariant.ts";
 import { checkRange, KNOWN_CHUNKS_MAX, settingJson } from "./limits.ts";
 import { MemoryBlocks, removeBlock } from "./memory_blocks.ts";
 import { damageOf, MemoryDisk, type MemoryTables, type StoredBlock } from "./memory_disk.ts";
+import { copyMail, MemoryMail } from "./memory_mail.ts";
 import { MemorySearch } from "./memory_search.ts";
 import {
   type ChunkRepository,
@@ -36,6 +37,7 @@ export function openMemoryStore(options: MemoryStoreOptions = {}): Store {
     chunks: new MemoryChunks(disk),
     search: new MemorySearch(disk),
     settings: new MemorySettings(disk),
+    mail: new MemoryMail(disk),
     verify: ({ deep, onProgress }) => verifyTables(disk, deep, onProgress),
     // deno-lint-ignore require-await -- the port is asynchronous
     async backup(directory, onProgress) {
@@ -200,6 +202,7 @@ function copyOf(tables: MemoryTables): MemoryDisk {
   for (const [hash, bytes] of tables.chunks) to.chunks.set(hash, bytes);
   for (const [id, document] of tables.documents) to.documents.set(id, document);
   for (const [key, json] of tables.settings) to.settings.set(key, json);
+  copyMail(tables.mail, to.mail);
   to.cleanPosition = to.order.length;
   return disk;
 }

@@ -63,6 +63,155 @@ const STEPS: readonly (readonly string[])[] = [
       title, text, topic, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3 4'
     )`,
   ],
+  // Mail; the columns are explained in `mail.ts`.
+  [
+    `CREATE TABLE mail_conversations (
+      conversation TEXT NOT NULL,
+      title TEXT NOT NULL,
+      direct INTEGER NOT NULL,
+      version INTEGER NOT NULL,
+      members TEXT NOT NULL,
+      leader TEXT NOT NULL,
+      clock INTEGER NOT NULL,
+      own_number INTEGER NOT NULL,
+      changed_at_ms INTEGER NOT NULL,
+      PRIMARY KEY (conversation)
+    ) STRICT`,
+    `CREATE TABLE mail_groups (
+      conversation TEXT NOT NULL,
+      epoch INTEGER NOT NULL,
+      members TEXT NOT NULL,
+      state BLOB NOT NULL,
+      messages INTEGER NOT NULL,
+      renewed_at_ms INTEGER NOT NULL,
+      PRIMARY KEY (conversation)
+    ) STRICT`,
+    `CREATE TABLE mail_messages (
+      author TEXT NOT NULL,
+      message TEXT NOT NULL,
+      conversation TEXT NOT NULL,
+      number INTEGER NOT NULL,
+      clock INTEGER NOT NULL,
+      time_ms INTEGER NOT NULL,
+      received_at_ms INTEGER NOT NULL,
+      expires_at_ms INTEGER,
+      own INTEGER NOT NULL,
+      protection TEXT NOT NULL,
+      read INTEGER NOT NULL,
+      text TEXT NOT NULL,
+      attachments BLOB,
+      PRIMARY KEY (author, message)
+    ) STRICT`,
+    `CREATE INDEX mail_messages_1 ON mail_messages (conversation, clock, author, number, message)`,
+    `CREATE INDEX mail_messages_2 ON mail_messages (conversation, read)`,
+    `CREATE INDEX mail_messages_3 ON mail_messages (read, received_at_ms)`,
+    `CREATE INDEX mail_messages_4 ON mail_messages (message)`,
+    `CREATE INDEX mail_messages_5 ON mail_messages (author, read)`,
+    `CREATE INDEX mail_messages_6 ON mail_messages (expires_at_ms)`,
+    `CREATE TABLE mail_deliveries (
+      message TEXT NOT NULL,
+      device TEXT NOT NULL,
+      conversation TEXT NOT NULL,
+      state TEXT NOT NULL,
+      at_ms INTEGER NOT NULL,
+      problem TEXT,
+      expires_at_ms INTEGER NOT NULL,
+      attempts INTEGER NOT NULL,
+      next_at_ms INTEGER,
+      PRIMARY KEY (message, device)
+    ) STRICT`,
+    `CREATE INDEX mail_deliveries_1 ON mail_deliveries (next_at_ms)`,
+    `CREATE INDEX mail_deliveries_2 ON mail_deliveries (conversation)`,
+    `CREATE TABLE mail_outgoing (
+      id TEXT NOT NULL,
+      recipient TEXT NOT NULL,
+      number INTEGER NOT NULL,
+      content TEXT NOT NULL,
+      message TEXT,
+      conversation TEXT,
+      expires_at_ms INTEGER NOT NULL,
+      bytes INTEGER NOT NULL,
+      parcel BLOB NOT NULL,
+      PRIMARY KEY (id)
+    ) STRICT`,
+    `CREATE INDEX mail_outgoing_1 ON mail_outgoing (message, recipient)`,
+    `CREATE INDEX mail_outgoing_2 ON mail_outgoing (recipient, number)`,
+    `CREATE TABLE mail_received (
+      id TEXT NOT NULL,
+      expires_at_ms INTEGER NOT NULL,
+      PRIMARY KEY (id)
+    ) STRICT`,
+    `CREATE INDEX mail_received_1 ON mail_received (expires_at_ms)`,
+    `CREATE TABLE mail_streams (
+      sender TEXT NOT NULL,
+      series TEXT NOT NULL,
+      next INTEGER NOT NULL,
+      at_ms INTEGER NOT NULL,
+      PRIMARY KEY (sender, series)
+    ) STRICT`,
+    `CREATE TABLE mail_sending (
+      recipient TEXT NOT NULL,
+      series TEXT NOT NULL,
+      next INTEGER NOT NULL,
+      PRIMARY KEY (recipient)
+    ) STRICT`,
+    `CREATE TABLE mail_waiting (
+      id TEXT NOT NULL,
+      sender TEXT NOT NULL,
+      series TEXT NOT NULL,
+      number INTEGER NOT NULL,
+      reason TEXT NOT NULL,
+      conversation TEXT,
+      until_ms INTEGER NOT NULL,
+      bytes INTEGER NOT NULL,
+      parcel BLOB NOT NULL,
+      PRIMARY KEY (id)
+    ) STRICT`,
+    `CREATE INDEX mail_waiting_1 ON mail_waiting (sender, series, number)`,
+    `CREATE INDEX mail_waiting_2 ON mail_waiting (conversation)`,
+    `CREATE INDEX mail_waiting_3 ON mail_waiting (until_ms)`,
+    `CREATE TABLE mail_carried (
+      id TEXT NOT NULL,
+      sender TEXT NOT NULL,
+      recipient TEXT NOT NULL,
+      expires_at_ms INTEGER NOT NULL,
+      at_ms INTEGER NOT NULL,
+      bytes INTEGER NOT NULL,
+      parcel BLOB NOT NULL,
+      PRIMARY KEY (id)
+    ) STRICT`,
+    `CREATE INDEX mail_carried_1 ON mail_carried (recipient)`,
+    `CREATE INDEX mail_carried_2 ON mail_carried (sender)`,
+    `CREATE INDEX mail_carried_3 ON mail_carried (expires_at_ms)`,
+    `CREATE TABLE mail_parts (
+      blob TEXT NOT NULL,
+      part INTEGER NOT NULL,
+      author TEXT NOT NULL,
+      message TEXT NOT NULL,
+      bytes INTEGER NOT NULL,
+      ciphertext BLOB NOT NULL,
+      PRIMARY KEY (blob, part)
+    ) STRICT`,
+    `CREATE INDEX mail_parts_1 ON mail_parts (message)`,
+    `CREATE INDEX mail_parts_2 ON mail_parts (author)`,
+    `CREATE TABLE mail_key_packages (
+      hash TEXT NOT NULL,
+      public_package BLOB NOT NULL,
+      private_package BLOB NOT NULL,
+      created_at_ms INTEGER NOT NULL,
+      lasting INTEGER NOT NULL,
+      used INTEGER NOT NULL,
+      PRIMARY KEY (hash)
+    ) STRICT`,
+    `CREATE TABLE mail_requests (
+      request TEXT NOT NULL,
+      asked TEXT NOT NULL,
+      message TEXT NOT NULL,
+      at_ms INTEGER NOT NULL,
+      PRIMARY KEY (request)
+    ) STRICT`,
+    `CREATE INDEX mail_requests_1 ON mail_requests (at_ms)`,
+  ],
 ];
 
 /** The schema version this program writes; kept in `PRAGMA user_version`. */

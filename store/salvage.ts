@@ -7,6 +7,8 @@ import { decodeHeader } from "../protocols/blocks/decode.ts";
 import type { BlockId } from "../protocols/ids.ts";
 import { sha256Hex } from "./hash.ts";
 import { NodeSqlite } from "./node_sqlite.ts";
+import { MAIL_ROWS_MAX, MAIL_TABLE_NAMES, type MailChange } from "./mail.ts";
+import { nameOf, select } from "./sqlite_mail.ts";
 import type { Store } from "./store.ts";
 import { STORED_COLUMNS, type StoredRow } from "./stored_block.ts";
 
@@ -15,21 +17,24 @@ const BATCH_ROWS = 500;
 export interface Salvaged {
   readonly blocks: number;
   readonly settings: number;
+  /** Rows of mail. */
+  readonly mail: number;
 }
 
 /** Copies what is readable in the database at `path` into `store`. A database that cannot be read at all gives nothing. */
 export async function salvage(
   path: string,
-  store: Pick<Store, "blocks" | "settings">,
+  store: Pick<Store, "blocks" | "settings" | "mail">,
 ): Promise<Salvaged> {
   let old: NodeSqlite | undefined;
   try {
     old = new NodeSqlite(path, { readOnly: true });
     const settings = await salvageSettings(old, store);
-    return { settings, blocks: await salvageBlocks(old, store) };
+    const mail = await salvageMail(old, store);
+    return { settings, mail, blocks: await salvageBlocks(old, store) };
   } catch (error) {
     if (!isUnreadable(error)) throw error;
-    return { settings: 0, blocks: 0 };
+    return { settings: 0, blocks: 0, mail: 0 };
   } finally {
     old?.close();
   }
@@ -45,6 +50,23 @@ async function salvageSettings(old: NodeSqlite, store: Pick<Store, "settings">):
     Object.fromEntries(rows.map(({ key, value }) => [key, JSON.parse(value)])),
   );
   return rows.length;
+}
+
+/** Messages are nowhere else, so whatever can be read is taken over. */
+async function salvageMail(old: NodeSqlite, store: Pick<Store, "mail">): Promise<number> {
+  let stored = 0;
+  for (const table of MAIL_TABLE_NAMES) {
+    const rows = readable<Record<string, unknown>>(
+      old,
+      `SELECT ${select(table)} FROM ${nameOf(table)} NOT INDEXED`,
+    );
+    for (let from = 0; from < rows.length; from += MAIL_ROWS_MAX) {
+      const part = rows.slice(from, from + MAIL_ROWS_MAX);
+      await store.mail.commit(part.map((put) => ({ table, put }) as unknown as MailChange));
+      stored += part.length;
+    }
+  }
+  return stored;
 }
 
 async function salvageBlocks(old: NodeSqlite, store: Pick<Store, "blocks">): Promise<number> {

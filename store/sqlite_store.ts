@@ -17,6 +17,7 @@ import {
 import { sha256Hex } from "./hash.ts";
 import { SqliteBlocks, type SqliteContext } from "./sqlite_blocks.ts";
 import { SqliteChunks } from "./sqlite_chunks.ts";
+import { SqliteMail } from "./sqlite_mail.ts";
 import { salvage } from "./salvage.ts";
 import { guarded, toStoreError } from "./sqlite_errors.ts";
 import { LogState } from "./sqlite_log.ts";
@@ -84,6 +85,7 @@ class SqliteStore implements Store {
   readonly chunks: SqliteChunks;
   readonly search: SqliteSearch;
   readonly settings: SqliteSettings;
+  readonly mail: SqliteMail;
   readonly #parts: SqliteStoreParts;
   /** Blocks before this were checked or cleanly closed before. */
   #cleanPosition = 1;
@@ -96,6 +98,7 @@ class SqliteStore implements Store {
     this.chunks = new SqliteChunks(parts.context, parts.files);
     this.search = new SqliteSearch(parts.context);
     this.settings = new SqliteSettings(parts.context);
+    this.mail = new SqliteMail(parts.context);
   }
 
   /** Finishes opening: reads where the last clean stop was, and takes stock after a rebuild. */

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { SCHEMA_VERSION } from "../../store/migrations.ts";
 import { NodeSqlite } from "../../store/node_sqlite.ts";
+import { messageRow } from "../contracts/mail_contract.ts";
 import { fixtureBlocks, FIXTURES } from "./fixtures.ts";
 import { openStore, withFolder } from "./folders.ts";
 
@@ -11,6 +12,7 @@ await withFolder(async (directory) => {
   await store.blocks.put(blocks);
   await store.search.index([{ blockId: blocks[0]!.id, title: "Tomatoes", text: "sow in March" }]);
   await store.settings.set({ name: "Ada", "invite/a": { expires: 5 } });
+  await store.mail.commit([{ table: "messages", put: messageRow(1) }]);
   await store.close();
   const database = new NodeSqlite(join(directory, "node.db"));
   await Deno.mkdir(FIXTURES, { recursive: true });

@@ -5,8 +5,12 @@ import { Kysely } from "kysely";
 import { Migrator } from "kysely/migration";
 import { migrate, SCHEMA_VERSION } from "../../store/migrations.ts";
 import { NodeSqlite, nodeSqliteDialect } from "../../store/node_sqlite.ts";
+import { messageRow } from "../contracts/mail_contract.ts";
 import { fixtureBlocks, FIXTURES } from "./fixtures.ts";
 import { openStore, withFolder } from "./folders.ts";
+
+/** The first schema with mail. */
+const MAIL_SINCE = 2;
 
 for (let version = 1; version <= SCHEMA_VERSION; version++) {
   Deno.test(`a database of schema version ${version} opens with everything in it`, async () => {
@@ -24,6 +28,8 @@ for (let version = 1; version <= SCHEMA_VERSION; version++) {
       ]);
       const { hits } = await store.search.search({ text: "tomatoes", limit: 5, offset: 0 });
       assert.deepEqual(hits.map((hit) => hit.blockId), [blocks[0]!.id]);
+      const mail = (await store.mail.list("messages", { limit: 9 })).map((row) => ({ ...row }));
+      assert.deepEqual(mail, version < MAIL_SINCE ? [] : [messageRow(1)]);
       assert.deepEqual(await store.verify({ deep: true }), []);
       await store.close();
     });
