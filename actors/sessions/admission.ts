@@ -6,6 +6,10 @@ import type { ResumeFrame } from "../../protocols/session/messages.ts";
 /**
  * True when the path on which a peer's resume frame came shall be used, false when it is to be closed as surplus.
  *
+ * Whoever begins a path has compared ranks before (`path_choice.ts`): it sends a resume frame only on a path that is strictly better
+ * than the one it uses, or when it uses none. So a path that arrives is an improvement, a replacement for one that is dead at the
+ * other end, or the loser of a race; only the last is told apart here, and paths of equal rank never take turns.
+ *
  * The device with the smaller id decides, the other always agrees. It refuses a path only when that was begun before
  * the other side knew of a better one: when our own resume frame is on its way (the other side will accept it), or when
  * the frame does not know the path we both already use although its sender has not restarted.

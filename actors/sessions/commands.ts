@@ -54,6 +54,8 @@ export type SessionsPrivateCommand =
   | { readonly type: "sessionReport"; readonly report: SessionReport }
   | { readonly type: "sessionEnded"; readonly deviceId: DeviceId; readonly child: number }
   | { readonly type: "respawnDue"; readonly deviceId: DeviceId }
+  /** This device's addresses are others than before. */
+  | { readonly type: "networkChanged" }
   /** Time to choose whom to keep a session with. */
   | { readonly type: "choiceDue" };
 
@@ -65,6 +67,8 @@ export interface SessionReport {
   readonly state: SessionState;
   readonly path: PathKind | null;
   readonly pathDescription: string | null;
+  /** The path in use takes a detour over somebody else. */
+  readonly relayed: boolean;
   readonly roundTripMs: number | null;
   readonly upSinceMs: number | null;
   readonly bytesSent: number;
@@ -104,6 +108,8 @@ export interface SessionSummary {
   readonly state: SessionState;
   readonly path: PathKind | null;
   readonly pathDescription: string | null;
+  /** The path in use takes a detour over somebody else. */
+  readonly relayed: boolean;
   readonly roundTripMs: number | null;
   readonly connectedForMs: number | null;
   readonly bytesSent: number;

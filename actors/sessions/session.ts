@@ -10,14 +10,16 @@ import { Link, LINK_ID_BYTES } from "../../protocols/session/link.ts";
 import type { Behaviour } from "../kernel/actor.ts";
 import { peerSessions } from "./commands.ts";
 import {
-  adoptPath,
   onDialDue,
-  onDialled,
-  onOpeningDue,
   onRetryDue,
-  startDial,
-} from "./session_connecting.ts";
-import { DIAL_GRACE_MS, scheduleRetry } from "./session_retry.ts";
+  onStaggerDue,
+  onUpgradeDue,
+  startAfresh,
+  startRound,
+} from "./session_dialling.ts";
+import { adoptPath, onDialled, onOpeningDue } from "./session_opening.ts";
+import { DIAL_GRACE_MS, isConnecting, scheduleRetry, scheduleUpgrade } from "./session_retry.ts";
+import { onRetiredDue } from "./session_switching.ts";
 import { onPathEvent } from "./session_frames.ts";
 import type {
   SessionCommand,
@@ -57,6 +59,12 @@ export function session(deps: SessionDependencies): Behaviour<SessionCommand, Se
           return onDialled(context, state, command, deps);
         case "dialDue":
           return onDialDue(context, state, command.dial, deps);
+        case "staggerDue":
+          return onStaggerDue(context, state, deps);
+        case "upgradeDue":
+          return onUpgradeDue(context, state, deps);
+        case "retiredDue":
+          return onRetiredDue(state, command.path);
         case "openingDue":
           return onOpeningDue(context, state, command.path, deps);
         case "connectNow":
@@ -66,6 +74,8 @@ export function session(deps: SessionDependencies): Behaviour<SessionCommand, Se
           return context.publish(peerSessions, { type: "up", deviceId: deps.peer, resumed: true });
         case "addressesChanged":
           return onAddressesChanged(context, state, command.addresses, deps);
+        case "networkChanged":
+          return onNetworkChanged(context, state, deps);
         case "strike":
           return onStrike(context, state, command.reason, deps);
         case "retryDue":
@@ -89,9 +99,13 @@ function start(context: SessionContext, deps: SessionDependencies): SessionState
     addresses: deps.addresses,
     link: new Link(() => context.random.bytes(LINK_ID_BYTES)),
     lastPath: new Uint8Array(8),
-    dial: null,
+    dials: new Map(),
+    queue: [],
+    kinds: deps.transports.map(() => ({ failures: 0, notBeforeMs: 0 })),
     opening: new Map(),
     active: null,
+    doubted: false,
+    retired: new Map(),
     nextId: 1,
     failures: 0,
     retryAtMs: null,
@@ -116,10 +130,11 @@ function onConnectNow(
   state: SessionState,
   deps: SessionDependencies,
 ): void {
-  if (state.active !== null || state.dial !== null || state.opening.size > 0) return;
+  if (isConnecting(state)) return;
+  if (state.active !== null) return scheduleUpgrade(context, state, deps, 0);
   state.failures = 0;
   context.cancelTimer("retry");
-  startDial(context, state, 0, deps);
+  startRound(context, state, deps);
 }
 
 function onAddressesChanged(
@@ -128,11 +143,24 @@ function onAddressesChanged(
   addresses: readonly string[],
   deps: SessionDependencies,
 ): void {
+  const known = new Set(state.addresses);
+  const grown = addresses.some((address) => !known.has(address));
   state.addresses = addresses;
-  if (state.active !== null || state.dial !== null || state.opening.size > 0) return;
-  // It has just shown itself: no reason to wait out a long backoff.
-  state.failures = 0;
-  scheduleRetry(context, state, deps.self < deps.peer ? 0 : DIAL_GRACE_MS);
+  // It has just shown itself: no reason to wait out a long backoff. A path in use is looked at again only for new addresses.
+  if (state.active === null || grown) startAfresh(context, state, deps);
+}
+
+/** Our own addresses are others than before: we make sure of the path in use, and look for one that is as good. */
+function onNetworkChanged(
+  context: SessionContext,
+  state: SessionState,
+  deps: SessionDependencies,
+): void {
+  if (state.active !== null) {
+    state.doubted = true;
+    onHeartbeatDue(context, state, deps);
+  }
+  startAfresh(context, state, deps);
 }
 
 /** The peer has been away for so long that what waits for it is no longer worth its memory. */

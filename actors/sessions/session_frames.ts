@@ -3,7 +3,7 @@ import { decodeEnvelope } from "../../protocols/envelope.ts";
 import { LINK_ACK_BYTES } from "../../protocols/session/link.ts";
 import type { SessionFrame } from "../../protocols/session/messages.ts";
 import { decodeFrame, encodeFrame } from "../../protocols/session/wire.ts";
-import { giveUp, onOpeningFrame } from "./session_connecting.ts";
+import { giveUp, onOpeningFrame } from "./session_opening.ts";
 import type {
   ActivePath,
   SessionCommand,
@@ -33,6 +33,7 @@ export function onPathEvent(
   }
   const { active } = state;
   // Events of a path that was replaced.
+  if (event.type === "closed") state.retired.delete(command.path);
   if (active?.id !== command.path) return;
   switch (event.type) {
     case "frame":
@@ -59,6 +60,7 @@ function onFrame(
   const decoded = decodeFrame(plain);
   if (decoded.type === "invalid") return breach(context, state, decoded.reason, deps);
   active.heartbeat.heard(context.monotonicMs());
+  state.doubted = false;
   handle(context, state, active, decoded.frame, deps);
 }
 

@@ -1,9 +1,12 @@
-/** Waiting before the next dial. */
+/** Waiting before the next dial: for any path at all, or for a better one than the path in use. */
 import { backoffMs } from "./backoff.ts";
-import type { SessionContext, SessionState } from "./session_state.ts";
+import { betterTransports, kindWaitMs, pathRank } from "./path_choice.ts";
+import type { SessionContext, SessionDependencies, SessionState } from "./session_state.ts";
 
 /** The device with the larger id leaves the other this long to dial first, ms. */
 export const DIAL_GRACE_MS = 1_500;
+/** A path that could be better is left alone this long before a better one is looked for, ms. */
+const UPGRADE_FIRST_MS = 1_000;
 
 /** Tries again after `delayMs`, or after the backoff. */
 export function scheduleRetry(
@@ -13,4 +16,53 @@ export function scheduleRetry(
 ): void {
   state.retryAtMs = context.monotonicMs() + delayMs;
   context.startTimer("retry", delayMs, { type: "retryDue" });
+}
+
+/** True while something is under way that may become the path in use. */
+export function isConnecting(state: SessionState): boolean {
+  return state.dials.size > 0 || state.opening.size > 0;
+}
+
+/** A dial of this transport led to nothing: next time others go first. */
+export function noteKindFailed(
+  context: SessionContext,
+  state: SessionState,
+  transport: number,
+): void {
+  const memory = state.kinds[transport];
+  if (memory === undefined) return;
+  memory.failures += 1;
+  memory.notBeforeMs = context.monotonicMs() + kindWaitMs(memory.failures, context.random);
+}
+
+/** What failed before may work now: addresses or networks have changed. */
+export function forgetKindFailures(state: SessionState): void {
+  for (const memory of state.kinds) {
+    memory.failures = 0;
+    memory.notBeforeMs = 0;
+  }
+}
+
+/** Looks for a better path when the next kind that could be one has rested; does nothing when the path in use is the best there is. */
+export function scheduleUpgrade(
+  context: SessionContext,
+  state: SessionState,
+  deps: SessionDependencies,
+  soonestMs: number = UPGRADE_FIRST_MS,
+): void {
+  context.cancelTimer("upgrade");
+  const better = upgradeTransports(state, deps);
+  if (better.length === 0) return;
+  const restedAtMs = Math.min(...better.map((index) => state.kinds[index]!.notBeforeMs));
+  const graceMs = deps.self < deps.peer ? 0 : DIAL_GRACE_MS;
+  const waitMs = Math.max(soonestMs, restedAtMs - context.monotonicMs()) + graceMs;
+  context.startTimer("upgrade", waitMs, { type: "upgradeDue" });
+}
+
+/** Transports that could lead to a better path than the one in use, best first. A path that is doubted is no better than none. */
+export function upgradeTransports(state: SessionState, deps: SessionDependencies): number[] {
+  if (state.active === null || state.addresses.length === 0) return [];
+  const kinds = deps.transports.map(({ kind }) => kind);
+  const rank = pathRank(state.active.path) + (state.doubted ? 1 : 0);
+  return betterTransports(kinds, rank);
 }

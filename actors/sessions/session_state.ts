@@ -10,6 +10,7 @@ import type { NoiseChannel } from "../../protocols/session/noise.ts";
 import type { Context, Ref } from "../kernel/actor.ts";
 import type { ProtocolRoute, SessionsCommand } from "./commands.ts";
 import type { HeldPath } from "./held_path.ts";
+import type { KindMemory } from "./path_choice.ts";
 
 export type SessionCommand =
   | { readonly type: "sendToPeer"; readonly protocol: ProtocolName; readonly body: Uint8Array }
@@ -18,6 +19,8 @@ export type SessionCommand =
   | { readonly type: "repeatUp" }
   | { readonly type: "strike"; readonly reason: string }
   | { readonly type: "addressesChanged"; readonly addresses: readonly string[] }
+  /** This device has other addresses than before: the path in use may be dead without a sign. */
+  | { readonly type: "networkChanged" }
   /** A path whose handshake the sessions actor has finished. */
   | {
     readonly type: "adopt";
@@ -28,6 +31,12 @@ export type SessionCommand =
   | { readonly type: "dialled"; readonly dial: number; readonly outcome: DialOutcome }
   | { readonly type: "pathEvent"; readonly path: number; readonly event: PathEvent }
   | { readonly type: "dialDue"; readonly dial: number }
+  /** Time for the next kind of path. */
+  | { readonly type: "staggerDue" }
+  /** Time to look for a better path. */
+  | { readonly type: "upgradeDue" }
+  /** A replaced path need not be kept any longer. */
+  | { readonly type: "retiredDue"; readonly path: number }
   | { readonly type: "openingDue"; readonly path: number }
   | { readonly type: "heartbeatDue" }
   | { readonly type: "acknowledgeDue" }
@@ -58,6 +67,8 @@ export interface OpeningPath {
   readonly id: number;
   readonly path: HeldPath;
   readonly role: LinkRole;
+  /** Index of the transport that we dialled; null when the peer came to us or was found by address. */
+  readonly transport: number | null;
   readonly sinceMs: number;
   handshake: HandshakeState | null;
   channel: NoiseChannel | null;
@@ -80,6 +91,7 @@ export interface ActivePath {
 
 export interface Dial {
   readonly id: number;
+  /** Index into the transports. */
   readonly transport: number;
   readonly sinceMs: number;
   readonly cancel: () => void;
@@ -90,9 +102,17 @@ export interface SessionState {
   addresses: readonly string[];
   link: Link;
   lastPath: Uint8Array;
-  dial: Dial | null;
+  readonly dials: Map<number, Dial>;
+  /** Transports to dial next in this round. */
+  queue: readonly number[];
+  /** What is remembered of each transport. */
+  readonly kinds: readonly KindMemory[];
   readonly opening: Map<number, OpeningPath>;
   active: ActivePath | null;
+  /** Nothing has been heard on the path in use since our network changed: one as good may replace it. */
+  doubted: boolean;
+  /** Paths that were replaced, until the other end has left them. */
+  readonly retired: Map<number, HeldPath>;
   nextId: number;
   failures: number;
   retryAtMs: number | null;

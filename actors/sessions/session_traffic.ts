@@ -8,7 +8,7 @@ import { encodeFrame } from "../../protocols/session/wire.ts";
 import { nodeEvents } from "../events.ts";
 import type { SessionState as PublicState } from "../handle.ts";
 import { peerSessions } from "./commands.ts";
-import { DIAL_GRACE_MS, scheduleRetry } from "./session_retry.ts";
+import { DIAL_GRACE_MS, isConnecting, scheduleRetry } from "./session_retry.ts";
 import type {
   ActivePath,
   SessionCommand,
@@ -184,11 +184,12 @@ export function pathLost(
   state.upSinceMs = null;
   state.lastProblem = reason;
   state.acknowledgeTimer = false;
-  for (const key of ["heartbeat", "stable", "acknowledge"]) context.cancelTimer(key);
+  state.doubted = false;
+  for (const key of ["heartbeat", "stable", "acknowledge", "upgrade"]) context.cancelTimer(key);
   context.publish(peerSessions, { type: "down", deviceId: deps.peer });
   context.publish(nodeEvents, { type: "sessionDown", deviceId: deps.peer, reason });
   context.startTimer("forget", FORGET_MS, { type: "forgetDue" });
-  if (state.dial === null && state.opening.size === 0) {
+  if (!isConnecting(state)) {
     if (deps.self < deps.peer || state.failures > 0) scheduleRetry(context, state);
     else scheduleRetry(context, state, DIAL_GRACE_MS);
     state.failures += 1;
@@ -210,10 +211,12 @@ export function endSession(state: SessionState): void {
     transmit(state, state.active, encodeFrame({ type: "goodbye", reason: "stopping" }));
   }
   closeActive(state, "stopping");
-  state.dial?.cancel();
-  state.dial = null;
+  for (const dial of state.dials.values()) dial.cancel();
+  state.dials.clear();
   for (const opening of state.opening.values()) opening.path.close("closed");
   state.opening.clear();
+  for (const path of state.retired.values()) path.close("closed");
+  state.retired.clear();
 }
 
 /** Tells the sessions actor how things stand. */
@@ -231,6 +234,7 @@ export function report(
       state: phaseOf(state),
       path: active?.path.kind ?? null,
       pathDescription: active?.path.description ?? null,
+      relayed: active?.path.relayed ?? false,
       roundTripMs: active?.heartbeat.roundTripMs ?? null,
       upSinceMs: state.upSinceMs,
       bytesSent: state.bytesSent,
@@ -245,6 +249,6 @@ export function report(
 function phaseOf(state: SessionState): PublicState {
   if (state.active !== null) return "up";
   if (state.opening.size > 0) return "handshaking";
-  if (state.dial !== null) return "connecting";
+  if (state.dials.size > 0) return "connecting";
   return state.retryAtMs === null ? "idle" : "waiting";
 }

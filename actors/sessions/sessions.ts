@@ -43,13 +43,15 @@ export interface SessionsDependencies {
   readonly self: DeviceId;
   /** Keeps static peers across restarts. */
   readonly store: Pick<Store, "settings">;
-  /** Tried in this order. */
+  /** Best first. */
   readonly transports: readonly Transport[];
   readonly routes: readonly AnyProtocolRoute[];
   readonly crypto: Crypto;
   readonly signer: Signer;
   /** Addresses to try from the start where multicast does not reach. Default none. */
   readonly staticPeers?: readonly string[];
+  /** Calls back whenever this device's own addresses change. Default: they never do. */
+  readonly watchNetwork?: (onChange: () => void) => () => void;
 }
 
 /** Devices that are remembered although they are no members, at most. */
@@ -100,6 +102,8 @@ export function sessions(deps: SessionsDependencies): Behaviour<SessionsCommand,
           return onSessionEnded(context, state, command);
         case "respawnDue":
           return void ensureSession(context, state, command.deviceId, deps);
+        case "networkChanged":
+          return onNetworkChanged(context, state);
         case "choiceDue":
           return onChoiceDue(
             context,
@@ -139,6 +143,9 @@ function start(context: SessionsContext, deps: SessionsDependencies): SessionsSt
     nextId: 1,
     stops: deps.transports.map((transport) => transport.accept(accepted)),
   };
+  const networkChanged = context.inlet((_: void) => ({ type: "networkChanged" }));
+  const stopWatching = deps.watchNetwork?.(() => networkChanged());
+  if (stopWatching !== undefined) state.stops.push(stopWatching);
   for (const address of deps.staticPeers ?? []) addStaticPeer(context, state, address);
   loadStaticPeers(context, deps);
   return state;
@@ -172,6 +179,15 @@ function onStrike(context: SessionsContext, state: SessionsState, command: Of<"s
 function onRepeatPeerSessions(context: SessionsContext, state: SessionsState): void {
   for (const { child } of state.peers.values()) {
     if (child !== null) context.send(child.ref, { type: "repeatUp" });
+  }
+}
+
+function onNetworkChanged(context: SessionsContext, state: SessionsState): void {
+  for (const { child } of state.peers.values()) {
+    if (child !== null) context.send(child.ref, { type: "networkChanged" });
+  }
+  for (const address of state.statics.keys()) {
+    context.startTimer(`static/${address}`, 0, { type: "staticDue", address });
   }
 }
 
@@ -362,6 +378,7 @@ function summaries(context: SessionsContext, state: SessionsState): readonly Ses
       state: report?.state ?? "idle",
       path: report?.path ?? null,
       pathDescription: report?.pathDescription ?? null,
+      relayed: report?.relayed ?? false,
       roundTripMs: report?.roundTripMs ?? null,
       connectedForMs: report === null || report.upSinceMs === null
         ? null

@@ -40,6 +40,8 @@ export interface StaticPeer {
   /** Who was found there last. */
   deviceId: DeviceId | null;
   failures: number;
+  /** Which transport is asked next, by index. */
+  transport: number;
   /** Set while dialling. */
   cancel: (() => void) | null;
 }
@@ -55,8 +57,8 @@ export interface SessionsState {
   readonly strangers: Map<number, Stranger>;
   readonly statics: Map<string, StaticPeer>;
   nextId: number;
-  /** Stop the transports from accepting. */
-  readonly stops: readonly (() => void)[];
+  /** Stop the transports from accepting, and whatever else calls us. */
+  readonly stops: (() => void)[];
 }
 
 export type SessionsContext = Context<SessionsCommand>;

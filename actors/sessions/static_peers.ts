@@ -112,7 +112,7 @@ export function addStaticPeer(
     context.log.write("warning", "static peer not added", { address, most: STATIC_PEERS_MAX });
     return;
   }
-  state.statics.set(address, { deviceId: null, failures: 0, cancel: null });
+  state.statics.set(address, { deviceId: null, failures: 0, transport: 0, cancel: null });
   context.startTimer(`static/${address}`, 0, { type: "staticDue", address });
 }
 
@@ -124,7 +124,7 @@ export function onStaticDue(
   deps: Dialling,
 ): void {
   const entry = state.statics.get(address);
-  const transport = deps.transports[0];
+  const transport = entry === undefined ? undefined : deps.transports[entry.transport];
   if (entry === undefined || entry.cancel !== null || transport === undefined) return;
   // Without a mesh there is nobody to look for; joining one starts this again.
   if (state.registry === null) return;
@@ -154,10 +154,13 @@ export function onStaticDialled(
   if (entry !== undefined) entry.cancel = null;
   if (outcome.type === "opened") {
     greet(context, state, outcome.path, address, deps);
-    if (entry !== undefined) entry.failures = 0;
+    if (entry !== undefined) Object.assign(entry, { failures: 0, transport: 0 });
     return again(context, address, AGAIN_MS);
   }
   if (entry === undefined) return;
+  // Not every device speaks every kind: the next one at once, and only when none leads there a wait.
+  entry.transport = (entry.transport + 1) % deps.transports.length;
+  if (entry.transport !== 0) return again(context, address, 0);
   entry.failures += 1;
   context.log.write("debug", "static peer not reached", { address, reason: outcome.reason });
   again(context, address, backoffMs(entry.failures + FAILURES_OFFSET, context.random));

@@ -95,12 +95,13 @@ export class SendStream {
     return true;
   }
 
-  /** A new path: go on at `position`. False when that cannot be. */
+  /** A new path: go on at `position`, or behind what was acknowledged since that was said. False when that cannot be. */
   rewind(position: number): boolean {
     // Frames that were handed to the old path may have arrived, so anything up to the end is believable.
-    if (position < this.#acknowledged || position > this.#end) return false;
-    this.#acknowledged = position;
-    this.#next = position;
+    if (position > this.#end) return false;
+    // The old path still works while a better one opens: acknowledgements may have overtaken the resume frame.
+    this.#acknowledged = Math.max(this.#acknowledged, position);
+    this.#next = this.#acknowledged;
     this.#forget();
     this.#cursor = this.#head;
     return true;

@@ -20,6 +20,7 @@ import type {
   DialTarget,
   Path,
   PathEvent,
+  PathKind,
   Transport,
 } from "../../../platform/transport.ts";
 import { type DeviceId, type MeshId, parseMeshId } from "../../../protocols/ids.ts";
@@ -80,9 +81,7 @@ export class TestTime implements Clock {
 
 /** One end of a path in memory. */
 class TestPath implements Path {
-  readonly kind = "simulated";
   readonly frameBytesMax = 16_000;
-  readonly relayed = false;
   other: TestPath | undefined;
   closed = false;
   /** Takes frames but never delivers them, like a cable that was pulled. */
@@ -98,8 +97,15 @@ class TestPath implements Path {
     readonly description: string,
     readonly binding: Uint8Array,
     readonly confidential: boolean,
+    readonly made: TestKind,
   ) {}
 
+  get kind(): PathKind {
+    return this.made.kind;
+  }
+  get relayed(): boolean {
+    return this.made.relayed;
+  }
   bufferedBytes(): number {
     return this.#buffered;
   }
@@ -148,6 +154,17 @@ class TestPath implements Path {
   }
 }
 
+/** One technology of the test network. */
+export interface TestKind {
+  readonly kind: PathKind;
+  readonly relayed: boolean;
+  /** How long a dial takes, ms; default `TestNetwork.dialMs`. */
+  readonly dialMs?: number;
+  /** False: dials fail. */
+  works: boolean;
+  dials: number;
+}
+
 /** Who can be dialled at which address. */
 export class TestNetwork {
   latencyMs = 2;
@@ -156,40 +173,53 @@ export class TestNetwork {
   readonly frames: Uint8Array[] = [];
   readonly paths: TestPath[] = [];
   readonly stuck = new Set<TestPath>();
-  dials = 0;
   confidential = false;
+  /** Technologies of every node, best first; to be set before nodes start. */
+  kinds: TestKind[] = [testKind("simulated")];
   readonly #accept = new Map<string, (path: Path) => void>();
   readonly down = new Set<string>();
 
   constructor(readonly time: TestTime) {}
 
-  transport(address: string): Transport {
-    return {
-      kind: "simulated",
-      dial: (target, onOutcome) => this.dial(address, target, onOutcome),
+  get dials(): number {
+    return this.kinds.reduce((sum, { dials }) => sum + dials, 0);
+  }
+  transports(address: string): Transport[] {
+    return this.kinds.map((made, index) => ({
+      kind: made.kind,
+      dial: (target, onOutcome) => this.dial(address, index, target, onOutcome),
       accept: (onPath) => {
-        this.#accept.set(address, onPath);
-        return () => this.#accept.delete(address);
+        this.#accept.set(`${address}/${index}`, onPath);
+        return () => this.#accept.delete(`${address}/${index}`);
       },
       close: () => Promise.resolve(),
-    };
+    }));
   }
-  dial(from: string, target: DialTarget, onOutcome: (outcome: DialOutcome) => void): () => void {
-    this.dials += 1;
-    return this.time.schedule(this.dialMs, () => {
-      const address = target.addresses.find((one) => this.#accept.has(one) && !this.down.has(one));
-      if (address === undefined || this.down.has(from)) {
+  dial(
+    from: string,
+    index: number,
+    target: DialTarget,
+    onOutcome: (outcome: DialOutcome) => void,
+  ): () => void {
+    const made = this.kinds[index]!;
+    made.dials += 1;
+    return this.time.schedule(made.dialMs ?? this.dialMs, () => {
+      const address = target.addresses.find((one) =>
+        this.#accept.has(`${one}/${index}`) && !this.down.has(one)
+      );
+      if (address === undefined || this.down.has(from) || !made.works) {
         return onOutcome({ type: "failed", reason: "nobody there" });
       }
-      const [ours, theirs] = this.connect(from, address);
+      const [ours, theirs] = this.connect(from, address, index);
       onOutcome({ type: "opened", path: ours });
-      this.#accept.get(address)?.(theirs);
+      this.#accept.get(`${address}/${index}`)?.(theirs);
     });
   }
-  connect(from: string, to: string): [TestPath, TestPath] {
+  connect(from: string, to: string, index = 0): [TestPath, TestPath] {
+    const made = this.kinds[index]!;
     const binding = new Uint8Array([this.paths.length]);
-    const ours = new TestPath(this, `to ${to}`, binding, this.confidential);
-    const theirs = new TestPath(this, `from ${from}`, binding, this.confidential);
+    const ours = new TestPath(this, `to ${to}`, binding, this.confidential, made);
+    const theirs = new TestPath(this, `from ${from}`, binding, this.confidential, made);
     ours.other = theirs;
     theirs.other = ours;
     this.paths.push(ours, theirs);
@@ -198,8 +228,12 @@ export class TestNetwork {
   /** Opens a path to an address as somebody who is no node. */
   knock(address: string): Path {
     const [ours, theirs] = this.connect("stranger", address);
-    this.#accept.get(address)?.(theirs);
+    this.#accept.get(`${address}/0`)?.(theirs);
     return ours;
+  }
+  /** Closes the open paths of one technology at both ends. */
+  breakKind(made: TestKind): void {
+    for (const path of this.paths) if (path.made === made) path.end("broken");
   }
   /** Every open path goes silent: both ends must find out by themselves. */
   cut(): void {
@@ -214,6 +248,11 @@ export class TestNetwork {
   }
 }
 
+/** A technology that works. */
+export function testKind(kind: PathKind, options: Partial<TestKind> = {}): TestKind {
+  return { kind, relayed: false, works: true, dials: 0, ...options };
+}
+
 export interface TestNode {
   readonly device: TestDevice;
   readonly address: string;
@@ -224,6 +263,8 @@ export interface TestNode {
   readonly events: NodeEvent[];
   join(registry: Registry | null): void;
   sight(other: TestNode): void;
+  /** Its own addresses have changed. */
+  moved(): void;
   send(to: TestNode, body: Uint8Array): void;
 }
 
@@ -256,6 +297,7 @@ export function startNode(net: TestNetwork, name: string, seed = name): TestNode
   };
   const to = system.spawn("sync", collector);
   const relayRef = system.spawn("relay", relay);
+  let moved = () => {};
   const saved = new Map<string, unknown>();
   const settings = {
     get: (key: string) => Promise.resolve(saved.get(key)),
@@ -271,7 +313,11 @@ export function startNode(net: TestNetwork, name: string, seed = name): TestNode
     sessions({
       self: device.id,
       store: { settings },
-      transports: [net.transport(name)],
+      transports: net.transports(name),
+      watchNetwork: (onChange) => {
+        moved = onChange;
+        return () => moved = () => {};
+      },
       routes: [{
         protocol: "sync",
         decode: (body: Uint8Array) =>
@@ -296,6 +342,7 @@ export function startNode(net: TestNetwork, name: string, seed = name): TestNode
     received,
     sessionEvents,
     events,
+    moved: () => moved(),
     join: (registry) => system.tell(relayRef, { registry }),
     sight: (other) =>
       system.tell(relayRef, {

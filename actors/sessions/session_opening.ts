@@ -1,19 +1,16 @@
-/** How a session comes to a path: dialling, handshake, and the exchange of resume frames that puts it into use. */
+/** Paths that are open but not in use yet: the handshake, then the exchange of resume frames. */
 import {
   beginAsInitiator,
   continueHandshake,
   HANDSHAKE_REFUSAL,
   type HandshakeOptions,
 } from "../../protocols/session/handshake.ts";
-import { Heartbeat, HEARTBEAT_INTERVAL_MS } from "../../protocols/session/heartbeat.ts";
-import type { ResumeOutcome } from "../../protocols/session/link.ts";
 import type { ResumeFrame } from "../../protocols/session/messages.ts";
 import { decodeFrame, encodeFrame } from "../../protocols/session/wire.ts";
-import { nodeEvents } from "../events.ts";
 import { acceptsPath } from "./admission.ts";
-import { peerSessions } from "./commands.ts";
 import { type HeldPath, holdPath } from "./held_path.ts";
-import { scheduleRetry } from "./session_retry.ts";
+import { pathRank } from "./path_choice.ts";
+import { onDialFailed, takeDial } from "./session_dialling.ts";
 import type {
   OpeningPath,
   SessionCommand,
@@ -21,59 +18,13 @@ import type {
   SessionDependencies,
   SessionState,
 } from "./session_state.ts";
-import { closeActive, pump, report } from "./session_traffic.ts";
+import { putIntoUse } from "./session_switching.ts";
+import { report } from "./session_traffic.ts";
 
-/** A dial that has no outcome by then is cancelled, ms. */
-const DIAL_MS = 20_000;
 /** Handshake and resume exchange must be done by then, ms. */
 const OPENING_MS = 5_000;
-/** A path that lives this long ends the backoff, ms. */
-const STABLE_MS = 10_000;
 
 type Of<Type extends SessionCommand["type"]> = Extract<SessionCommand, { type: Type }>;
-
-/** The wait is over. */
-export function onRetryDue(
-  context: SessionContext,
-  state: SessionState,
-  deps: SessionDependencies,
-): void {
-  if (state.active !== null || state.dial !== null || state.opening.size > 0) return;
-  startDial(context, state, 0, deps);
-}
-
-/** Dials with transport number `transport`; does nothing without an address. */
-export function startDial(
-  context: SessionContext,
-  state: SessionState,
-  transport: number,
-  deps: SessionDependencies,
-): void {
-  const chosen = deps.transports[transport];
-  state.retryAtMs = null;
-  if (chosen === undefined || state.addresses.length === 0) return report(context, state, deps);
-  const id = state.nextId++;
-  const onOutcome = context.inlet((outcome: Of<"dialled">["outcome"]) => ({
-    type: "dialled",
-    dial: id,
-    outcome,
-  }));
-  const cancel = chosen.dial({ deviceId: deps.peer, addresses: state.addresses }, onOutcome);
-  state.dial = { id, transport, sinceMs: context.monotonicMs(), cancel };
-  context.startTimer("dial", DIAL_MS, { type: "dialDue", dial: id });
-  report(context, state, deps);
-}
-
-export function onDialDue(
-  context: SessionContext,
-  state: SessionState,
-  dial: number,
-  deps: SessionDependencies,
-): void {
-  if (state.dial?.id !== dial) return;
-  state.dial.cancel();
-  onDialFailed(context, state, `no path within ${DIAL_MS} ms`, deps);
-}
 
 export function onDialled(
   context: SessionContext,
@@ -81,22 +32,27 @@ export function onDialled(
   command: Of<"dialled">,
   deps: SessionDependencies,
 ): void {
-  const { dial } = state;
   const { outcome } = command;
-  if (dial?.id !== command.dial) {
+  const dial = takeDial(context, state, command.dial);
+  if (dial === undefined) {
     // Cancelled, but the outcome was already under way.
     if (outcome.type === "opened") outcome.path.close("surplus");
     return;
   }
-  if (outcome.type === "failed") return onDialFailed(context, state, outcome.reason, deps);
-  context.cancelTimer("dial");
-  state.dial = null;
+  if (outcome.type === "failed") {
+    return onDialFailed(context, state, dial.transport, outcome.reason, deps);
+  }
+  if (!isWorthOpening(state, outcome.path)) {
+    outcome.path.close("surplus");
+    return onDialFailed(context, state, dial.transport, "no better than the path in use", deps);
+  }
   const path = holdPath(outcome.path);
   const begun = beginAsInitiator(handshakeOptions(context, path, deps));
   const opening: OpeningPath = {
     id: state.nextId++,
     path,
     role: "initiator",
+    transport: dial.transport,
     sinceMs: dial.sinceMs,
     handshake: begun.state,
     channel: null,
@@ -106,22 +62,13 @@ export function onDialled(
   report(context, state, deps);
 }
 
-function onDialFailed(
-  context: SessionContext,
-  state: SessionState,
-  reason: string,
-  deps: SessionDependencies,
-): void {
-  const transport = (state.dial?.transport ?? 0) + 1;
-  context.cancelTimer("dial");
-  state.dial = null;
-  // While a path works, another that does not is nobody's problem.
-  if (state.active === null) state.lastProblem = reason;
-  if (transport < deps.transports.length) return startDial(context, state, transport, deps);
-  state.failures += 1;
-  scheduleRetry(context, state);
-  report(context, state, deps);
+/** We begin nothing that is not strictly better than what we have, so that paths of equal rank never take turns. */
+function isWorthOpening({ active, doubted }: SessionState, path: HeldPath | OpenPath): boolean {
+  if (active === null) return true;
+  const rank = pathRank(path);
+  return doubted ? rank <= pathRank(active.path) : rank < pathRank(active.path);
 }
+type OpenPath = Extract<Of<"dialled">["outcome"], { type: "opened" }>["path"];
 
 /** Takes a path whose handshake is done. */
 export function adoptPath(
@@ -134,11 +81,14 @@ export function adoptPath(
     return command.path.close(HANDSHAKE_REFUSAL);
   }
   // Dialled by address before we knew who is there, and meanwhile connected otherwise: replacing a good path helps nobody.
-  if (command.role === "initiator" && state.active !== null) return command.path.close("surplus");
+  if (command.role === "initiator" && !isWorthOpening(state, command.path)) {
+    return command.path.close("surplus");
+  }
   const opening: OpeningPath = {
     id: state.nextId++,
     path: command.path,
     role: command.role,
+    transport: null,
     sinceMs: context.monotonicMs(),
     handshake: null,
     channel: command.channel,
@@ -173,19 +123,10 @@ export function giveUp(
   reason: string,
   deps: SessionDependencies,
 ): void {
-  remove(context, state, opening);
-  opening.path.close(HANDSHAKE_REFUSAL);
-  if (state.active === null) state.lastProblem = reason;
-  if (state.active === null && state.dial === null && state.opening.size === 0) {
-    state.failures += 1;
-    scheduleRetry(context, state);
-  }
-  report(context, state, deps);
-}
-
-function remove(context: SessionContext, state: SessionState, opening: OpeningPath): void {
   state.opening.delete(opening.id);
   context.cancelTimer(`opening/${opening.id}`);
+  opening.path.close(HANDSHAKE_REFUSAL);
+  onDialFailed(context, state, opening.transport, reason, deps);
 }
 
 /** A frame on a path that is not in use yet. */
@@ -207,6 +148,10 @@ export function onOpeningFrame(
     }
     opening.handshake = null;
     opening.channel = step.established.channel;
+    // Meanwhile the peer may have come by a path that is as good.
+    if (!isWorthOpening(state, opening.path)) {
+      return giveUp(context, state, opening, "no better than the path in use", deps);
+    }
     return sendResume(state, opening);
   }
   const { channel, path } = opening;
@@ -238,7 +183,7 @@ function onResume(
   const outcome = state.link.onResume(resume, opening.role);
   if (outcome.type === "violation") return giveUp(context, state, opening, outcome.reason, deps);
   if (opening.role === "responder") sendResume(state, opening);
-  putIntoUse(context, state, opening, resume, outcome, deps);
+  putIntoUse(context, state, { opening, resume, resumed: outcome.type === "resumed" }, deps);
 }
 
 function sendResume(state: SessionState, opening: OpeningPath): void {
@@ -250,66 +195,6 @@ function sendResume(state: SessionState, opening: OpeningPath): void {
   });
   const { channel, path } = opening;
   path.send(path.confidential || channel === null ? frame : channel.send.seal(frame));
-}
-
-function putIntoUse(
-  context: SessionContext,
-  state: SessionState,
-  opening: OpeningPath,
-  resume: ResumeFrame,
-  outcome: ResumeOutcome,
-  deps: SessionDependencies,
-): void {
-  const { channel, path } = opening;
-  if (channel === null) return;
-  const nowMs = context.monotonicMs();
-  const resumed = outcome.type === "resumed";
-  remove(context, state, opening);
-  for (const other of [...state.opening.values()]) {
-    remove(context, state, other);
-    other.path.close("surplus");
-  }
-  state.dial?.cancel();
-  state.dial = null;
-  for (const key of ["dial", "retry", "forget"]) context.cancelTimer(key);
-  const replaced = state.active !== null;
-  if (replaced) closeActive(state, "surplus");
-  const tag = channel.handshakeHash.slice(0, 8);
-  state.lastProblem = null;
-  state.active = {
-    id: opening.id,
-    path,
-    channel,
-    tag,
-    remoteBoot: resume.boot,
-    heartbeat: new Heartbeat(nowMs),
-    outbox: [],
-    blocked: false,
-  };
-  state.lastPath = tag;
-  state.retryAtMs = null;
-  state.progress = { position: state.link.acknowledged, sinceMs: nowMs };
-  context.startTimer("heartbeat", HEARTBEAT_INTERVAL_MS, { type: "heartbeatDue" });
-  context.startTimer("stable", STABLE_MS, { type: "stableDue" });
-  if (!replaced || !resumed) {
-    state.upSinceMs = nowMs;
-    // A replaced path that could not be resumed is an end and a beginning for the protocols.
-    if (replaced) {
-      const reason = "replaced by a path that could not resume it";
-      context.publish(peerSessions, { type: "down", deviceId: deps.peer });
-      context.publish(nodeEvents, { type: "sessionDown", deviceId: deps.peer, reason });
-    }
-    context.publish(peerSessions, { type: "up", deviceId: deps.peer, resumed });
-    context.publish(nodeEvents, {
-      type: "sessionUp",
-      deviceId: deps.peer,
-      path: path.kind,
-      resumed,
-      connectMs: nowMs - opening.sinceMs,
-    });
-  }
-  pump(state);
-  report(context, state, deps);
 }
 
 function handshakeOptions(
