@@ -110,6 +110,17 @@ export interface Sealer {
   open(sender: Uint8Array, sealed: Uint8Array): Uint8Array<ArrayBuffer> | undefined;
 }
 
+/**
+ * The key by which a device logs in to message brokers; another one than its identity, because a broker chooses what is signed with it. The
+ * private half never leaves the adapter.
+ */
+export interface BrokerLogin {
+  /** Ed25519 public key, 32 bytes; published in the device's `keys` block. */
+  readonly publicKey: Uint8Array<ArrayBuffer>;
+  /** Ed25519 signature over the broker's nonce, 64 bytes. */
+  sign(nonce: Uint8Array): Uint8Array<ArrayBuffer>;
+}
+
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
 /** Structured log lines. Fields never hold secrets or bodies. */
