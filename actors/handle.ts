@@ -9,6 +9,7 @@ import type { PathKind } from "../platform/transport.ts";
 import type { BlockPage, BlockQuery, Damage, SearchPage, SearchQuery } from "../store/store.ts";
 import type { ActorCounters } from "./kernel/counters.ts";
 import type { NodeEvent, PairingPhase } from "./events.ts";
+import type { MailHandle } from "./mail_handle.ts";
 
 /** A refusal that a person can act on. `reason` is stable for machines; views map it to their own codes in one table. */
 export interface Refusal {
@@ -140,6 +141,8 @@ export interface BlockView {
 
 export interface NodeHandle {
   readonly deviceId: DeviceId;
+  /** Messages between devices. */
+  readonly mail: MailHandle;
   status(): Promise<NodeStatus>;
 
   /**

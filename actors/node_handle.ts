@@ -2,7 +2,7 @@
 import type { Block, BlockDraft } from "../protocols/blocks/block.ts";
 import type { DeviceId, MeshId } from "../protocols/ids.ts";
 import { isAdmitted, type Member, type Registry } from "../protocols/registry/registry.ts";
-import type { Clock } from "../platform/ports.ts";
+import type { Clock, Crypto } from "../platform/ports.ts";
 import type { Damage, Store } from "../store/store.ts";
 import { readBlock, readBody } from "./block_views.ts";
 import { type NodeEvent, nodeEvents } from "./events.ts";
@@ -21,6 +21,8 @@ import type {
 import type { Ref } from "./kernel/actor.ts";
 import type { ActorSystem } from "./kernel/system.ts";
 import type { NodeRefs } from "./refs.ts";
+import { mailOfNode } from "./mail_of_node.ts";
+import type { MailboxesCommand } from "./mailboxes/commands.ts";
 import type { MembersCommand } from "./members/commands.ts";
 import type { PairingCommand } from "./pairing/commands.ts";
 import type { PublisherCommand } from "./publisher/commands.ts";
@@ -37,6 +39,7 @@ export interface HandleOptions {
   readonly refs: NodeRefs;
   readonly store: Store;
   readonly clock: Clock;
+  readonly crypto: Pick<Crypto, "open" | "sha256">;
   readonly self: DeviceId;
   readonly displayName: string;
   readonly version: string;
@@ -100,6 +103,13 @@ export function nodeHandle(options: HandleOptions): NodeHandle {
 
   return {
     deviceId: self,
+    mail: mailOfNode({
+      mail: store.mail,
+      crypto: options.crypto,
+      request: (toMessage, timeoutMs) =>
+        request<MailboxesCommand, never>(refs.mailboxes, toMessage as never, timeoutMs),
+      ask: (toMessage) => ask<MailboxesCommand, never>(refs.mailboxes, toMessage as never),
+    }),
 
     async status(): Promise<NodeStatus> {
       const [registry, sessions, blocks, chunks] = await Promise.all([

@@ -167,6 +167,7 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
     refs: nodeRefs(NODE_KEY),
     store,
     clock,
+    crypto,
     self,
     displayName: config.displayName,
     version: VERSION,

@@ -128,6 +128,7 @@ export class SimulatedNode {
         refs,
         store,
         clock: device,
+        crypto,
         self: this.deviceId,
         displayName: this.name,
         version: "simulated",
