@@ -1,0 +1,207 @@
+/** Finds the nearest of several NATS servers, stays there as long as it lives, and moves when it dies or a nearer one appears. */
+import { type Link, type LinkLogin, openLink } from "./nats_broker_link.ts";
+import { LinkMail, MAIL_LIMITS, type MailLimits } from "./nats_broker_mail.ts";
+import {
+  isWorthMoving,
+  type Knocked,
+  nearestServers,
+  parseServerAddress,
+  type ServerAddress,
+} from "./nats_broker_servers.ts";
+import type { Clock, Random } from "./ports.ts";
+
+/** Pauses between attempts grow from the first to the second, ms. */
+const AGAIN_MS_MIN = 100;
+const AGAIN_MS_MAX = 2_000;
+/** So often a nearer server is looked for, ms. */
+const RECONSIDER_MS = 30_000;
+
+export interface NatsBrokerOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Where servers are now: "nats://host:port" or "tls://host:port", at most 16. Asked before every attempt. */
+  readonly servers: () => readonly string[];
+  readonly login: LinkLogin | null;
+  /** Shown by the server's monitoring. */
+  readonly name: string;
+  /** PEM certificates of authorities to trust beside the system's. */
+  readonly caCertificates?: readonly string[];
+  /** JetStream domain of the hubs where mail is kept; null: the server itself keeps it. */
+  readonly mailDomain?: string | null;
+  readonly mailLimits?: MailLimits;
+  /** How often a nearer server is looked for, ms; default 30,000. */
+  readonly reconsiderMs?: number;
+}
+
+/** A connection and what it offers. */
+export interface Connected {
+  readonly link: Link;
+  /** Null when mail is not kept there. */
+  readonly mail: LinkMail | null;
+  readonly knocked: Knocked;
+}
+
+export interface ConnectorEvents {
+  /** There is a connection, or another one than before. */
+  onUp(connected: Connected): void;
+  /** There is none any more. */
+  onLost(reason: string): void;
+  /** An attempt failed; the next one follows by itself. */
+  onFailed(reason: string): void;
+}
+
+/** Keeps one connection up. */
+export class Connector {
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+
+  constructor(readonly options: NatsBrokerOptions, readonly events: ConnectorEvents) {
+    this.#running = this.#run();
+  }
+
+  /** Ends everything; resolves when no handle is held any more. Twice is harmless. */
+  async close(): Promise<void> {
+    this.#closing.abort(new Error("closed"));
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    let againMs = AGAIN_MS_MIN;
+    while (!signal.aborted) {
+      const outcome = await this.#connect();
+      if (outcome.type === "failed") {
+        if (!signal.aborted) this.events.onFailed(outcome.reason);
+        await this.#pause(againMs / 2 + this.options.random.below(Math.ceil(againMs / 2)));
+        againMs = Math.min(AGAIN_MS_MAX, againMs * 2);
+        continue;
+      }
+      againMs = AGAIN_MS_MIN;
+      await this.#stay(outcome.current);
+    }
+  }
+
+  /** Uses a connection until it is lost, moving to a nearer server when there is one. */
+  async #stay(first: Connected): Promise<void> {
+    const { signal } = this.#closing;
+    let current = first;
+    this.events.onUp(current);
+    while (true) {
+      const look = Promise.withResolvers<"look">();
+      const cancel = this.options.clock.schedule(
+        this.options.reconsiderMs ?? RECONSIDER_MS,
+        () => look.resolve("look"),
+      );
+      const closing = Promise.withResolvers<"closing">();
+      const onAbort = () => closing.resolve("closing");
+      signal.addEventListener("abort", onAbort, { once: true });
+      if (signal.aborted) onAbort();
+      const event = await Promise.race([
+        current.link.ended.then((reason) => ({ reason })),
+        look.promise,
+        closing.promise,
+      ]);
+      cancel();
+      signal.removeEventListener("abort", onAbort);
+      if (event === "look") {
+        const nearer = await this.#nearer(current);
+        if (nearer !== null) {
+          const left = current;
+          current = nearer;
+          this.events.onUp(current);
+          await left.link.close();
+        }
+        continue;
+      }
+      this.events.onLost(event === "closing" ? "closed" : event.reason);
+      return await current.link.close();
+    }
+  }
+
+  #addresses(): readonly ServerAddress[] {
+    return this.options.servers().map(parseServerAddress).filter((address) =>
+      address !== undefined
+    );
+  }
+
+  async #nearer(current: Connected): Promise<Connected | null> {
+    const addresses = this.#addresses();
+    if (addresses.length < 2) return null;
+    const { signal } = this.#closing;
+    const { found } = await nearestServers(addresses, { clock: this.options.clock, signal });
+    const here = found.find(({ address }) => address.url === current.link.address.url);
+    const [best] = found;
+    if (best === undefined || best === here || !isWorthMoving(here ?? current.knocked, best)) {
+      return null;
+    }
+    return await this.#open(best).catch(() => null);
+  }
+
+  async #connect(): Promise<
+    { readonly type: "up"; readonly current: Connected } | {
+      readonly type: "failed";
+      readonly reason: string;
+    }
+  > {
+    const addresses = this.#addresses();
+    if (addresses.length === 0) return { type: "failed", reason: "no server is known" };
+    const { signal } = this.#closing;
+    const { found, problems } = await nearestServers(addresses, {
+      clock: this.options.clock,
+      signal,
+    });
+    const reasons = [...problems];
+    for (const knocked of found) {
+      if (signal.aborted) break;
+      try {
+        return { type: "up", current: await this.#open(knocked) };
+      } catch (error) {
+        reasons.push(`${knocked.address.url}: ${messageOf(error)}`);
+      }
+    }
+    return { type: "failed", reason: reasons.slice(0, 3).join("; ") || "no server answers" };
+  }
+
+  async #open(knocked: Knocked): Promise<Connected> {
+    const { clock, login, name, caCertificates, mailDomain, mailLimits } = this.options;
+    const link = await openLink(knocked.address, {
+      clock,
+      name,
+      login,
+      caCertificates: caCertificates ?? [],
+    });
+    try {
+      const mail = await LinkMail.open(link, {
+        clock,
+        limits: mailLimits ?? MAIL_LIMITS,
+        domain: mailDomain ?? null,
+      });
+      return { link, mail, knocked };
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    const { signal } = this.#closing;
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve();
+      const cancel = this.options.clock.schedule(delayMs, () => {
+        signal.removeEventListener("abort", stop);
+        resolve();
+      });
+      const stop = () => {
+        cancel();
+        resolve();
+      };
+      signal.addEventListener("abort", stop, { once: true });
+    });
+  }
+}
+
+/** What an error says, shortened. */
+export function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text === "" ? "unknown" : text.slice(0, 200);
+}
