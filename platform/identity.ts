@@ -1,13 +1,16 @@
 /**
  * The device's Ed25519 identity: made at the first start, then read from `identity.pem`. A key file is never overwritten: whoever loses
- * it is another device to everybody else, so what cannot be read is refused with a way out.
+ * it is another device to everybody else, so what cannot be read is refused with a way out. The device's other keys follow from it
+ * (`identity_subkeys.ts`) and stand in no file.
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomUUID } from "node:crypto";
 import { Buffer } from "node:buffer";
 import { chmod, link, lstat, mkdir, open, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { loadSecretbox } from "./box_crypto_library.ts";
 import { privateKeyObject } from "./crypto_keys.ts";
-import { keySigner, type NodeSigner, type NodeSignerOptions } from "./node_signer.ts";
+import { type Identity, subkeysOf } from "./identity_subkeys.ts";
+import { keySigner, type NodeSignerOptions } from "./node_signer.ts";
 import type { Random } from "./ports.ts";
 
 /** Why the identity cannot be used. The message names the file and says what to do. */
@@ -40,15 +43,15 @@ const KEY_FILE_BYTES_MAX = 4_096;
  *
  * @throws {IdentityError} when others may read the file, when it is no Ed25519 key, or when the disk refuses
  */
-export async function openIdentity(options: IdentityOptions): Promise<NodeSigner> {
+export async function openIdentity(options: IdentityOptions): Promise<Identity> {
   const path = join(options.directory, IDENTITY_FILE);
   try {
     await mkdir(options.directory, { recursive: true, mode: 0o700 });
     const existing = await readKey(path);
-    if (existing !== undefined) return keySigner(existing, options.signing);
+    if (existing !== undefined) return await identityOf(existing, options);
     await writeKey(path, options);
     const written = await readKey(path);
-    if (written !== undefined) return keySigner(written, options.signing);
+    if (written !== undefined) return await identityOf(written, options);
   } catch (error) {
     if (error instanceof IdentityError) throw error;
     throw new IdentityError(
@@ -59,6 +62,16 @@ export async function openIdentity(options: IdentityOptions): Promise<NodeSigner
     );
   }
   throw new IdentityError(`Cannot open the identity "${path}": it vanished`, "unreadable");
+}
+
+async function identityOf(key: KeyObject, options: IdentityOptions): Promise<Identity> {
+  const der = key.export({ format: "der", type: "pkcs8" });
+  // PKCS #8 of an Ed25519 key ends with its 32-byte seed (RFC 8410, section 7).
+  const seed = new Uint8Array(der.subarray(der.length - 32));
+  const subkeys = subkeysOf(seed, await loadSecretbox());
+  der.fill(0);
+  seed.fill(0);
+  return { ...keySigner(key, options.signing), ...subkeys };
 }
 
 async function readKey(path: string): Promise<KeyObject | undefined> {
