@@ -47,11 +47,11 @@ export function unpackMessages(packed: ArrayBuffer): Uint8Array[] {
   return messages;
 }
 
-/** The signatures of a reply, each with bytes of its own: whoever keeps one must not keep them all. */
+/** The signatures of a reply: views into its buffer, which is no larger than what they are of. */
 export function unpackSignatures(signatures: ArrayBuffer): Uint8Array<ArrayBuffer>[] {
   const found: Uint8Array<ArrayBuffer>[] = [];
   for (let offset = 0; offset < signatures.byteLength; offset += SIGNATURE_BYTES) {
-    found.push(new Uint8Array(signatures.slice(offset, offset + SIGNATURE_BYTES)));
+    found.push(new Uint8Array(signatures, offset, SIGNATURE_BYTES));
   }
   return found;
 }

@@ -55,7 +55,10 @@ export class NodeSqlite implements SqliteDatabase {
     return Number(this.#statement(sql).run(parameters).changes);
   }
 
-  /** As `run`, for hot loops: the values are already as SQLite takes them, integers as bigint. */
+  /**
+   * As `run`, for hot loops that insert into STRICT tables: values are bound as they are. Numbers go as REAL, which an INTEGER
+   * column of such a table turns into INTEGER or refuses; elsewhere they would stay REAL.
+   */
   runBound(sql: string, values: SQLInputValue[]): void {
     this.#statement(sql).runBound(values);
   }

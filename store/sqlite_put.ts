@@ -32,6 +32,8 @@ const COLUMNS = [
   "payload",
 ] as const;
 const INSERT = `INSERT INTO blocks (${COLUMNS.join(",")}) VALUES (${placeholders(COLUMNS.length)})`;
+/** The id of the row that is being inserted: SQLite has its own copy when the statement has run. */
+const idBytes = new Uint8Array(32);
 /** Ids in one lookup at most; smaller ones have powers of two, so that few statements are kept. */
 const IDS_MAX = 256;
 
@@ -195,19 +197,20 @@ class PutBatch {
 
   #insert(block: Block, place: Place): void {
     const { id, header, headerBytes, signature, payload } = block;
+    idBytes.setFromHex(id);
     this.#database.runBound(INSERT, [
-      BigInt(place.position),
-      Uint8Array.fromHex(id),
-      BigInt(place.authorKey),
-      BigInt(header.sequence),
-      BigInt(place.rank),
+      place.position,
+      idBytes,
+      place.authorKey,
+      header.sequence,
+      place.rank,
       header.kind,
       header.topic,
       header.target === null ? null : Uint8Array.fromHex(header.target),
-      BigInt(timeBucketOf(header.timeMs)),
-      BigInt(header.bodyBytes),
-      this.#replaced.has(id) ? 1n : 0n,
-      isSearchable(header) ? 0n : 1n,
+      timeBucketOf(header.timeMs),
+      header.bodyBytes,
+      this.#replaced.has(id) ? 1 : 0,
+      isSearchable(header) ? 0 : 1,
       signature,
       headerBytes,
       payload,

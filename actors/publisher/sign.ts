@@ -1,7 +1,6 @@
 /** Drafts become blocks that continue our log, all but their signatures: a pure function. */
 import type { Frontier } from "../../protocols/blocks/block.ts";
 import { draftBlock, type UnsignedBlock } from "../../protocols/blocks/encode.ts";
-import { problemOfDraft } from "../../protocols/blocks/limits.ts";
 import { REQUIRED_PERMISSION } from "../../protocols/blocks/validate.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import { isAdmitted, may, type Registry } from "../../protocols/registry/registry.ts";
@@ -55,11 +54,8 @@ export function placeDrafts(
   return { type: "placed", blocks };
 }
 
+/** Why the draft has no place in our log now. Its form was judged when it came. */
 function refuse(draft: PreparedDraft["draft"], options: PlaceOptions): Refusal | null {
-  const problem = problemOfDraft(draft);
-  if (problem !== undefined) {
-    return { type: "refused", reason: "invalid", message: `Cannot publish block: ${problem}` };
-  }
   if (draft.kind === "founding") {
     if (options.registry === null && options.head === null) return null;
     const message = "Cannot found a mesh: this device has already written to one";

@@ -2,7 +2,11 @@
  * Signatures of blocks that have their place in the log: a few at once, many beside everything else this device does. Whatever
  * order they come in, blocks go to storage in the order of the log.
  */
-import { messageToSign, type UnsignedBlock, withSignature } from "../../protocols/blocks/encode.ts";
+import {
+  messagesToSign,
+  type UnsignedBlock,
+  withSignature,
+} from "../../protocols/blocks/encode.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
 import type { Outcome, Refusal } from "../handle.ts";
 import type { TaskOutcome } from "../kernel/actor.ts";
@@ -31,7 +35,7 @@ export function startSigning(
   unsigned: readonly UnsignedBlock[],
 ): void {
   job.unsigned = unsigned;
-  const messages = unsigned.map(messageToSign);
+  const messages = messagesToSign(unsigned);
   if (messages.length < SIGN_LATER_FROM) {
     return takeSignatures(job, messages.map((message) => deps.signer.sign(message)));
   }

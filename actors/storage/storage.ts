@@ -301,8 +301,18 @@ function split(
   return batch.map(({ blocks }) => outcomes.slice(from, from += blocks.length));
 }
 
-function bytesOfBlocks({ blocks }: StoreBlocks): number {
-  return blocks.reduce((sum, b) => sum + b.headerBytes.length + (b.payload?.length ?? 0), 0);
+const bytesByCommand = new WeakMap<StoreBlocks, number>();
+
+/** Asked when a command comes, goes to the disk and is done: counted once. */
+function bytesOfBlocks(command: StoreBlocks): number {
+  let bytes = bytesByCommand.get(command);
+  if (bytes !== undefined) return bytes;
+  bytes = 0;
+  for (const { headerBytes, payload } of command.blocks) {
+    bytes += headerBytes.length + (payload?.length ?? 0);
+  }
+  bytesByCommand.set(command, bytes);
+  return bytes;
 }
 
 function bytesOfChunks({ chunks }: StoreChunks): number {

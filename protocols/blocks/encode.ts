@@ -5,7 +5,14 @@
 import { invariant } from "../../platform/invariant.ts";
 import type { SignedMessage, Signer } from "../../platform/ports.ts";
 import { domainSeparated } from "../domains.ts";
-import { type BlockId, type ContentHash, deviceIdOf, publicKeyOf } from "../ids.ts";
+import {
+  type BlockId,
+  type ContentHash,
+  type DeviceId,
+  deviceIdOf,
+  type MeshId,
+  publicKeyOf,
+} from "../ids.ts";
 import type { Block, BlockHeader, Hasher } from "./block.ts";
 import { compareUtf8, HEADER_BYTES_MAX, payloadBytesOf, problemOfHeader } from "./limits.ts";
 
@@ -69,6 +76,19 @@ export function messageToSign({ id }: Pick<Block, "id">): Uint8Array<ArrayBuffer
   return domainSeparated("block", Uint8Array.fromHex(id));
 }
 
+/** As `messageToSign` for many blocks: views into one buffer. */
+export function messagesToSign(blocks: readonly Pick<Block, "id">[]): Uint8Array<ArrayBuffer>[] {
+  const empty = domainSeparated("block");
+  const length = empty.length + 32;
+  const all = new Uint8Array(blocks.length * length);
+  return blocks.map(({ id }, i) => {
+    const message = all.subarray(i * length, (i + 1) * length);
+    message.set(empty);
+    message.subarray(empty.length).setFromHex(id);
+    return message;
+  });
+}
+
 /** The block with its author's signature (64 bytes) over `messageToSign`. */
 export function withSignature(block: UnsignedBlock, signature: Uint8Array): Block {
   const { id, header, headerBytes, payload } = block;
@@ -123,14 +143,15 @@ const ARRAY = 0x80;
 // One header is written at a time, into the same memory; what leaves is a copy.
 const scratch = new Uint8Array(HEADER_BYTES_MAX);
 const utf8 = new TextEncoder();
+// What `scratch` begins with: blocks come in runs of one mesh and author, whose part is then not written again.
+let writtenMesh: MeshId | null = null;
+let writtenAuthor: DeviceId | null = null;
+let writtenBytes = 0;
 
 /** The bytes that are hashed and signed. The header must have no problem (`problemOfHeader`). */
 export function encodeHeader(header: BlockHeader): Uint8Array<ArrayBuffer> {
-  let offset = writeHead(scratch, 0, ARRAY, 14);
-  offset = writeHead(scratch, offset, UNSIGNED, header.version);
-  offset = writeHash(offset, header.mesh);
-  offset = writeByteString(scratch, offset, publicKeyOf(header.author));
-  offset = writeHead(scratch, offset, UNSIGNED, header.sequence);
+  if (header.author !== writtenAuthor || header.mesh !== writtenMesh) writeBeginning(header);
+  let offset = writeHead(scratch, writtenBytes, UNSIGNED, header.sequence);
   offset = writeHash(offset, header.previous);
   offset = writeHead(scratch, offset, ARRAY, header.parents.length);
   for (const parent of header.parents) offset = writeHash(offset, parent);
@@ -144,6 +165,16 @@ export function encodeHeader(header: BlockHeader): Uint8Array<ArrayBuffer> {
   offset = writeHead(scratch, offset, UNSIGNED, header.bodyBytes);
   offset = writeHash(offset, header.payloadHash);
   return scratch.slice(0, offset);
+}
+
+function writeBeginning({ version, mesh, author }: BlockHeader): void {
+  writtenAuthor = null;
+  let offset = writeHead(scratch, 0, ARRAY, 14);
+  offset = writeHead(scratch, offset, UNSIGNED, version);
+  offset = writeHash(offset, mesh);
+  writtenBytes = writeByteString(scratch, offset, publicKeyOf(author));
+  writtenMesh = mesh;
+  writtenAuthor = author;
 }
 
 function writeHash(offset: number, hash: BlockId | ContentHash | null): number {

@@ -80,8 +80,13 @@ const MEDIA_TYPE = new RegExp(
   `^${NAME}/${NAME}(?:; ?${TOKEN}=(?:${TOKEN}|"[^"\\\\\\u0000-\\u001f\\u007f-\\uffff]*"))*$`,
 );
 
+// Blocks come in runs of equal topics and media types: the last good one of each is not looked at again.
+let goodTopic = "";
+let goodMediaType = "text/plain";
+
 /** Why this is no topic; undefined when it is one. Topics are paths like "notes/garden"; the empty one is allowed. */
 export function problemOfTopic(topic: string): string | undefined {
+  if (topic === goodTopic) return undefined;
   if (utf8Length(topic) > TOPIC_BYTES_MAX) {
     return `topic has ${utf8Length(topic)} bytes of UTF-8, expected at most ${TOPIC_BYTES_MAX}`;
   }
@@ -89,6 +94,7 @@ export function problemOfTopic(topic: string): string | undefined {
   if (topic.startsWith("/") || topic.endsWith("/") || topic.includes("//")) {
     return `topic is "${topic}", expected parts with one "/" between them`;
   }
+  goodTopic = topic;
   return undefined;
 }
 
@@ -103,12 +109,15 @@ export function problemOfTag(tag: string): string | undefined {
 
 /** Why this is no media type; undefined when it is one. */
 export function problemOfMediaType(mediaType: string): string | undefined {
+  if (mediaType === goodMediaType) return undefined;
   if (mediaType.length > MEDIA_TYPE_BYTES_MAX) {
     return `media type has ${mediaType.length} characters, expected at most ${MEDIA_TYPE_BYTES_MAX}`;
   }
-  return MEDIA_TYPE.test(mediaType)
-    ? undefined
-    : `media type is "${mediaType}", expected a form like "text/plain"`;
+  if (!MEDIA_TYPE.test(mediaType)) {
+    return `media type is "${mediaType}", expected a form like "text/plain"`;
+  }
+  goodMediaType = mediaType;
+  return undefined;
 }
 
 /**
