@@ -1,11 +1,11 @@
 /** What every Crypto adapter must do, judged by published vectors rather than by another adapter. */
 import assert from "node:assert/strict";
-import type { Crypto, Random, Signer } from "../../platform/ports.ts";
+import type { BatchSigner, Crypto, Random } from "../../platform/ports.ts";
 
 export interface CryptoSubject {
   readonly name: string;
   readonly make: () => Crypto & { close?(): void };
-  readonly signer: (seed: Uint8Array) => Signer;
+  readonly signer: (seed: Uint8Array) => BatchSigner;
 }
 
 const hex = (text: string) => Uint8Array.fromHex(text);
@@ -91,6 +91,14 @@ export function cryptoContract(subject: CryptoSubject): void {
     assert.deepEqual([...await crypto.verifyMany(signed)], expected);
     assert.deepEqual(signed.map((one) => crypto.verify(one)), expected);
     assert.deepEqual([...await crypto.verifyMany([])], []);
+  });
+
+  test("signs many as it signs one", async () => {
+    const signer = subject.signer(new Uint8Array(32).fill(5));
+    const messages = Array.from({ length: 70 }, (_, index) => utf8("m".repeat(index)));
+    const signatures = await signer.signMany(messages);
+    assert.deepEqual(signatures, messages.map((message) => signer.sign(message)));
+    assert.deepEqual(await signer.signMany([]), []);
   });
 
   test("signs as RFC 8032 section 7.1 test 2 does", (crypto) => {
