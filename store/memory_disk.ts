@@ -8,6 +8,7 @@ import type { Block } from "../protocols/blocks/block.ts";
 import type { BlockId, ContentHash, DeviceId } from "../protocols/ids.ts";
 import { invariant } from "../platform/invariant.ts";
 import { emptyMail, type MemoryMailTables } from "./memory_mail.ts";
+import type { MemoryReadingsTable } from "./memory_readings.ts";
 import { type Damage, type SearchDocument, StoreError } from "./store.ts";
 
 /** A stored block and its place. */
@@ -47,11 +48,12 @@ export class MemoryTables {
   /** JSON by key. */
   readonly settings = new Map<string, string>();
   readonly mail: MemoryMailTables = emptyMail();
+  readonly readings: MemoryReadingsTable = new Map();
   /** Positions below this were here at the last clean stop. */
   cleanPosition = 0;
 }
 
-export type MemoryWrite = "blocks" | "chunks" | "search" | "settings" | "mail";
+export type MemoryWrite = "blocks" | "chunks" | "search" | "settings" | "mail" | "readings";
 
 export interface MemoryFaults {
   /** Every write is refused with reason "full". */

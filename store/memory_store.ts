@@ -10,6 +10,7 @@ import { checkRange, KNOWN_CHUNKS_MAX, settingJson } from "./limits.ts";
 import { MemoryBlocks, removeBlock } from "./memory_blocks.ts";
 import { damageOf, MemoryDisk, type MemoryTables, type StoredBlock } from "./memory_disk.ts";
 import { copyMail, MemoryMail } from "./memory_mail.ts";
+import { MemoryReadings } from "./memory_readings.ts";
 import { MemorySearch } from "./memory_search.ts";
 import {
   type ChunkRepository,
@@ -38,6 +39,7 @@ export function openMemoryStore(options: MemoryStoreOptions = {}): Store {
     search: new MemorySearch(disk),
     settings: new MemorySettings(disk),
     mail: new MemoryMail(disk),
+    readings: new MemoryReadings(disk),
     verify: ({ deep, onProgress }) => verifyTables(disk, deep, onProgress),
     // deno-lint-ignore require-await -- the port is asynchronous
     async backup(directory, onProgress) {
@@ -203,6 +205,7 @@ function copyOf(tables: MemoryTables): MemoryDisk {
   for (const [id, document] of tables.documents) to.documents.set(id, document);
   for (const [key, json] of tables.settings) to.settings.set(key, json);
   copyMail(tables.mail, to.mail);
+  for (const [key, row] of tables.readings) to.readings.set(key, row);
   to.cleanPosition = to.order.length;
   return disk;
 }

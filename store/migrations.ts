@@ -212,6 +212,27 @@ const STEPS: readonly (readonly string[])[] = [
     ) STRICT`,
     `CREATE INDEX mail_requests_1 ON mail_requests (at_ms)`,
   ],
+  // Sensor readings; the rows are explained in `readings.ts`.
+  [
+    `CREATE TABLE series (
+      key INTEGER PRIMARY KEY,
+      sensor TEXT NOT NULL,
+      metric TEXT NOT NULL,
+      readings INTEGER NOT NULL,
+      last_at_ms INTEGER NOT NULL,
+      UNIQUE (sensor, metric)
+    ) STRICT`,
+    `CREATE TABLE readings (
+      series_key INTEGER NOT NULL,
+      at_ms INTEGER NOT NULL,
+      sequence INTEGER NOT NULL,
+      value REAL NOT NULL,
+      published INTEGER NOT NULL,
+      PRIMARY KEY (series_key, at_ms, sequence)
+    ) STRICT, WITHOUT ROWID`,
+    `CREATE INDEX readings_waiting ON readings (series_key) WHERE published = 0`,
+    `CREATE INDEX readings_by_time ON readings (at_ms)`,
+  ],
 ];
 
 /** The schema version this program writes; kept in `PRAGMA user_version`. */

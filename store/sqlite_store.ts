@@ -18,6 +18,7 @@ import { sha256Hex } from "./hash.ts";
 import { SqliteBlocks, type SqliteContext } from "./sqlite_blocks.ts";
 import { SqliteChunks } from "./sqlite_chunks.ts";
 import { SqliteMail } from "./sqlite_mail.ts";
+import { SqliteReadings } from "./sqlite_readings.ts";
 import { salvage } from "./salvage.ts";
 import { guarded, toStoreError } from "./sqlite_errors.ts";
 import { LogState } from "./sqlite_log.ts";
@@ -86,6 +87,7 @@ class SqliteStore implements Store {
   readonly search: SqliteSearch;
   readonly settings: SqliteSettings;
   readonly mail: SqliteMail;
+  readonly readings: SqliteReadings;
   readonly #parts: SqliteStoreParts;
   /** Blocks before this were checked or cleanly closed before. */
   #cleanPosition = 1;
@@ -99,6 +101,7 @@ class SqliteStore implements Store {
     this.search = new SqliteSearch(parts.context);
     this.settings = new SqliteSettings(parts.context);
     this.mail = new SqliteMail(parts.context);
+    this.readings = new SqliteReadings(parts.context);
   }
 
   /** Finishes opening: reads where the last clean stop was, and takes stock after a rebuild. */

@@ -7,6 +7,7 @@
 import type { Block, BlockKind, Frontier } from "../protocols/blocks/block.ts";
 import type { BlockId, ContentHash, DeviceId } from "../protocols/ids.ts";
 import type { MailRepository } from "./mail.ts";
+import type { ReadingsRepository } from "./readings.ts";
 
 /** Something the disk or the database could not do. `hint` tells a person what to do. */
 export class StoreError extends Error {
@@ -203,6 +204,7 @@ export interface Store {
   readonly search: SearchIndex;
   readonly settings: SettingsRepository;
   readonly mail: MailRepository;
+  readonly readings: ReadingsRepository;
   /**
    * Recomputes every hash (`deep`) or only what changed since the last clean stop plus SQLite's quick check, and names each
    * damaged row. Damaged blocks and chunks are set aside so that sync fetches them again.

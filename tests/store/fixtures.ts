@@ -19,3 +19,11 @@ export function fixtureBlocks(): Block[] {
     ben.write("", { kind: "tombstone", target: second.id }),
   ];
 }
+
+/** The reading in databases since schema version 3. */
+export const READING = {
+  metric: "temperature_c",
+  value: 21.5,
+  atMs: 1_763_700_000_000,
+  sequence: 7,
+};

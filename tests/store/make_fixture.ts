@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { SCHEMA_VERSION } from "../../store/migrations.ts";
 import { NodeSqlite } from "../../store/node_sqlite.ts";
 import { messageRow } from "../contracts/mail_contract.ts";
-import { fixtureBlocks, FIXTURES } from "./fixtures.ts";
+import { fixtureBlocks, FIXTURES, READING } from "./fixtures.ts";
 import { openStore, withFolder } from "./folders.ts";
 
 await withFolder(async (directory) => {
@@ -13,6 +13,7 @@ await withFolder(async (directory) => {
   await store.search.index([{ blockId: blocks[0]!.id, title: "Tomatoes", text: "sow in March" }]);
   await store.settings.set({ name: "Ada", "invite/a": { expires: 5 } });
   await store.mail.commit([{ table: "messages", put: messageRow(1) }]);
+  await store.readings.add("attic", [READING], false);
   await store.close();
   const database = new NodeSqlite(join(directory, "node.db"));
   await Deno.mkdir(FIXTURES, { recursive: true });

@@ -6,11 +6,13 @@ import { Migrator } from "kysely/migration";
 import { migrate, SCHEMA_VERSION } from "../../store/migrations.ts";
 import { NodeSqlite, nodeSqliteDialect } from "../../store/node_sqlite.ts";
 import { messageRow } from "../contracts/mail_contract.ts";
-import { fixtureBlocks, FIXTURES } from "./fixtures.ts";
+import { fixtureBlocks, FIXTURES, READING } from "./fixtures.ts";
 import { openStore, withFolder } from "./folders.ts";
 
 /** The first schema with mail. */
 const MAIL_SINCE = 2;
+/** The first schema with sensor readings. */
+const READINGS_SINCE = 3;
 
 for (let version = 1; version <= SCHEMA_VERSION; version++) {
   Deno.test(`a database of schema version ${version} opens with everything in it`, async () => {
@@ -30,6 +32,9 @@ for (let version = 1; version <= SCHEMA_VERSION; version++) {
       assert.deepEqual(hits.map((hit) => hit.blockId), [blocks[0]!.id]);
       const mail = (await store.mail.list("messages", { limit: 9 })).map((row) => ({ ...row }));
       assert.deepEqual(mail, version < MAIL_SINCE ? [] : [messageRow(1)]);
+      const [attic] = await store.readings.waiting(9);
+      const expected = { sensor: "attic", readings: [READING] };
+      assert.deepEqual(attic, version < READINGS_SINCE ? undefined : expected);
       assert.deepEqual(await store.verify({ deep: true }), []);
       await store.close();
     });
