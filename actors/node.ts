@@ -5,16 +5,19 @@ import type { Rendezvous, Transport } from "../platform/transport.ts";
 import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
 import type { decodeBlock } from "../protocols/blocks/decode.ts";
 import { decodeGossipMessage } from "../protocols/gossip/wire.ts";
+import { decodeLivenessMessage } from "../protocols/liveness/wire.ts";
 import { decodeSyncMessage } from "../protocols/sync/wire.ts";
 import type { Store } from "../store/store.ts";
 import { discovery } from "./discovery/discovery.ts";
 import { gossip } from "./gossip/gossip.ts";
 import type { Behaviour } from "./kernel/actor.ts";
 import { supervisor, type SupervisorSpec } from "./kernel/supervisor.ts";
+import { liveness } from "./liveness/liveness.ts";
 import { members } from "./members/members.ts";
 import { pairing } from "./pairing/pairing.ts";
 import { publisher } from "./publisher/publisher.ts";
 import { type NodeRefs, nodeRefs } from "./refs.ts";
+import { choosePeers } from "./sessions/peer_choice.ts";
 import { sessions } from "./sessions/sessions.ts";
 import { storage } from "./storage/storage.ts";
 import { sync } from "./sync/sync.ts";
@@ -93,6 +96,7 @@ function network(
           routes: [
             { protocol: "sync", decode: decodeSyncMessage, to: refs.sync },
             { protocol: "gossip", decode: decodeGossipMessage, to: refs.gossip },
+            { protocol: "liveness", decode: decodeLivenessMessage, to: refs.liveness },
           ],
         }),
       },
@@ -118,6 +122,10 @@ function replication(
         behaviour: sync({ ...deps, self, storage: refs.storage, sessions: refs.sessions }),
       },
       { key: "gossip", behaviour: gossip({ sessions: refs.sessions, sync: refs.sync }) },
+      {
+        key: "liveness",
+        behaviour: liveness({ self, sessions: refs.sessions, partnersOf: choosePeers }),
+      },
     ],
   });
 }

@@ -122,5 +122,10 @@ export interface SessionSummary {
 /** Sessions coming and going, for protocol actors. `up` with `resumed` false means: the other side remembers nothing of this session. */
 export type PeerSessionEvent =
   | { readonly type: "up"; readonly deviceId: DeviceId; readonly resumed: boolean }
-  | { readonly type: "down"; readonly deviceId: DeviceId };
+  | {
+    readonly type: "down";
+    readonly deviceId: DeviceId;
+    /** Set when one of both ended it: says nothing about whether the other is still there. */
+    readonly onPurpose?: true;
+  };
 export const peerSessions: Topic<PeerSessionEvent> = topic<PeerSessionEvent>("peerSessions");

@@ -186,7 +186,11 @@ export function pathLost(
   state.acknowledgeTimer = false;
   state.doubted = false;
   for (const key of ["heartbeat", "stable", "acknowledge", "upgrade"]) context.cancelTimer(key);
-  context.publish(peerSessions, { type: "down", deviceId: deps.peer });
+  context.publish(peerSessions, {
+    type: "down",
+    deviceId: deps.peer,
+    ...(reason.startsWith("goodbye:") ? { onPurpose: true } : {}),
+  });
   context.publish(nodeEvents, { type: "sessionDown", deviceId: deps.peer, reason });
   context.startTimer("forget", FORGET_MS, { type: "forgetDue" });
   if (!isConnecting(state)) {

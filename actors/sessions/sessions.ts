@@ -343,7 +343,7 @@ function endChild(
   if (peer.child !== null) context.stopChild(peer.child.ref);
   // It can no longer say so itself.
   if (peer.report?.state === "up") {
-    context.publish(peerSessions, { type: "down", deviceId: device });
+    context.publish(peerSessions, { type: "down", deviceId: device, onPurpose: true });
     context.publish(nodeEvents, { type: "sessionDown", deviceId: device, reason });
   }
   peer.child = null;
