@@ -46,3 +46,15 @@ export function copyFolder(
     }
   }
 }
+
+/** Writes a stream into a file, new or emptied before. Returns how many bytes it has. */
+export async function writeStream(body: ReadableStream<Uint8Array>, path: string): Promise<number> {
+  using file = await Deno.open(path, { write: true, create: true, truncate: true });
+  let bytes = 0;
+  for await (const part of body) {
+    bytes += part.length;
+    let rest = part;
+    while (rest.length > 0) rest = rest.subarray(await file.write(rest));
+  }
+  return bytes;
+}

@@ -12,9 +12,11 @@ import { type Action, type CommandContext, plain } from "./command.ts";
 import { addCommand } from "./commands/add.ts";
 import { backupCommand } from "./commands/backup.ts";
 import { configCommand } from "./commands/config.ts";
+import { conversationsCommand } from "./commands/conversations.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { getCommand } from "./commands/get.ts";
+import { inboxCommand } from "./commands/inbox.ts";
 import { interestCommand } from "./commands/interest.ts";
 import { leaveCommand } from "./commands/leave.ts";
 import { membersCommand } from "./commands/members.ts";
@@ -23,6 +25,7 @@ import { pairCommand } from "./commands/pair.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { searchCommand } from "./commands/search.ts";
+import { sendCommand } from "./commands/send.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { upCommand } from "./commands/up.ts";
@@ -62,6 +65,11 @@ function createParser(texts: Texts) {
     openCommand(texts),
   );
   const second = or(
+    sendCommand(texts),
+    inboxCommand(texts),
+    conversationsCommand(texts),
+  );
+  const third = or(
     pairCommand(texts),
     membersCommand(texts),
     interestCommand(texts),
@@ -89,7 +97,7 @@ function createParser(texts: Texts) {
       false,
     ),
   });
-  return merge(map(or(first, second), (action: Action) => ({ action })), shared);
+  return merge(map(or(first, second, third), (action: Action) => ({ action })), shared);
 }
 
 /** Thrown by the parser's callbacks: help was shown, or the arguments were wrong. Caught below. */

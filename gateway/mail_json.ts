@@ -1,10 +1,8 @@
 /** Messages between the node and JSON, and messages that come as a form. */
 import type { z } from "@hono/zod-openapi";
-import type { NodeHandle } from "../actors/handle.ts";
 import type {
   ConversationChange,
   ConversationView,
-  MailHandle,
   MessageView,
   NewMessage,
 } from "../actors/mail_handle.ts";
@@ -16,11 +14,6 @@ import type {
   messageSchema,
   newMessageSchema,
 } from "./mail_schemas.ts";
-
-/** The messages of a node. */
-export function mailOf(node: NodeHandle): MailHandle {
-  return (node as NodeHandle & { readonly mail: MailHandle }).mail;
-}
 
 /** A message as JSON carries it. */
 export function messageJson(view: MessageView): z.output<typeof messageSchema> {

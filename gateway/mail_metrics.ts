@@ -1,8 +1,7 @@
 /** Prometheus metrics of messages: what waits, and how many came, went and arrived since the start. */
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { NodeHandle } from "../actors/handle.ts";
-import type { MailHandle, MailStatus } from "../actors/mail_handle.ts";
-import { mailOf } from "./mail_json.ts";
+import type { MailStatus } from "../actors/mail_handle.ts";
 
 const GAUGES = {
   submind_messages_queued: ["Own parcels not at their recipient yet.", (s) => s.queued],
@@ -42,9 +41,7 @@ export function mailMetrics(
   return {
     close,
     async refresh() {
-      const mail: MailHandle | undefined = mailOf(node);
-      if (mail === undefined) return;
-      const status = await mail.status();
+      const status = await node.mail.status();
       for (const { gauge, value } of gauges) gauge.set(value(status));
     },
   };

@@ -6,7 +6,7 @@ import { string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import { parseBlockId } from "../../protocols/ids.ts";
 import { type Action, clientOf, type CommandContext, plain } from "../command.ts";
-import { exists } from "../folder.ts";
+import { exists, writeStream } from "../folder.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
 import { formatPairs, printable } from "../output/table.ts";
 import { formatBytes, formatTime } from "../output/units.ts";
@@ -78,7 +78,7 @@ async function runGet(context: CommandContext, found: GetArguments) {
   }
   const body = await client.body(found.id);
   if (found.output !== undefined) {
-    const bytes = await writeFile(body, found.output);
+    const bytes = await writeStream(body, found.output);
     context.output.result(
       { ok: true, file: found.output, bytes },
       () => context.texts.get.written(found.output ?? "", formatBytes(bytes, context.language)),
@@ -87,17 +87,6 @@ async function runGet(context: CommandContext, found: GetArguments) {
   }
   await print(context, body, found.id);
   return EXIT.ok;
-}
-
-async function writeFile(body: ReadableStream<Uint8Array>, path: string): Promise<number> {
-  using file = await Deno.open(path, { write: true, create: true, truncate: true });
-  let bytes = 0;
-  for await (const part of body) {
-    bytes += part.length;
-    let rest = part;
-    while (rest.length > 0) rest = rest.subarray(await file.write(rest));
-  }
-  return bytes;
 }
 
 /** Bytes as they are into pipes and files; onto a terminal only text that cannot steer it. */

@@ -1,7 +1,9 @@
 /** Deutsche Texte. Dieselben Namen wie im Englischen; der Compiler achtet darauf, dass keiner fehlt. */
 import type { Texts } from "./en.ts";
 import { deDemo } from "./demo_de.ts";
+import { deEvents } from "./events_de.ts";
 import { deHelp } from "./help_de.ts";
+import { deMail } from "./mail_de.ts";
 
 export const de: Texts = {
   ...deHelp,
@@ -256,57 +258,7 @@ export const de: Texts = {
     failedHint:
       "Nichts Bestätigtes ist verloren. Protokoll ansehen, submind doctor ausführen, dann neu starten.",
   },
-  events: {
-    made: "hier entstanden",
-    from: (id) => `von ${id}`,
-    bodyCompleted: (id) => `${id} ist vollständig`,
-    equivocation: (id, sequence) => `${id} hat zwei Blöcke mit Nummer ${sequence} unterschrieben`,
-    damageFound: (table, key, problem) => `Schaden in ${table} ${key}: ${problem}`,
-    damageRepaired: (table, key) => `repariert: ${table} ${key}`,
-    sighted: (name, id) => `sieht ${name} ${id}`,
-    gone: (id, why) => `${id} ist fort (${why})`,
-    goneReasons: { goodbye: "verabschiedet", expired: "stumm" },
-    noMulticast: (why) => `kein Multicast: ${why}`,
-    sessionUp: (id, path, ms) => `verbunden mit ${id} (${path}, ${ms} ms)`,
-    sessionDown: (id, why) => `${id} verloren: ${why}`,
-    inSync: (id) => `gleicher Stand mit ${id}`,
-    founded: (id) => `Netz ${id} gegründet`,
-    joined: (id) => `Netz ${id} beigetreten`,
-    member: (id, change) => `Mitglied ${id} ${change}`,
-    memberChanges: { added: "aufgenommen", updated: "geändert", revoked: "ausgeschlossen" },
-    messageReceived: (id) => `Nachricht von ${id}`,
-    delivery: (message, id, state) => `Nachricht ${message} an ${id}: ${state}`,
-    deliveries: {
-      queued: "wartet",
-      carried: "unterwegs",
-      delivered: "zugestellt",
-      read: "gelesen",
-      expired: "abgelaufen",
-      failed: "unzustellbar",
-    },
-    bridgeUp: (server) => `Broker verbunden: ${server}`,
-    bridgeDown: (why) => `Broker verloren: ${why}`,
-    liveness: (id, state) => `${id} ist ${state}`,
-    livenesses: {
-      unknown: "unbekannt",
-      alive: "da",
-      suspect: "unter Verdacht",
-      dead: "tot",
-      left: "gegangen",
-    },
-    pathChanged: (id, from, to, relayed) =>
-      `Weg zu ${id} gewechselt von ${from} zu ${to}${relayed ? " (über Relais)" : ""}`,
-    readings: (sensor, count) => `${count} Messwerte von ${sensor}`,
-    pairing: (phase) => `Kopplung: ${phase}`,
-    phases: {
-      connecting: "verbindet",
-      confirming: "Menschen vergleichen die Wörter",
-      waitingForOther: "wartet auf die andere Seite",
-      completed: "fertig",
-      refused: "abgelehnt",
-      failed: "misslungen",
-    },
-  },
+  events: deEvents,
   backup: {
     working: "Kopieren",
     done: (folder, size) => `Sicherung von ${size} in ${folder}.`,
@@ -385,4 +337,5 @@ export const de: Texts = {
       "Stattdessen dient die langsamere Bibliothek ohne nativen Code. Siehe docs/troubleshooting.md.",
   },
   demo: deDemo,
+  mail: deMail,
 };

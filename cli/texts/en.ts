@@ -1,6 +1,8 @@
 /** English texts. Errors say what could not be done, the value, what was expected; hints say what to do. */
 import { enDemo } from "./demo_en.ts";
+import { enEvents } from "./events_en.ts";
 import { enHelp } from "./help_en.ts";
+import { enMail } from "./mail_en.ts";
 
 export const en = {
   ...enHelp,
@@ -253,60 +255,7 @@ export const en = {
     failedHint:
       "Nothing acknowledged is lost. Look at the log and run submind doctor, then start it again.",
   },
-  events: {
-    made: "made here",
-    from: (id: string) => `from ${id}`,
-    bodyCompleted: (id: string) => `${id} is complete`,
-    equivocation: (id: string, sequence: number) =>
-      `${id} has signed two blocks with number ${sequence}`,
-    damageFound: (table: string, key: string, problem: string) =>
-      `damage in ${table} ${key}: ${problem}`,
-    damageRepaired: (table: string, key: string) => `repaired ${table} ${key}`,
-    sighted: (name: string, id: string) => `sees ${name} ${id}`,
-    gone: (id: string, why: string) => `${id} is gone (${why})`,
-    goneReasons: { goodbye: "said goodbye", expired: "silent" },
-    noMulticast: (why: string) => `no multicast: ${why}`,
-    sessionUp: (id: string, path: string, ms: number) => `connected to ${id} (${path}, ${ms} ms)`,
-    sessionDown: (id: string, why: string) => `lost ${id}: ${why}`,
-    inSync: (id: string) => `in sync with ${id}`,
-    founded: (id: string) => `founded mesh ${id}`,
-    joined: (id: string) => `joined mesh ${id}`,
-    member: (id: string, change: string) => `member ${id} ${change}`,
-    memberChanges: { added: "added", updated: "changed", revoked: "revoked" },
-    messageReceived: (id: string) => `message from ${id}`,
-    delivery: (message: string, id: string, state: string) =>
-      `message ${message} to ${id}: ${state}`,
-    deliveries: {
-      queued: "queued",
-      carried: "on its way",
-      delivered: "delivered",
-      read: "read",
-      expired: "expired",
-      failed: "failed",
-    },
-    bridgeUp: (server: string) => `broker connected: ${server}`,
-    bridgeDown: (why: string) => `broker lost: ${why}`,
-    liveness: (id: string, state: string) => `${id} is ${state}`,
-    livenesses: {
-      unknown: "unknown",
-      alive: "alive",
-      suspect: "under suspicion",
-      dead: "dead",
-      left: "gone",
-    },
-    pathChanged: (id: string, from: string, to: string, relayed: boolean) =>
-      `path to ${id} moved from ${from} to ${to}${relayed ? " (relayed)" : ""}`,
-    readings: (sensor: string, count: number) => `${count} readings of ${sensor}`,
-    pairing: (phase: string) => `pairing: ${phase}`,
-    phases: {
-      connecting: "connecting",
-      confirming: "people compare the words",
-      waitingForOther: "waiting for the other side",
-      completed: "completed",
-      refused: "refused",
-      failed: "failed",
-    },
-  },
+  events: enEvents,
   backup: {
     working: "Copying",
     done: (folder: string, size: string) => `Backup of ${size} in ${folder}.`,
@@ -386,6 +335,7 @@ export const en = {
       "The slower library without native code is used instead. See docs/troubleshooting.md.",
   },
   demo: enDemo,
+  mail: enMail,
 };
 
 type Widened<T> = T extends (...args: infer Args) => string ? (...args: Args) => string

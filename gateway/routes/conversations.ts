@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { ConversationId, MessageId } from "../../protocols/mailbox/content.ts";
 import type { GatewayHono, GatewayParts } from "../environment.ts";
-import { conversationChangeOf, conversationJson, mailOf, messageJson } from "../mail_json.ts";
+import { conversationChangeOf, conversationJson, messageJson } from "../mail_json.ts";
 import {
   conversationChangeSchema,
   conversationIdSchema,
@@ -64,7 +64,7 @@ const readRoute = createRoute({
 
 /** Adds the routes of conversations. */
 export function conversationRoutes(app: GatewayHono, { node }: GatewayParts): void {
-  const mail = mailOf(node);
+  const { mail } = node;
 
   app.openapi(listRoute, async (c) => {
     return c.json({ conversations: (await mail.conversations()).map(conversationJson) }, 200);

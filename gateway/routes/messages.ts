@@ -7,7 +7,7 @@ import type { MessageId } from "../../protocols/mailbox/content.ts";
 import { attachmentHeaders } from "../body_headers.ts";
 import { parseRange } from "../byte_range.ts";
 import type { GatewayEnv, GatewayHono, GatewayParts } from "../environment.ts";
-import { mailOf, messageJson, messageOfForm, newMessageOf } from "../mail_json.ts";
+import { messageJson, messageOfForm, newMessageOf } from "../mail_json.ts";
 import {
   ATTACHMENT_NAME_BYTES_MAX,
   mailStatusSchema,
@@ -161,7 +161,7 @@ function tooLarge(message: NewMessage): Response | undefined {
 
 /** Adds the routes of messages. */
 export function messageRoutes(app: GatewayHono, { node }: GatewayParts): void {
-  const mail = mailOf(node);
+  const { mail } = node;
 
   app.openAPIRegistry.registerPath(sendRoute);
   app.post("/v1/messages", async (c) => {

@@ -27,6 +27,9 @@ Deno.test({
         ["config get gateway.p", "gateway.port"],
         ["members update x --tru", "--trust"],
         ["pair --role gu", "guest"],
+        ["send x y --wait de", "delivered"],
+        ["inbox sa", "save"],
+        ["conversations sh", "show"],
       ];
       for (const [words, expected] of cases) {
         const replies = complete(folder, words);

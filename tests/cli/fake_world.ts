@@ -4,8 +4,12 @@ import pc from "picocolors";
 import { writeNodeFile } from "../../cli/node_file.ts";
 import type { Terminal } from "../../cli/output/terminal.ts";
 import { runProgram } from "../../cli/program.ts";
+import { type GatewayServerOptions, startGateway } from "../../gateway/server.ts";
+import { openTokens, OWNER, type Tokens } from "../../gateway/tokens.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import { systemClock } from "../../platform/system_clock.ts";
+import { systemRandom } from "../../platform/system_random.ts";
+import { type FakeNode as MemoryNode, fakeNode } from "../gateway/fake_node.ts";
 
 export interface Outcome {
   readonly exitCode: number;
@@ -16,13 +20,22 @@ export interface Outcome {
 export interface RunOptions {
   readonly environment?: Record<string, string>;
   readonly colors?: boolean;
+  /** Aborted to end a command that stays. */
+  readonly interrupted?: AbortSignal;
+  /** Called with each line of standard output. */
+  readonly onLine?: (line: string) => void;
 }
+
+let runs = 0;
 
 /** Runs one command line without any terminal. */
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   let [out, err] = ["", ""];
   const terminal: Terminal = {
-    out: (line) => out += `${line}\n`,
+    out: (line) => {
+      out += `${line}\n`;
+      options.onLine?.(line);
+    },
     outBytes: (bytes) => out += new TextDecoder().decode(bytes),
     err: (line) => err += `${line}\n`,
     errRaw: (text) => err += text,
@@ -38,8 +51,9 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     environment: options.environment ?? {},
     terminal: () => terminal,
     clock: systemClock(),
-    random: seededRandom("cli tests"),
-    interrupted: new AbortController().signal,
+    // Another seed for each run: keys that make a retry harmless must differ between two calls.
+    random: seededRandom(`cli tests ${runs++}`),
+    interrupted: options.interrupted ?? new AbortController().signal,
     version: "1.2.3",
   });
   return { exitCode, out, err };
@@ -94,6 +108,47 @@ export async function withFakeNode(
   } finally {
     await server.shutdown();
     Deno.removeSync(join(data, ".."), { recursive: true });
+  }
+}
+
+export interface RealGateway {
+  readonly data: string;
+  readonly node: MemoryNode;
+  readonly tokens: Tokens;
+  readonly address: string;
+  run(args: readonly string[], options?: RunOptions): Promise<Outcome>;
+}
+
+/** Runs `test` beside the real gateway of a node in memory: what the command line says and what the API takes then meet. */
+export async function withRealGateway(
+  test: (gateway: RealGateway) => Promise<void>,
+  options: Partial<GatewayServerOptions> = {},
+): Promise<void> {
+  const folder = Deno.makeTempDirSync({ prefix: "submind-cli-" });
+  const data = join(folder, "data");
+  const [clock, random] = [systemClock(), systemRandom()];
+  const node = fakeNode();
+  const tokens = await openTokens({ directory: data, clock, random });
+  const log = { write: () => {} };
+  const server = startGateway({ node, tokens, clock, random, log, port: 0, ...options });
+  const token = await tokens.mint({ subject: OWNER, scope: "full", validMs: 3_600_000 });
+  writeNodeFile(data, {
+    pid: Deno.pid,
+    gatewayUrl: server.address,
+    token,
+    tlsCertificate: "",
+  });
+  try {
+    await test({
+      data,
+      node,
+      tokens,
+      address: server.address,
+      run: (args, more) => run([...args, "--data", data], more),
+    });
+  } finally {
+    await server.stop();
+    Deno.removeSync(folder, { recursive: true });
   }
 }
 

@@ -3,7 +3,7 @@ import { run } from "./fake_world.ts";
 
 const COMMANDS = [
   ...["up", "demo", "add", "search", "get", "status", "peers", "pair", "members", "interest"],
-  ...["doctor", "backup", "restore", "config"],
+  ...["doctor", "backup", "restore", "config", "send", "inbox", "conversations"],
 ];
 
 Deno.test("help names every command, in both languages", async () => {
