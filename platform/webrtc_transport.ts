@@ -18,6 +18,7 @@ import {
   withoutCandidates,
 } from "../protocols/session/signalling.ts";
 import { equalBytes } from "../protocols/codec.ts";
+import { firstReply, signalRequest } from "./signal_requests.ts";
 import type { DialTarget, Path, RendezvousReply, Transport } from "./transport.ts";
 import { type WebRtcAnswerer, webrtcAnswerer } from "./webrtc_answerer.ts";
 import { type Connection, loadWebRtcLibrary, type WebRtcLibraryName } from "./webrtc_library.ts";
@@ -34,9 +35,6 @@ export interface WebRtcTransport extends Transport {
 const ATTEMPTS_MAX = 3;
 /** An attempt is given up after this long, ms. */
 const ATTEMPT_MS = 5_000;
-/** The next address is asked when the one before has not answered for this long, ms. */
-const STAGGER_MS = 250;
-const REQUEST_MS = 4_000;
 
 // The addon's threads end only when every connection of the process is closed: the last transport out says so.
 const transportsOpen = new Map<WebRtcLibraryName, number>();
@@ -197,7 +195,16 @@ async function signal(
     { type: "offer", id, meshTag: options.meshTag(), from, to, sdp: offerSdp },
     options.signer,
   );
-  const { address, reply } = await firstReply(shared, signalling, offer.bytes);
+  const { clock, rendezvous } = options;
+  const { cancels } = signalling;
+  const { addresses } = target;
+  const { address, reply } = await firstReply({
+    clock,
+    rendezvous,
+    addresses,
+    body: offer.bytes,
+    cancels,
+  });
   if (signalling.isOver()) return;
 
   const answer = checkedAnswer(shared, { reply, id, expected, offerBody: offer.body });
@@ -210,7 +217,7 @@ async function signal(
   if (signalling.isOver()) return;
   const second = encodeSignal({ type: "candidates", id, from, candidates }, options.signer);
   const sent = await new Promise<RendezvousReply>((resolve) => {
-    signalling.cancels.push(request(shared, address, second.bytes, resolve));
+    cancels.push(signalRequest(rendezvous, address, second.bytes, resolve));
   });
   if (sent.type !== "reply") throw new Error(`candidates were not taken: ${sent.reason}`);
 }
@@ -242,63 +249,4 @@ function checkedAnswer(
     throw new Error("signature of the answer is wrong");
   }
   return message;
-}
-
-/** Asks one address after the other without waiting for dead ones; the first reply wins. */
-function firstReply(
-  shared: Shared,
-  signalling: Signalling,
-  body: Uint8Array,
-): Promise<{ readonly address: string; readonly reply: Uint8Array }> {
-  const { addresses } = signalling.target;
-  const { clock } = shared.options;
-  return new Promise((resolve, reject) => {
-    let asked = 0;
-    let unanswered = 0;
-    let lastReason = "no address is known";
-    let done = false;
-    let cancelStagger: () => void = () => {};
-    const requests: (() => void)[] = [];
-    const stop = (): void => {
-      done = true;
-      cancelStagger();
-      for (const cancel of requests) cancel();
-    };
-    const askNext = (): void => {
-      cancelStagger();
-      const address = addresses[asked];
-      if (done) return;
-      if (address === undefined) {
-        if (unanswered === 0) reject(new Error(lastReason));
-        return;
-      }
-      asked += 1;
-      unanswered += 1;
-      requests.push(request(shared, address, body, (reply) => {
-        unanswered -= 1;
-        if (done) return;
-        if (reply.type === "reply") {
-          stop();
-          return resolve({ address, reply: reply.body });
-        }
-        lastReason = `${address}: ${reply.reason}`;
-        askNext();
-      }));
-      cancelStagger = clock.schedule(STAGGER_MS, askNext);
-    };
-    signalling.cancels.push(stop);
-    askNext();
-  });
-}
-
-function request(
-  shared: Shared,
-  address: string,
-  body: Uint8Array,
-  onReply: (reply: RendezvousReply) => void,
-): () => void {
-  return shared.options.rendezvous.request(
-    { address, channel: "signal", body, timeoutMs: REQUEST_MS },
-    onReply,
-  );
 }

@@ -1,0 +1,170 @@
+/** One bidirectional QUIC stream as a Path: frames with a length before them, back-pressure, and one `closed` at the end. */
+import type { Clock } from "./ports.ts";
+import type { QuicReader } from "./quic_reader.ts";
+import type { Path, PathEvent } from "./transport.ts";
+
+/** Largest frame, bytes. */
+export const QUIC_FRAME_BYTES_MAX = 128 * 1024;
+/** `send` refuses while more than this waits, bytes. */
+export const QUIC_BUFFER_BYTES_MAX = 2 * 1024 * 1024;
+/** `drained` comes when no more than this waits, bytes. */
+const BUFFER_BYTES_LOW = 512 * 1024;
+/** Frames are handed to the stream together up to this, bytes: every write costs a turn of the event loop. */
+const WRITE_BYTES_MAX = 512 * 1024;
+/** Bytes that may arrive before anybody listens; then the stream is left alone. */
+const UNHEARD_BYTES_MAX = 1024 * 1024;
+/** How long `close` waits for what is buffered and for the other end to say that it has it, ms. */
+const FLUSH_MS = 250;
+const LENGTH_BYTES = 4;
+
+export interface QuicPathOptions {
+  readonly clock: Clock;
+  readonly connection: Deno.QuicConn;
+  readonly reader: QuicReader;
+  readonly writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly binding: Uint8Array;
+  /** After the last event. */
+  readonly onEnd: () => void;
+}
+
+/** Makes a path of a stream on which both ends have agreed. */
+export function quicPath(options: QuicPathOptions): Path {
+  const { clock, connection, reader, writer } = options;
+  const { hostname, port } = connection.remoteAddr;
+  const description = `quic ${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  let listener: ((event: PathEvent) => void) | undefined;
+  let unheard: PathEvent[] = [];
+  let unheardBytes = 0;
+  let onHeard: (() => void) | undefined;
+  let queue: Uint8Array[] = [];
+  let buffered = 0;
+  let writing = false;
+  let wantsRoom = false;
+  let closing = false;
+  let ended = false;
+  let cancelFlush: () => void = () => {};
+
+  const deliver = (event: PathEvent): void => {
+    if (listener !== undefined) return listener(event);
+    unheard.push(event);
+    if (event.type === "frame") unheardBytes += event.frame.length;
+  };
+  const end = (reason: string): void => {
+    if (ended) return;
+    ended = true;
+    cancelFlush();
+    queue = [];
+    buffered = 0;
+    try {
+      connection.close({ closeCode: 0, reason: "" });
+    } catch {
+      // Already closed.
+    }
+    deliver({ type: "closed", reason });
+    onHeard?.();
+    options.onEnd();
+  };
+  const pump = async (): Promise<void> => {
+    if (writing) return;
+    writing = true;
+    while (queue.length > 0 && !ended) {
+      const part = takePart(queue);
+      await writer.write(part);
+      buffered -= part.length;
+      if (!wantsRoom || ended || closing || buffered > BUFFER_BYTES_LOW) continue;
+      wantsRoom = false;
+      deliver({ type: "drained" });
+    }
+    writing = false;
+    // The end of our half; the other end closes the connection when it has read everything.
+    if (closing && !ended) await writer.close();
+  };
+  const fail = (error: unknown): void =>
+    end(error instanceof Error ? error.message : String(error));
+  const read = async (): Promise<void> => {
+    while (!ended) {
+      const header = await reader.exactly(LENGTH_BYTES);
+      if (header === undefined) return end("closed by the other end");
+      const length = new DataView(header.buffer, header.byteOffset).getUint32(0);
+      if (length > QUIC_FRAME_BYTES_MAX) {
+        return end(`frame of ${length} bytes, expected <= ${QUIC_FRAME_BYTES_MAX}`);
+      }
+      const frame = await reader.exactly(length);
+      if (frame === undefined) return end("closed by the other end inside a frame");
+      if (ended) return;
+      if (!closing) deliver({ type: "frame", frame });
+      if (listener === undefined && unheardBytes > UNHEARD_BYTES_MAX) {
+        await new Promise<void>((resolve) => onHeard = resolve);
+      }
+    }
+  };
+  read().catch(fail);
+  connection.closed.then(() => {
+    // What arrived before the end is still being read; the reader comes to the end by itself.
+    cancelFlush();
+    cancelFlush = clock.schedule(FLUSH_MS, () => end("connection closed"));
+  }, fail);
+
+  return {
+    kind: "quic",
+    description,
+    binding: options.binding,
+    confidential: true,
+    relayed: false,
+    frameBytesMax: QUIC_FRAME_BYTES_MAX,
+    bufferedBytes: () => buffered,
+    send(frame) {
+      if (ended || closing) return false;
+      if (frame.length > QUIC_FRAME_BYTES_MAX) {
+        throw new RangeError(
+          `Cannot send frame: ${frame.length} bytes, expected <= ${QUIC_FRAME_BYTES_MAX}`,
+        );
+      }
+      if (buffered + frame.length > QUIC_BUFFER_BYTES_MAX) {
+        wantsRoom = true;
+        return false;
+      }
+      const bytes = new Uint8Array(LENGTH_BYTES + frame.length);
+      new DataView(bytes.buffer).setUint32(0, frame.length);
+      bytes.set(frame, LENGTH_BYTES);
+      queue.push(bytes);
+      buffered += bytes.length;
+      pump().catch(fail);
+      return true;
+    },
+    close(reason) {
+      if (closing || ended) return;
+      closing = true;
+      cancelFlush = clock.schedule(FLUSH_MS, () => end(reason));
+      connection.closed.then(() => end(reason), () => end(reason));
+      pump().catch(fail);
+    },
+    listen(next) {
+      listener = next;
+      const earlier = unheard;
+      unheard = [];
+      unheardBytes = 0;
+      for (const event of earlier) next(event);
+      onHeard?.();
+    },
+  };
+}
+
+/** The next frames as one piece. */
+function takePart(queue: Uint8Array[]): Uint8Array {
+  let count = 0;
+  let bytes = 0;
+  while (count < queue.length && (count === 0 || bytes + queue[count]!.length <= WRITE_BYTES_MAX)) {
+    bytes += queue[count]!.length;
+    count += 1;
+  }
+  const taken = queue.splice(0, count);
+  if (taken.length === 1) return taken[0]!;
+  const part = new Uint8Array(bytes);
+  let at = 0;
+  for (const piece of taken) {
+    part.set(piece, at);
+    at += piece.length;
+  }
+  return part;
+}
