@@ -7,6 +7,7 @@ import type { BlockId, DeviceId, MeshId } from "../protocols/ids.ts";
 import type { Permission, Role, TrustLevel } from "../protocols/registry/roles.ts";
 import type { PathKind } from "../platform/transport.ts";
 import type { BlockPage, BlockQuery, Damage, SearchPage, SearchQuery } from "../store/store.ts";
+import type { BridgeView } from "./bridge/commands.ts";
 import type { ActorCounters } from "./kernel/counters.ts";
 import type { NodeEvent, PairingPhase } from "./events.ts";
 import type { MailHandle } from "./mail_handle.ts";
@@ -160,6 +161,8 @@ export interface NodeHandle {
   search(query: SearchQuery): Promise<SearchPage>;
 
   peers(): Promise<readonly PeerView[]>;
+  /** The connection to the broker, and what goes over it. */
+  bridge(): Promise<BridgeView>;
   /** Adds an address to try for a device where multicast does not reach; kept across restarts. */
   addStaticPeer(address: string): Promise<Outcome<null>>;
 

@@ -4,10 +4,12 @@ import type { BatchSigner, Crypto } from "../platform/ports.ts";
 import type { Rendezvous, Transport } from "../platform/transport.ts";
 import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
 import type { decodeBlock } from "../protocols/blocks/decode.ts";
+import { decodeBridgeMessage } from "../protocols/bridge/wire.ts";
 import { decodeGossipMessage } from "../protocols/gossip/wire.ts";
 import { decodeLivenessMessage } from "../protocols/liveness/wire.ts";
 import { decodeSyncMessage } from "../protocols/sync/wire.ts";
 import type { Store } from "../store/store.ts";
+import { bridge, type BridgeParts } from "./bridge/bridge.ts";
 import { discovery } from "./discovery/discovery.ts";
 import { gossip } from "./gossip/gossip.ts";
 import type { Behaviour } from "./kernel/actor.ts";
@@ -39,6 +41,8 @@ export interface NodeDependencies {
   readonly rendezvousAddresses: () => readonly string[];
   /** Addresses to try where multicast does not reach. */
   readonly staticPeers: readonly string[];
+  /** The connection to a broker, where one is configured; its transport, rendezvous and discovery are among the others. */
+  readonly bridge?: BridgeParts;
   /** See `SyncDependencies`. */
   readonly decodeBlock?: typeof decodeBlock;
 }
@@ -97,8 +101,13 @@ function network(
             { protocol: "sync", decode: decodeSyncMessage, to: refs.sync },
             { protocol: "gossip", decode: decodeGossipMessage, to: refs.gossip },
             { protocol: "liveness", decode: decodeLivenessMessage, to: refs.liveness },
+            { protocol: "bridge", decode: decodeBridgeMessage, to: refs.bridge },
           ],
         }),
+      },
+      {
+        key: "bridge",
+        behaviour: bridge({ bridge: deps.bridge ?? null, sessions: refs.sessions }),
       },
       {
         key: "pairing",

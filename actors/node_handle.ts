@@ -18,6 +18,7 @@ import type {
   PeerView,
   Refusal,
 } from "./handle.ts";
+import type { BridgeCommand, BridgeView } from "./bridge/commands.ts";
 import type { Ref } from "./kernel/actor.ts";
 import type { ActorSystem } from "./kernel/system.ts";
 import type { NodeRefs } from "./refs.ts";
@@ -196,6 +197,9 @@ export function nodeHandle(options: HandleOptions): NodeHandle {
         };
       });
     },
+
+    bridge: () =>
+      ask<BridgeCommand, BridgeView>(refs.bridge, (replyTo) => ({ type: "getBridge", replyTo })),
 
     async addStaticPeer(address) {
       return await request<SessionsCommand, null>(

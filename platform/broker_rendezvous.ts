@@ -3,7 +3,7 @@
  * path. Requests and replies lie under the mesh's veil. Pairing is not served here: who is paired is not a member yet, so nothing could
  * keep strangers of the whole broker from knocking; people pair where both devices are.
  */
-import { signalSubject } from "../protocols/bridge/subjects.ts";
+import { isPlainSubject, signalSubject } from "../protocols/bridge/subjects.ts";
 import { SourceBudget } from "../protocols/discovery/source_budget.ts";
 import { deviceIdOf, publicKeyOf } from "../protocols/ids.ts";
 import type { BrokerMessage, BrokerReply } from "./broker.ts";
@@ -45,7 +45,8 @@ export function brokerRendezvous(
   function onRequest({ bytes, replyTo }: BrokerMessage, current: MeshOnBroker): void {
     const plain = replyTo === null ? undefined : current.veil.lift("signal", self, bytes);
     if (
-      replyTo === null || plain === undefined || plain[0] !== VERSION ||
+      replyTo === null || !isPlainSubject(replyTo) || plain === undefined ||
+      plain[0] !== VERSION ||
       plain.length < REQUEST_HEADER_BYTES ||
       plain.length > REQUEST_HEADER_BYTES + RENDEZVOUS_BYTES_MAX
     ) {

@@ -15,7 +15,7 @@ import {
   encodePathFrame,
   PATH_ID_BYTES,
 } from "../protocols/bridge/path_frames.ts";
-import { nodeSubject } from "../protocols/bridge/subjects.ts";
+import { isPlainSubject, nodeSubject } from "../protocols/bridge/subjects.ts";
 import { type DeviceId, parseDeviceId, shortId } from "../protocols/ids.ts";
 import type { BrokerMessage, BrokerReply } from "./broker.ts";
 import type { BrokerMesh, MeshOnBroker } from "./broker_mesh.ts";
@@ -120,7 +120,10 @@ export function brokerTransport(options: BrokerTransportOptions): BrokerTranspor
   function onOpen(bytes: Uint8Array, replyTo: string, current: MeshOnBroker): void {
     const plain = current.veil.lift("open", self, bytes);
     const request = plain === undefined ? undefined : decodeOpenRequest(plain);
-    if (request === undefined || request.from === self || !options.isAdmitted(request.from)) {
+    if (
+      request === undefined || request.from === self || !isPlainSubject(replyTo) ||
+      !options.isAdmitted(request.from)
+    ) {
       ignored++;
       return;
     }

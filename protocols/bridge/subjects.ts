@@ -37,3 +37,8 @@ export function signalSubject(tag: BrokerTag, device: DeviceId): string {
 export function mailSubject(tag: BrokerTag, device: DeviceId): string {
   return `kiana.${tag}.mail.${device}`;
 }
+
+/** True for a subject that can be published to: parts without wildcards or spaces. What others name as the place of an answer need not be one. */
+export function isPlainSubject(subject: string): boolean {
+  return subject.length <= 256 && /^[^\s.*>\p{C}]+(?:\.[^\s.*>\p{C}]+)*$/u.test(subject);
+}

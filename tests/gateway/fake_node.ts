@@ -236,6 +236,23 @@ export function fakeNode(): FakeNode {
       return Promise.resolve([peer]);
     },
 
+    bridge: () =>
+      Promise.resolve({
+        state: "connected",
+        server: "nats://192.168.1.7:4222",
+        serverName: "home",
+        roundTripMs: 1.5,
+        durable: true,
+        problem: null,
+        failovers: 1,
+        learnedServers: ["nats://192.168.1.7:4222"],
+        present: 1,
+        messagesSent: 10,
+        messagesReceived: 20,
+        bytesSent: 1_000,
+        bytesReceived: 2_000,
+      }),
+
     addStaticPeer(address) {
       if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) {
         const message = `address is "${address}", expected "http://host:port"`;
