@@ -23,6 +23,7 @@ export interface GroupCryptoSubject {
   /** A device, the same for the same number; `nowMs` is its clock. */
   readonly device: (number: number, nowMs: () => number) => GroupDevice;
 }
+import { systemClock } from "../../platform/system_clock.ts";
 
 const GROUP = new TextEncoder().encode("group of sixteen");
 const utf8 = (text: string) => new TextEncoder().encode(text);
@@ -88,8 +89,8 @@ class Member {
 
 /** Registers the suite for one adapter. */
 export function groupCryptoContract(subject: GroupCryptoSubject): void {
-  // Real time, because the library below may look at it by itself.
-  const startMs = Date.UTC(2026, 10, 21, 12);
+  // Real time, because the library below looks at the system's clock by itself.
+  const startMs = systemClock().wallMs();
   let nowMs = startMs;
   const member = (number: number) => new Member(subject.device(number, () => nowMs));
   const test = (sentence: string, check: () => Promise<void>) =>
