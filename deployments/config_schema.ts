@@ -97,6 +97,47 @@ const discovery = z.strictObject({
   ).default([]),
 });
 
+/** "stun:host", "turn:host:3478", "turn:host:3478?transport=tcp", "turns:host:5349"; IPv6 addresses in brackets. */
+const ICE_SERVER =
+  /^(stuns?|turns?):(\[[0-9a-f:.]{2,45}\]|[0-9a-z.-]{1,253})(:\d{1,5})?(\?transport=(udp|tcp))?$/i;
+
+const secret = described(
+  z.string().max(512),
+  "a text, or an empty one for none; keep the file for yourself",
+  "ein Text, oder ein leerer für keinen; die Datei geht nur dich etwas an",
+);
+
+const ice = z.strictObject({
+  /** By these a device learns how its router shows it to others. */
+  stunServers: described(
+    z.array(z.string().regex(ICE_SERVER).regex(/^stun/i)).max(4),
+    'at most 4 STUN servers such as "stun:stun.example.org:3478"',
+    'höchstens 4 STUN-Server wie "stun:stun.example.org:3478"',
+  ).default([]),
+  /** These carry encrypted traffic where no direct way exists. */
+  turnServers: described(
+    z.array(z.string().regex(ICE_SERVER).regex(/^turn/i)).max(4),
+    'at most 4 TURN servers such as "turn:turn.example.org:3478"',
+    'höchstens 4 TURN-Server wie "turn:turn.example.org:3478"',
+  ).default([]),
+  /** coturn's static-auth-secret: the device makes credentials that expire. Goes before user name and password. */
+  turnSecret: secret.default(""),
+  turnUsername: secret.default(""),
+  turnPassword: secret.default(""),
+  /** Only by TURN: shows no address of this device to the others, and finds out whether TURN works. */
+  relayOnly: truth.default(false),
+});
+
+const quic = z.strictObject({
+  /** The fast path between devices; UDP, with the port of the rendezvous where it is free. */
+  enabled: truth.default(true),
+});
+
+const portMapping = z.strictObject({
+  /** Asks the router (UPnP, NAT-PMP) to let others reach rendezvous and QUIC from outside. */
+  enabled: truth.default(true),
+});
+
 const interest = z.strictObject({
   topics: described(
     z.array(topic).max(64),
@@ -133,6 +174,9 @@ export const configFileSchema = z.strictObject({
   gateway: gateway.prefault({}),
   rendezvous: rendezvous.prefault({}),
   discovery: discovery.prefault({}),
+  ice: ice.prefault({}),
+  quic: quic.prefault({}),
+  portMapping: portMapping.prefault({}),
   interest: interest.prefault({}),
   limits: limits.prefault({}),
   log: log.prefault({}),

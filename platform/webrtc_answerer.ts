@@ -89,7 +89,7 @@ export function webrtcAnswerer(shared: Shared): WebRtcAnswerer {
     }
     remember(key);
 
-    const connection = library.connect(options.iceServers ?? []);
+    const connection = library.connect(options.iceServers?.() ?? [], options.icePolicy);
     open.add(connection);
     const entry = openHalf(connection, signal.from, request.from, key, theirs);
     try {
@@ -139,7 +139,7 @@ export function webrtcAnswerer(shared: Shared): WebRtcAnswerer {
         onOpen() {
           cancelTimeout();
           halfOpen.delete(key);
-          opening.settle(() => `webrtc ${connection.selectedPair()}`, binding);
+          opening.settle(() => connection.selectedPair(), binding);
           if (onPath === undefined) return opening.close("not accepting");
           onPath(opening);
         },

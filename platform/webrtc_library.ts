@@ -30,6 +30,17 @@ export interface ChannelEvents {
   onClose(reason: string): void;
 }
 
+/** `relay`: only by TURN, for tests and for people who must not show their addresses. */
+export type IcePolicy = "all" | "relay";
+
+/** The pair of addresses in use. */
+export interface SelectedPair {
+  /** "relay 203.0.113.10:49170". */
+  readonly description: string;
+  /** One of the two ends is at a TURN server. */
+  readonly relayed: boolean;
+}
+
 /** One peer connection. */
 export interface Connection {
   /** Creates the channel; to be called before `offer`. */
@@ -48,13 +59,13 @@ export interface Connection {
   /** Adds one; false when the library refuses it. */
   addCandidate(candidate: string): Promise<boolean>;
   /** "host 192.168.1.7:51034" for the remote end of the selected pair. */
-  selectedPair(): string;
+  selectedPair(): SelectedPair;
   close(): void;
 }
 
 export interface WebRtcLibrary {
   readonly name: WebRtcLibraryName;
-  connect(iceServers: readonly IceServer[]): Connection;
+  connect(iceServers: readonly IceServer[], policy?: IcePolicy): Connection;
   /** Lets go of threads and handles when no connection is open any more. */
   cleanup(): void;
 }
@@ -107,7 +118,7 @@ async function loadNodeDataChannel(): Promise<WebRtcLibrary> {
   const native = await import("node-datachannel");
   return {
     name: "node-datachannel",
-    connect(iceServers) {
+    connect(iceServers, policy = "all") {
       const bound = bindAddress();
       const pc = new RTCPeerConnection(
         {
@@ -121,14 +132,15 @@ async function loadNodeDataChannel(): Promise<WebRtcLibrary> {
               ? {}
               : { credential: encodeURIComponent(server.credential) }),
           })),
+          iceTransportPolicy: policy,
           ...(bound === undefined ? {} : { bindAddress: bound }),
         } as ConstructorParameters<typeof RTCPeerConnection>[0],
       );
       return adapt(pc as unknown as PeerConnectionLike, () => {
-        const remote = (pc as unknown as {
-          selectedCandidatePair(): { remote: CandidateLike } | null;
-        }).selectedCandidatePair()?.remote;
-        return describe(remote?.type, remote?.address, remote?.port);
+        const pair = (pc as unknown as {
+          selectedCandidatePair(): { local: CandidateLike; remote: CandidateLike } | null;
+        }).selectedCandidatePair();
+        return describe(pair?.local.type, pair?.remote);
       });
     },
     cleanup: () => native.cleanup(),
@@ -139,17 +151,22 @@ async function loadWerift(): Promise<WebRtcLibrary> {
   const { RTCPeerConnection } = await import("werift");
   return {
     name: "werift",
-    connect(iceServers) {
+    connect(iceServers, policy = "all") {
       const pc = new RTCPeerConnection(
         {
           iceServers: iceServers.map((server) => ({ ...server })),
+          iceTransportPolicy: policy,
           // Larger SCTP packets make it several times faster; DTLS and IP fragment them.
           sctp: { mtu: 8_000 },
         } as ConstructorParameters<typeof RTCPeerConnection>[0],
       );
       return adapt(pc as unknown as PeerConnectionLike, () => {
-        const remote = pc.iceTransports[0]?.connection.nominated?.remoteCandidate;
-        return describe(remote?.type, remote?.host, remote?.port);
+        const pair = pc.iceTransports[0]?.connection.nominated;
+        const remote = pair?.remoteCandidate;
+        return describe(
+          pair?.localCandidate.type,
+          remote && { type: remote.type, address: remote.host, port: remote.port },
+        );
       });
     },
     cleanup() {},
@@ -162,12 +179,21 @@ interface CandidateLike {
   readonly port: number;
 }
 
-function describe(type?: string, address?: string, port?: number): string {
-  if (address === undefined) return "unknown path";
-  return `${type ?? "host"} ${address.includes(":") ? `[${address}]` : address}:${port}`;
+const UNKNOWN_PAIR: SelectedPair = { description: "unknown path", relayed: false };
+
+function describe(localType?: string, remote?: CandidateLike): SelectedPair {
+  if (remote === undefined) return UNKNOWN_PAIR;
+  const { type, address, port } = remote;
+  const relayed = localType === "relay" || type === "relay";
+  // Whose relay it is does not matter to people; that there is one does.
+  const word = relayed ? "relay" : type ?? "host";
+  return {
+    description: `${word} ${address.includes(":") ? `[${address}]` : address}:${port}`,
+    relayed,
+  };
 }
 
-function adapt(pc: PeerConnectionLike, selectedPair: () => string): Connection {
+function adapt(pc: PeerConnectionLike, selectedPair: () => SelectedPair): Connection {
   const candidates: string[] = [];
   let onGathered: (() => void) | undefined;
   let failed: ((reason: string) => void) | undefined;
@@ -226,7 +252,7 @@ function adapt(pc: PeerConnectionLike, selectedPair: () => string): Connection {
       try {
         return selectedPair();
       } catch {
-        return "unknown path";
+        return UNKNOWN_PAIR;
       }
     },
     close() {

@@ -1,7 +1,7 @@
 /** One open data channel as a Path: frames with back-pressure, and one `closed` at the end. */
 import type { Clock } from "./ports.ts";
 import type { Path, PathEvent } from "./transport.ts";
-import type { Channel, ChannelEvents } from "./webrtc_library.ts";
+import type { Channel, ChannelEvents, SelectedPair } from "./webrtc_library.ts";
 
 /** Largest frame, bytes: both libraries take 64 KiB whole. */
 export const WEBRTC_FRAME_BYTES_MAX = 65_000;
@@ -26,7 +26,7 @@ export interface WebRtcPathOptions {
 
 export interface WebRtcPath extends Path {
   /** Known once the channel is open. */
-  settle(description: () => string, binding: Uint8Array): void;
+  settle(selectedPair: () => SelectedPair, binding: Uint8Array): void;
   /** The connection has failed underneath. */
   fail(reason: string): void;
 }
@@ -41,7 +41,7 @@ export function webrtcPath(options: WebRtcPathOptions): WebRtcPath {
   let isOpen = false;
   let ended = false;
   let closing = false;
-  let description = () => "webrtc";
+  let selectedPair: () => SelectedPair = () => ({ description: "opening", relayed: false });
   let binding = new Uint8Array(0) as Uint8Array;
 
   const deliver = (event: PathEvent): void => {
@@ -93,13 +93,15 @@ export function webrtcPath(options: WebRtcPathOptions): WebRtcPath {
   return {
     kind: "webrtc",
     get description() {
-      return description();
+      return `webrtc ${selectedPair().description}`;
     },
     get binding() {
       return binding;
     },
     confidential: true,
-    relayed: false,
+    get relayed() {
+      return selectedPair().relayed;
+    },
     frameBytesMax: WEBRTC_FRAME_BYTES_MAX,
     bufferedBytes: () => ended ? 0 : channel.bufferedAmount,
     send(frame) {
@@ -133,8 +135,8 @@ export function webrtcPath(options: WebRtcPathOptions): WebRtcPath {
       unheardBytes = 0;
       for (const event of earlier) next(event);
     },
-    settle(newDescription, newBinding) {
-      description = newDescription;
+    settle(newSelectedPair, newBinding) {
+      selectedPair = newSelectedPair;
       binding = newBinding;
     },
     fail: end,

@@ -2,10 +2,18 @@
 import type { DeviceId } from "../protocols/ids.ts";
 import type { Clock, Crypto, Random, Signer } from "./ports.ts";
 import type { Rendezvous } from "./transport.ts";
-import type { Connection, IceServer, WebRtcLibrary, WebRtcLibraryName } from "./webrtc_library.ts";
+import type {
+  Connection,
+  IcePolicy,
+  IceServer,
+  WebRtcLibrary,
+  WebRtcLibraryName,
+} from "./webrtc_library.ts";
 
 /** How long candidates are gathered at most, ms; what is there by then is sent. */
 const GATHER_MS = 600;
+/** The same when only addresses at TURN servers count: an allocation takes several round trips. */
+const GATHER_RELAY_MS = 2_500;
 
 export interface WebRtcOptions {
   readonly signer: Signer;
@@ -17,8 +25,10 @@ export interface WebRtcOptions {
   readonly isAdmitted: (device: DeviceId) => boolean;
   /** As announced by discovery: eight hex digits, empty while we belong to no mesh. */
   readonly meshTag: () => string;
-  /** STUN and TURN servers. Default none. */
-  readonly iceServers?: readonly IceServer[];
+  /** STUN and TURN servers, asked anew for every connection: credentials of TURN servers are short-lived. Default none. */
+  readonly iceServers?: () => readonly IceServer[];
+  /** Default all. */
+  readonly icePolicy?: IcePolicy;
   /** Default node-datachannel, werift where that cannot be loaded. */
   readonly library?: WebRtcLibraryName;
 }
@@ -36,10 +46,11 @@ export async function gathered(
   shared: Shared,
   connection: Connection,
 ): Promise<readonly string[]> {
-  const { clock } = shared.options;
+  const { clock, icePolicy } = shared.options;
+  const withinMs = icePolicy === "relay" ? GATHER_RELAY_MS : GATHER_MS;
   const soFar = connection.gathered;
   return await new Promise((resolve) => {
-    const cancel = clock.schedule(GATHER_MS, () => resolve(soFar()));
+    const cancel = clock.schedule(withinMs, () => resolve(soFar()));
     connection.whenGathered().then(() => {
       cancel();
       resolve(soFar());

@@ -123,7 +123,7 @@ function attempt(
   onOutcome: (outcome: AttemptOutcome) => void,
 ): () => void {
   const { options, library, open } = shared;
-  const connection = library.connect(options.iceServers ?? []);
+  const connection = library.connect(options.iceServers?.() ?? [], options.icePolicy);
   open.add(connection);
   const cancels: (() => void)[] = [];
   let settled = false;
@@ -157,7 +157,7 @@ function attempt(
     isOver: () => settled,
     onAnswered(binding) {
       retry = true;
-      path.settle(() => `webrtc ${connection.selectedPair()}`, binding);
+      path.settle(() => connection.selectedPair(), binding);
     },
   }).catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
   return () => {
@@ -215,6 +215,11 @@ async function signal(
   for (const candidate of answer.candidates) await connection.addCandidate(candidate);
   const candidates = await gathered(shared, connection);
   if (signalling.isOver()) return;
+  if (candidates.length === 0 && options.icePolicy === "relay") {
+    throw new Error(
+      "no TURN server gave us an address: it refused the credentials or cannot be reached",
+    );
+  }
   const second = encodeSignal({ type: "candidates", id, from, candidates }, options.signer);
   const sent = await new Promise<RendezvousReply>((resolve) => {
     cancels.push(signalRequest(rendezvous, address, second.bytes, resolve));

@@ -5,13 +5,26 @@
 import { ensurePackages } from "./lab/system_packages.ts";
 
 // What the lab tests run beside us. Without them those tests say why they did not run.
-const PACKAGES = ["iproute2", "iputils-ping", "nftables", "avahi-daemon", "avahi-utils", "dbus"];
+const PACKAGES = [
+  "iproute2",
+  "iputils-ping",
+  "nftables",
+  "avahi-daemon",
+  "avahi-utils",
+  "dbus",
+  "coturn",
+  "miniupnpd",
+];
 
 /**
  * Each of these has a process of its own. `deno test` gives every file a new isolate, and the WebRTC addon, loaded a second
  * time, calls back into the first one, which is gone: Deno then panics.
  */
-const OWN_PROCESS = ["tests/bench/benches_test.ts", "tests/platform/webrtc_transport_test.ts"];
+const OWN_PROCESS = [
+  "tests/bench/benches_test.ts",
+  "tests/platform/turn_test.ts",
+  "tests/platform/webrtc_transport_test.ts",
+];
 const LONG = "tests/long";
 
 interface Counts {
