@@ -8,7 +8,7 @@ import {
   type KeepOutcome,
   type KeptMessage,
 } from "./broker.ts";
-import { BrokerHub, emptyHubDisk, type HubPeer, type HubSession } from "./memory_broker_hub.ts";
+import { BrokerHub, emptyHubDisk, type HubCalls, type HubPeer } from "./memory_broker_hub.ts";
 import type { Clock } from "./ports.ts";
 
 /** A connection to a hub that stands. */
@@ -20,7 +20,7 @@ export interface HubWire {
   /** Lets something happen at the hub, in order; what comes back goes through `back`, in order too. */
   toHub(
     byteCount: number,
-    run: (session: HubSession, back: (run: () => void) => void) => void,
+    run: (session: HubCalls, back: (run: () => void) => void) => void,
   ): void;
   /** Bytes handed to `toHub` that have not left yet. */
   bufferedBytes(): number;

@@ -243,6 +243,12 @@ export class BrokerHub {
   }
 }
 
+/** What a client can ask of a hub. */
+export type HubCalls = Pick<
+  HubSession,
+  "publish" | "subscribe" | "unsubscribe" | "keep" | "collect" | "endCollection" | "settle"
+>;
+
 /** One client's connection, as calls at the hub. */
 export class HubSession {
   readonly subscriptions = new Map<number, string>();

@@ -31,6 +31,9 @@ export const LAN: LinkQuality = {
   bytesPerSecond: 5_000_000,
 };
 
+/** The segment beyond all routers: everybody reaches it, and what is in it reaches everybody that connected to it. */
+export const INTERNET = "internet";
+
 /** How long the ends of a path that carries nothing any more need to notice, ms. */
 const SILENCE_NOTICED_MS = { least: 3_000, most: 12_000 };
 
@@ -60,6 +63,8 @@ export class Network {
   readonly #cuts = new Set<string>();
   readonly #corruption = new Map<string, number>();
   #islands: ReadonlyMap<string, number> | undefined;
+  /** Segments are homes behind routers that let nobody in. */
+  homesApart = false;
 
   constructor(world: World, quality: LinkQuality = LAN) {
     this.world = world;
@@ -93,6 +98,9 @@ export class Network {
   /** Whether anything from `a` reaches `b` now. */
   reaches(a: Station, b: Station): boolean {
     if (this.#cuts.has(pairName(a, b))) return false;
+    if (
+      this.homesApart && a.segment !== b.segment && a.segment !== INTERNET && b.segment !== INTERNET
+    ) return false;
     if (this.#islands === undefined) return true;
     return (this.#islands.get(a.host) ?? 0) === (this.#islands.get(b.host) ?? 0);
   }
