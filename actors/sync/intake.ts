@@ -173,6 +173,8 @@ async function check(deps: SyncDependencies, arrivals: readonly Arrival[]): Prom
     for (const parent of block.header.parents) wanted.add(parent);
     if (block.header.previous !== null) wanted.add(block.header.previous);
   }
+  // Most build on one that comes with them: it is there when its turn comes, or nothing that builds on it may be stored.
+  for (const { block, byId } of arrivals) if (!byId) wanted.delete(block.id);
   const signatureValid = await deps.crypto.verifyMany(
     arrivals.map(({ block }) => signedMessageOf(block)),
   );
