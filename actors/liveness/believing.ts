@@ -18,9 +18,9 @@ import {
   type LivenessContext,
   type LivenessDependencies,
   type LivenessState,
-  PROBE_INTERVAL_MS,
   startDueTimer,
   stoodStill,
+  SUSPICION_UNIT_MS,
 } from "./state.ts";
 import { tellOn } from "./telling.ts";
 
@@ -99,7 +99,7 @@ export function onSuspicionDue(
 
 /** How long suspicions last in a mesh of the present size. */
 export function boundsNow(state: LivenessState): ReturnType<typeof suspicionBounds> {
-  return suspicionBounds(state.present, PROBE_INTERVAL_MS);
+  return suspicionBounds(state.present, SUSPICION_UNIT_MS);
 }
 
 /** The member is no longer admitted. */
@@ -128,7 +128,7 @@ function hearOfOurselves(context: LivenessContext, state: LivenessState, rumour:
     state.health = changedHealth(state.health, HEALTH_CHANGES.accused);
   }
   state.incarnation = incarnation;
-  tellOn(context, state, state.self, null);
+  tellOn(context, state, state.self, null, true);
 }
 
 interface Belief {
@@ -153,7 +153,9 @@ function believe(
   believed.rumour = rumour;
   state.present += Number(isPresent(rumour)) - Number(isPresent(before));
   if (before?.state === "suspect" && rumour.state === "alive") state.counts.suspicionsRefuted += 1;
-  if (tell) tellOn(context, state, subject, source);
+  // News of a device nobody has accused of anything can wait.
+  const urgent = before !== null && (changed || rumour.state !== "alive");
+  if (tell) tellOn(context, state, subject, source, urgent);
   if (rumour.state === "suspect") {
     const lastsMs = suspicionTimeoutMs(rumour.accusers.length - 1, boundsNow(state));
     const elapsedMs = context.monotonicMs() - believed.sinceMs;

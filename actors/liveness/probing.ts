@@ -110,10 +110,12 @@ export function askHelpers(
     const rumours = ridersFor(state, helper);
     send(context, deps, helper, { type: "pingRequest", sequence, target, rumours });
   }
+  // Where answers are slow, others are slow to bring them too.
+  const waitMs = Math.max(INDIRECT_MS, probeTimeoutMs(state.roundTrips.get(target) ?? null));
   startDueTimer(
     context,
     `verdict/${target}`,
-    patient(state, INDIRECT_MS),
+    patient(state, waitMs),
     (dueMs) => ({ type: "verdictDue", target, sequence, dueMs }),
   );
 }

@@ -10,8 +10,10 @@ import type { Context, Ref } from "../kernel/actor.ts";
 import type { SessionsCommand } from "../sessions/commands.ts";
 import type { LivenessCommand } from "./commands.ts";
 
-/** A peer is probed this often; SWIM's protocol period, and memberlist's on a LAN, ms. */
-export const PROBE_INTERVAL_MS = 1_000;
+/** A peer is probed this often; SWIM's protocol period. memberlist on a LAN: 1,000, with messages more than twice as large, ms. */
+export const PROBE_INTERVAL_MS = 700;
+/** What suspicions are measured in: memberlist's protocol period, so that the factors compare, ms. */
+export const SUSPICION_UNIT_MS = 1_000;
 /** How long those who were asked to ping have, after the target did not answer us, ms. */
 export const INDIRECT_MS = 500;
 /** Whoever pings for another says so when it got no answer for this long: well before the other has stopped waiting, ms. */

@@ -27,8 +27,9 @@ export function tellOn(
   state: LivenessState,
   subject: DeviceId,
   source: DeviceId | null,
+  urgent: boolean,
 ): void {
-  state.news.add(subject, source);
+  state.news.add(subject, source, urgent);
   if (state.gossiping) return;
   state.gossiping = true;
   context.startTimer("gossip", COLLECT_MS, { type: "gossipDue" });
@@ -58,7 +59,6 @@ export function onGossipDue(
   deps: LivenessDependencies,
 ): void {
   state.gossiping = false;
-  state.news.dropKnown(state.up);
   if (state.news.size === 0) return;
   let told = 0;
   for (const peer of inTellingOrder(state, context.random)) {
@@ -67,7 +67,7 @@ export function onGossipDue(
     send(context, deps, peer, { type: "gossip", rumours });
     if (++told === GOSSIP_PEERS) break;
   }
-  state.news.dropKnown(state.up);
+  if (told === 0) state.news.clear();
   if (state.news.size === 0) return;
   state.gossiping = true;
   context.startTimer("gossip", GOSSIP_MS, { type: "gossipDue" });

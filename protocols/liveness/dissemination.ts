@@ -22,51 +22,52 @@ export function retransmitLimit(members: number, factor: number = RETRANSMIT_FAC
 }
 
 export class Dissemination {
-  readonly #told = new Map<DeviceId, Told>();
+  /** What somebody may act on at once goes before what merely completes a picture. */
+  readonly #urgent = new Map<DeviceId, Told>();
+  readonly #other = new Map<DeviceId, Told>();
 
   /** Subjects of which there is something to tell. */
   get size(): number {
-    return this.#told.size;
+    return this.#urgent.size + this.#other.size;
   }
 
   /** What is believed of `subject` has changed; `source` told us so. What was told before no longer counts. */
-  add(subject: DeviceId, source: DeviceId | null): void {
-    this.#told.delete(subject);
-    this.#told.set(subject, { knows: new Set(source === null ? [] : [source]), transmissions: 0 });
+  add(subject: DeviceId, source: DeviceId | null, urgent: boolean): void {
+    this.drop(subject);
+    const knows = new Set(source === null ? [] : [source]);
+    (urgent ? this.#urgent : this.#other).set(subject, { knows, transmissions: 0 });
   }
 
   /** `peer` believes the same of `subject` as we do. */
   noteKnows(subject: DeviceId, peer: DeviceId): void {
-    this.#told.get(subject)?.knows.add(peer);
+    (this.#urgent.get(subject) ?? this.#other.get(subject))?.knows.add(peer);
   }
 
   /** Nothing is to be told of `subject` any more. */
   drop(subject: DeviceId): void {
-    this.#told.delete(subject);
+    this.#urgent.delete(subject);
+    this.#other.delete(subject);
   }
 
-  /** What to tell `peer` now: at most `max` subjects, those told least often first. Each counts as told. */
+  /** Nothing is to be told: everybody within reach knows it. Whoever else has to hear it hears it from others. */
+  clear(): void {
+    this.#urgent.clear();
+    this.#other.clear();
+  }
+
+  /** What to tell `peer` now: at most `max` subjects, urgent ones first, those first that wait longest. Each counts as told. */
   take(peer: DeviceId, max: number, limit: number): readonly DeviceId[] {
-    if (this.#told.size === 0) return [];
-    let due = [...this.#told].filter(([subject, told]) =>
-      subject !== peer && !told.knows.has(peer)
-    );
-    if (due.length > max) {
-      due = due.sort(([, a], [, b]) => a.transmissions - b.transmissions).slice(0, max);
+    const taken: DeviceId[] = [];
+    for (const queue of [this.#urgent, this.#other]) {
+      for (const [subject, told] of queue) {
+        if (taken.length >= max) return taken;
+        if (subject === peer || told.knows.has(peer)) continue;
+        taken.push(subject);
+        told.knows.add(peer);
+        told.transmissions += 1;
+        if (told.transmissions >= limit) queue.delete(subject);
+      }
     }
-    for (const [subject, told] of due) {
-      told.knows.add(peer);
-      told.transmissions += 1;
-      if (told.transmissions >= limit) this.#told.delete(subject);
-    }
-    return due.map(([subject]) => subject);
-  }
-
-  /** Forgets what everyone of `peers` knows: whoever else is told hears it from others. */
-  dropKnown(peers: Iterable<DeviceId>): void {
-    const all = [...peers];
-    for (const [subject, { knows }] of this.#told) {
-      if (all.every((peer) => peer === subject || knows.has(peer))) this.#told.delete(subject);
-    }
+    return taken;
   }
 }

@@ -2,8 +2,10 @@
 
 /** Never less: a busy device answers late, ms. */
 export const PROBE_TIMEOUT_LEAST_MS = 250;
-/** Never more, and where nothing was measured; memberlist's LAN default, ms. */
-export const PROBE_TIMEOUT_MOST_MS = 500;
+/** Where nothing was measured; memberlist's LAN default, ms. */
+export const PROBE_TIMEOUT_FIRST_MS = 500;
+/** Never more: on a path that loses a fifth of all packets answers take so long now and then, ms. */
+export const PROBE_TIMEOUT_MOST_MS = 1_500;
 
 export interface RoundTrip {
   readonly smoothedMs: number;
@@ -22,7 +24,7 @@ export function withSample(known: RoundTrip | null, sampleMs: number): RoundTrip
 
 /** SRTT + 4 · RTTVAR, within the bounds above. */
 export function probeTimeoutMs(known: RoundTrip | null): number {
-  if (known === null) return PROBE_TIMEOUT_MOST_MS;
+  if (known === null) return PROBE_TIMEOUT_FIRST_MS;
   const ms = known.smoothedMs + 4 * known.spreadMs;
   return Math.max(PROBE_TIMEOUT_LEAST_MS, Math.min(PROBE_TIMEOUT_MOST_MS, ms));
 }
