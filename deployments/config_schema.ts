@@ -138,6 +138,50 @@ const portMapping = z.strictObject({
   enabled: truth.default(true),
 });
 
+/** "nats://host:port" and "tls://host:port"; for hubs also "nats-leaf://" and "wss://". */
+const BROKER_ADDRESS = /^(nats|tls):\/\/(\[[0-9a-fA-F:.]{2,45}\]|[0-9A-Za-z.-]{1,253})(:\d{1,5})?$/;
+const HUB_ADDRESS =
+  /^(nats-leaf|tls|wss):\/\/(\[[0-9a-fA-F:.]{2,45}\]|[0-9A-Za-z.-]{1,253})(:\d{1,5})?$/;
+
+const bridge = z.strictObject({
+  /** A NATS server of this device's own: the home's broker. `auto`: when nats-server is installed. `false` switches everything about NATS off. */
+  enabled: described(
+    // In TOML true and false have no quotes.
+    z.preprocess(
+      (value) => typeof value === "boolean" ? String(value) : value,
+      z.enum(["auto", "true", "false"]),
+    ),
+    "auto, true or false",
+    "auto, true oder false",
+  ).default("auto"),
+  /** Path of nats-server; empty: the first on PATH that is new enough. */
+  natsServer: optionalPath.default(""),
+  /** Where it listens for the devices of the home, for MQTT and for WebSocket. */
+  host: host.default("0.0.0.0"),
+  port: port.default(0),
+  mqttPort: integer(0, 65_535, "0: no MQTT", "0: kein MQTT").default(0),
+  websocketPort: integer(0, 65_535, "0: no WebSocket", "0: kein WebSocket").default(0),
+  /** Other brokers to use directly. */
+  servers: described(
+    z.array(z.string().regex(BROKER_ADDRESS)).max(8),
+    'at most 8 addresses such as "tls://relay.example.org:4222"',
+    'höchstens 8 Adressen wie "tls://relay.example.org:4222"',
+  ).default([]),
+  /** Hubs that our own server is a leaf of. */
+  hubs: described(
+    z.array(z.string().regex(HUB_ADDRESS)).max(8),
+    'at most 8 addresses such as "tls://a.example.org:7422"',
+    'höchstens 8 Adressen wie "tls://a.example.org:7422"',
+  ).default([]),
+  /** The file of this site that `submind relay init` wrote. */
+  hubCredentials: optionalPath.default(""),
+  /** PEM files of authorities that the system does not know. */
+  hubCertificateAuthority: optionalPath.default(""),
+  certificateAuthority: optionalPath.default(""),
+  /** What our own server may store. */
+  storeBytesMax: integer(16_777_216, 1_099_511_627_776, "bytes", "Bytes").default(1_073_741_824),
+});
+
 const interest = z.strictObject({
   topics: described(
     z.array(topic).max(64),
@@ -154,8 +198,17 @@ const limits = z.strictObject({
   requestsPerMinute: integer(10, 1_000_000).default(100),
   ownerRequestsPerMinute: integer(10, 1_000_000).default(6_000),
   strangerRequestsPerMinute: integer(10, 1_000_000).default(100),
+  /** Of one device that backs up to this node. */
+  backupRequestsPerMinute: integer(10, 1_000_000).default(6_000),
   /** Knocks of one address at the rendezvous in one minute. */
   rendezvousRequestsPerMinute: integer(10, 100_000).default(120),
+});
+
+const backups = z.strictObject({
+  /** What this node keeps of each device that backs up to it; 0: it keeps nothing for others. */
+  bytesPerDeviceMax: integer(0, 999_999_999_999_999, "bytes", "Bytes").default(0),
+  /** Backups kept of one device; the oldest go first. */
+  versionsMax: integer(1, 1_000).default(10),
 });
 
 const log = z.strictObject({
@@ -177,8 +230,10 @@ export const configFileSchema = z.strictObject({
   ice: ice.prefault({}),
   quic: quic.prefault({}),
   portMapping: portMapping.prefault({}),
+  bridge: bridge.prefault({}),
   interest: interest.prefault({}),
   limits: limits.prefault({}),
+  backups: backups.prefault({}),
   log: log.prefault({}),
 });
 
