@@ -17,7 +17,7 @@ import {
   REGISTRY_TOPIC,
 } from "../protocols/registry/statement.ts";
 import { type LinkQuality, Network } from "./network.ts";
-import { SimulatedNode } from "./simulated_node.ts";
+import { SimulatedNode, type SimulatedNodeOptions } from "./simulated_node.ts";
 import { World } from "./world.ts";
 
 /** How long a scenario waits for an answer of a node, virtual ms. */
@@ -77,7 +77,7 @@ export class Cluster {
 
   /** Adds a node and starts it. */
   async addNode(
-    options: { readonly segment?: string; readonly staticPeers?: readonly string[] } = {},
+    options: Pick<SimulatedNodeOptions, "segment" | "staticPeers" | "brokers"> = {},
   ): Promise<SimulatedNode> {
     const node = new SimulatedNode({
       ...options,

@@ -6,16 +6,20 @@ import { membershipChanged } from "../actors/members/commands.ts";
 import { NODE_KEY, nodeTree } from "../actors/node.ts";
 import { nodeHandle } from "../actors/node_handle.ts";
 import { type NodeRefs, nodeRefs } from "../actors/refs.ts";
+import { type BrokerServices, brokerServices } from "../platform/broker_services.ts";
+import { combinedDiscovery } from "../platform/combined_discovery.ts";
 import { invariant } from "../platform/invariant.ts";
 import { nodeSigner } from "../platform/node_crypto.ts";
-import type { BatchSigner, Crypto } from "../platform/ports.ts";
+import type { BatchSigner, Clock, Crypto, Random } from "../platform/ports.ts";
 import type { decodeBlock } from "../protocols/blocks/decode.ts";
+import { rendezvousRouter } from "../platform/rendezvous_router.ts";
 import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
-import type { Registry } from "../protocols/registry/registry.ts";
+import { isAdmitted, type Registry } from "../protocols/registry/registry.ts";
 import { MemoryDisk, openMemoryStore } from "../store/memory_store.ts";
 import type { Store } from "../store/store.ts";
 import type { Device } from "./device.ts";
 import type { Network, Station } from "./network.ts";
+import type { SimulatedBrokers, SimulatedBrokerServer } from "./simulated_broker.ts";
 import { type SimulatedDiscovery, simulatedDiscovery } from "./simulated_discovery.ts";
 import { type SimulatedRendezvous, simulatedRendezvous } from "./simulated_rendezvous.ts";
 import { type SimulatedTransport, simulatedTransport } from "./simulated_transport.ts";
@@ -34,6 +38,8 @@ interface Running {
   readonly transport: SimulatedTransport;
   readonly rendezvous: SimulatedRendezvous;
   readonly discovery: SimulatedDiscovery;
+  /** Null where no broker is known. */
+  readonly bridge: BrokerServices | null;
   registry: Registry | null;
 }
 
@@ -47,6 +53,11 @@ export interface SimulatedNodeOptions {
   readonly segment?: string;
   /** Rendezvous addresses it knows from the beginning. */
   readonly staticPeers?: readonly string[];
+  /** Brokers it may use, the first one that it reaches; default none. */
+  readonly brokers?: {
+    readonly all: SimulatedBrokers;
+    readonly servers: readonly SimulatedBrokerServer[];
+  };
   /** Finds the node on a station. */
   readonly nodeAt: (station: Station) => SimulatedNode | undefined;
 }
@@ -115,8 +126,10 @@ export class SimulatedNode {
     const store = openMemoryStore({ disk: this.disk });
     const damage = await store.verify({ deep: false });
     const refs = nodeRefs(NODE_KEY);
+    const bridge = this.#bridge(random);
     const running: Running = {
       system,
+      bridge,
       refs,
       store,
       registry: null,
@@ -138,7 +151,11 @@ export class SimulatedNode {
       }),
     };
     this.#running = running;
-    system.subscribe(membershipChanged, (event) => running.registry = event.registry);
+    system.subscribe(membershipChanged, (event) => {
+      running.registry = event.registry;
+      const isMember = isAdmitted(event.registry, this.deviceId);
+      bridge?.membersChanged(isMember ? event.registry?.mesh ?? null : null);
+    });
     system.spawn(
       NODE_KEY,
       nodeTree({
@@ -146,9 +163,7 @@ export class SimulatedNode {
         decodeBlock,
         signer: this.#signer,
         store,
-        discovery: running.discovery,
-        transports: [running.transport],
-        rendezvous: running.rendezvous,
+        ...withBridge(running, device),
         announcement: () => ({
           deviceId: this.deviceId,
           displayName: this.name,
@@ -162,6 +177,21 @@ export class SimulatedNode {
         staticPeers: this.#options.staticPeers ?? [],
       }),
     );
+  }
+
+  #bridge(random: Random): BrokerServices | null {
+    const { brokers, crypto } = this.#options;
+    if (brokers === undefined) return null;
+    return brokerServices({
+      broker: brokers.all.client(this.station, brokers.servers),
+      self: this.deviceId,
+      signer: this.#signer,
+      crypto,
+      random: random.fork("bridge"),
+      clock: this.device,
+      addresses: () => [this.address],
+      isAdmitted: (device) => isAdmitted(this.registry, device),
+    });
   }
 
   /** Like `running`, but undefined while it is down. */
@@ -204,7 +234,27 @@ export class SimulatedNode {
     if (running === undefined) return;
     await running.system.stop();
     await running.transport.close();
+    await running.bridge?.close();
     await running.store.close();
     this.#running = undefined;
   }
+}
+
+/** What the network is for the node: its own segment, and what it reaches over a broker. */
+function withBridge({ discovery, transport, rendezvous, bridge }: Running, clock: Clock) {
+  if (bridge === null) return { discovery, transports: [transport], rendezvous };
+  return {
+    discovery: combinedDiscovery([discovery, bridge.discovery]),
+    transports: [transport, bridge.transport],
+    rendezvous: rendezvousRouter(
+      { http: rendezvous, nats: bridge.rendezvous },
+      (delayMs, callback) => clock.schedule(delayMs, callback),
+    ),
+    bridge: {
+      broker: bridge.mesh.broker,
+      traffic: () => bridge.mesh.traffic(),
+      leaf: () => null,
+      useServers() {},
+    },
+  };
 }

@@ -8,6 +8,7 @@ import { partitionAndCrash } from "./partition_and_crash.ts";
 import type { Scenario } from "./scenario.ts";
 import { revocations } from "./revocations.ts";
 import { stranger } from "./stranger.ts";
+import { twoHomes } from "./two_homes.ts";
 import { twoLogs } from "./two_logs.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -19,5 +20,6 @@ export const SCENARIOS: readonly Scenario[] = [
   stranger,
   revocations,
   twoLogs,
+  twoHomes,
   crowd,
 ];
