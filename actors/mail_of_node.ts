@@ -127,11 +127,13 @@ export function mailOfNode({ mail, crypto, request, ask }: MailOfNodeOptions): M
       if (reference === undefined) {
         return refused("notFound", `Message "${message}" has no attachment ${index}`);
       }
-      const parts = await mail.list("parts", {
+      const rows = await mail.list("parts", {
         where: { blob: reference.blob },
         order: ["part"],
         limit: CONVERSATIONS_MAX,
       });
+      // The first row says which parts are expected.
+      const parts = rows.filter(({ part }) => part >= 0);
       const { name, mediaType, bytes } = reference;
       if (parts.length < reference.parts) {
         return refused(

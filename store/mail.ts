@@ -327,7 +327,7 @@ export const MAIL_TABLES: { readonly [Table in MailTable]: Description<MailTable
       nextAtMs: "integer?",
     },
     key: ["message", "device"],
-    indexes: [["nextAtMs"], ["conversation"]],
+    indexes: [["nextAtMs"], ["device", "attempts"]],
   },
   outgoing: {
     columns: {
@@ -342,7 +342,7 @@ export const MAIL_TABLES: { readonly [Table in MailTable]: Description<MailTable
       parcel: "blob",
     },
     key: ["id"],
-    indexes: [["message", "recipient"], ["recipient", "number"]],
+    indexes: [["message", "recipient"], ["recipient", "number"], ["expiresAtMs"]],
   },
   received: {
     columns: { id: "text", expiresAtMs: "integer" },

@@ -121,7 +121,7 @@ const STEPS: readonly (readonly string[])[] = [
       PRIMARY KEY (message, device)
     ) STRICT`,
     `CREATE INDEX mail_deliveries_1 ON mail_deliveries (next_at_ms)`,
-    `CREATE INDEX mail_deliveries_2 ON mail_deliveries (conversation)`,
+    `CREATE INDEX mail_deliveries_2 ON mail_deliveries (device, attempts)`,
     `CREATE TABLE mail_outgoing (
       id TEXT NOT NULL,
       recipient TEXT NOT NULL,
@@ -136,6 +136,7 @@ const STEPS: readonly (readonly string[])[] = [
     ) STRICT`,
     `CREATE INDEX mail_outgoing_1 ON mail_outgoing (message, recipient)`,
     `CREATE INDEX mail_outgoing_2 ON mail_outgoing (recipient, number)`,
+    `CREATE INDEX mail_outgoing_3 ON mail_outgoing (expires_at_ms)`,
     `CREATE TABLE mail_received (
       id TEXT NOT NULL,
       expires_at_ms INTEGER NOT NULL,

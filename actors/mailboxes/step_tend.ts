@@ -1,0 +1,240 @@
+/** What time does to mail: it expires, is sent again, waits in vain; keys are renewed; who has left is removed from groups. */
+import type { DeviceId } from "../../protocols/ids.ts";
+import type { RefusalReason } from "../../protocols/mailbox/messages.ts";
+import type { ParcelId } from "../../protocols/mailbox/parcel.ts";
+import type { MessageRow, StoredDeliveryState } from "../../store/mail.ts";
+import { membersOf } from "../mail_views.ts";
+import { retryMs } from "./limits.ts";
+import { reform, sendConversation } from "./step_conversations.ts";
+import { ensureGroup, leads, renewIfDue, requestRejoin } from "./step_groups.ts";
+import { changeDelivery, isOpen, settleParcel } from "./step_outgoing.ts";
+import { drainKey, giveUpWaiting } from "./step_receive.ts";
+import { attempt } from "./step_send.ts";
+import type { Step } from "./step.ts";
+
+/** Rows of one kind looked at in one step. */
+const AT_ONCE = 200;
+const CONVERSATIONS_MAX = 10_000;
+const REQUEST_LIFE_MS = 24 * 60 * 60 * 1000;
+
+/** Everything that is due now. */
+export async function tend(step: Step): Promise<void> {
+  await expireDeliveries(step);
+  await sendAgain(step);
+  await tendWaiting(step);
+  await forgetOld(step);
+}
+
+async function expireDeliveries(step: Step): Promise<void> {
+  const due = await step.list("outgoing", {
+    atMost: { column: "expiresAtMs", value: step.nowMs },
+    order: ["expiresAtMs"],
+    limit: AT_ONCE,
+  });
+  for (const { id, message, recipient } of due) {
+    settleParcel(step, id);
+    if (message === null) continue;
+    const row = await step.get("deliveries", { message, device: recipient });
+    if (row === undefined || !isOpen(row)) continue;
+    if (row.expiresAtMs <= step.nowMs) {
+      changeDelivery(step, row, "expired", { nextAtMs: null, problem: "its time was over" });
+    } else step.put("deliveries", { ...row, nextAtMs: step.nowMs });
+  }
+}
+
+/** Messages that their recipient took, or could not be sent yet, and has not acknowledged in time. */
+async function sendAgain(step: Step): Promise<void> {
+  const due = await step.list("deliveries", {
+    atMost: { column: "nextAtMs", value: step.nowMs },
+    order: ["nextAtMs"],
+    limit: AT_ONCE,
+  });
+  for (const row of due) {
+    if (!isOpen(row)) {
+      step.put("deliveries", { ...row, nextAtMs: null });
+      continue;
+    }
+    if (row.expiresAtMs <= step.nowMs) {
+      changeDelivery(step, row, "expired", { nextAtMs: null, problem: "its time was over" });
+      continue;
+    }
+    if (!step.isAdmitted(row.device)) {
+      const problem = "the device is no longer a member of the mesh";
+      changeDelivery(step, row, "failed", { nextAtMs: null, problem });
+      continue;
+    }
+    const message = await ownMessage(step, row.message);
+    if (message === undefined) step.remove("deliveries", row);
+    else await attempt(step, message, [row]);
+  }
+}
+
+function ownMessage(
+  step: Step,
+  message: MessageRow["message"],
+): Promise<MessageRow | undefined> {
+  return step.get("messages", { author: step.deps.self, message });
+}
+
+async function tendWaiting(step: Step): Promise<void> {
+  const { missingMs } = step.deps.limits;
+  const due = await step.list("waiting", {
+    atMost: { column: "untilMs", value: step.nowMs + missingMs / 2 },
+    order: ["untilMs"],
+    limit: AT_ONCE,
+  });
+  for (const row of due) {
+    const { reason, conversation } = row;
+    if (conversation !== null && (reason === "epoch" || reason === "conversation")) {
+      await requestRejoin(step, conversation);
+    }
+    if (row.untilMs <= step.nowMs) await giveUpWaiting(step, row);
+  }
+}
+
+async function forgetOld(step: Step): Promise<void> {
+  const { nowMs } = step.view;
+  const over = { atMost: { column: "expiresAtMs", value: nowMs } as const, limit: AT_ONCE };
+  for (const row of await step.list("messages", over)) await forgetMessage(step, row);
+  for (const { id } of await step.list("received", over)) step.remove("received", { id });
+  for (const { id } of await step.list("carried", over)) {
+    step.remove("carried", { id });
+    step.facts.dropped.push(id);
+  }
+  const requests = await step.list("requests", {
+    atMost: { column: "atMs", value: nowMs - REQUEST_LIFE_MS },
+    limit: AT_ONCE,
+  });
+  for (const { request } of requests) step.remove("requests", { request });
+}
+
+/** A message whose time is over vanishes with everything that belongs to it. */
+async function forgetMessage(step: Step, row: MessageRow): Promise<void> {
+  const { author, message, conversation } = row;
+  step.remove("messages", { author, message });
+  const parts = await step.list("parts", { where: { message, author }, limit: CONVERSATIONS_MAX });
+  for (const { blob, part } of parts) step.remove("parts", { blob, part });
+  if (row.own === 1) {
+    for (const delivery of await step.list("deliveries", { where: { message }, limit: 100 })) {
+      if (isOpen(delivery)) changeDelivery(step, delivery, "expired", { nextAtMs: null });
+      step.remove("deliveries", delivery);
+    }
+    for (const { id } of await step.list("outgoing", { where: { message }, limit: AT_ONCE })) {
+      settleParcel(step, id);
+    }
+  }
+  step.facts.events.push({ type: "conversationChanged", conversation });
+}
+
+/** Keys in groups are renewed when they are due. */
+export async function renewGroups(step: Step): Promise<void> {
+  for (const { conversation } of await step.list("groups", { limit: CONVERSATIONS_MAX })) {
+    await renewIfDue(step, conversation);
+  }
+}
+
+/** The disk was put back: our states of groups are gone, and others may be ahead of what we know. */
+export async function onRestored(step: Step): Promise<void> {
+  for (const { conversation } of await step.list("conversations", { limit: CONVERSATIONS_MAX })) {
+    await requestRejoin(step, conversation);
+  }
+}
+
+/** The registry has changed: groups that we lead lose who has left. */
+export async function onMembership(step: Step): Promise<void> {
+  for (const row of await step.list("conversations", { limit: CONVERSATIONS_MAX })) {
+    if (row.direct === 1 || !leads(step, row)) continue;
+    const members = membersOf(row);
+    const admitted = members.filter((device) => step.isAdmitted(device));
+    if (admitted.length === members.length || admitted.length < 2) continue;
+    await reform(step, row, { title: row.title, members: admitted });
+  }
+}
+
+/** The keys of a device have come: whatever waited for them goes on. */
+export async function onKeys(step: Step, device: DeviceId): Promise<void> {
+  await drainKey(step, device);
+  const open = await step.list("deliveries", {
+    where: { device, attempts: 0 },
+    limit: AT_ONCE,
+  });
+  for (const row of open) {
+    const message = await ownMessage(step, row.message);
+    if (message === undefined || !isOpen(row)) continue;
+    const known = await step.get("conversations", { conversation: row.conversation });
+    if (known?.direct === 0 && leads(step, known)) await sendConversation(step, known, [device]);
+    await attempt(step, message, [row]);
+  }
+  for (const row of await step.list("conversations", { limit: CONVERSATIONS_MAX })) {
+    if (!membersOf(row).includes(device) || !leads(step, row)) continue;
+    const group = await step.get("groups", { conversation: row.conversation });
+    if (group !== undefined && membersOf(group).includes(device)) continue;
+    if (row.direct === 0) await sendConversation(step, row, [device]);
+    await ensureGroup(step, row.conversation);
+  }
+}
+
+/** A peer keeps these: as their recipient, or as a carrier. */
+export async function onTaken(
+  step: Step,
+  from: DeviceId | "broker",
+  ids: readonly ParcelId[],
+): Promise<void> {
+  for (const id of ids) {
+    const row = await step.get("outgoing", { id });
+    if (row !== undefined) {
+      if (row.recipient === from) settleParcel(step, id);
+      if (row.message === null) continue;
+      const delivery = await step.get("deliveries", {
+        message: row.message,
+        device: row.recipient,
+      });
+      if (delivery === undefined || !isOpen(delivery)) continue;
+      if (row.recipient !== from) changeDelivery(step, delivery, "carried");
+      else {
+        const waitMs = retryMs(step.deps.limits.resendMs, Math.max(0, delivery.attempts - 1));
+        step.put("deliveries", { ...delivery, nextAtMs: step.nowMs + waitMs });
+      }
+      continue;
+    }
+    const carried = await step.get("carried", { id });
+    if (carried?.recipient === from) drop(step, id);
+  }
+}
+
+/** Sender or recipient says that a carried parcel is not needed any more. */
+export async function onDiscard(
+  step: Step,
+  from: DeviceId,
+  ids: readonly ParcelId[],
+): Promise<void> {
+  for (const id of ids) {
+    const row = await step.get("carried", { id });
+    if (row?.sender === from || row?.recipient === from) drop(step, id);
+  }
+}
+
+/** The recipient will never take these. */
+export async function onGivenUp(
+  step: Step,
+  id: ParcelId,
+  reason: RefusalReason,
+): Promise<void> {
+  const row = await step.get("outgoing", { id });
+  if (row === undefined) {
+    if (await step.get("carried", { id }) !== undefined) drop(step, id);
+    return;
+  }
+  settleParcel(step, id);
+  if (row.message === null) return;
+  const delivery = await step.get("deliveries", { message: row.message, device: row.recipient });
+  if (delivery === undefined || !isOpen(delivery)) return;
+  const state: StoredDeliveryState = reason === "expired" ? "expired" : "failed";
+  const problem = `the recipient has refused it: ${reason}`;
+  changeDelivery(step, delivery, state, { nextAtMs: null, problem });
+}
+
+function drop(step: Step, id: ParcelId): void {
+  step.remove("carried", { id });
+  step.facts.dropped.push(id);
+}
