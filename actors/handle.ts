@@ -10,6 +10,7 @@ import type { BlockPage, BlockQuery, Damage, SearchPage, SearchQuery } from "../
 import type { BridgeView } from "./bridge/commands.ts";
 import type { ActorCounters } from "./kernel/counters.ts";
 import type { NodeEvent, PairingPhase } from "./events.ts";
+import type { LivenessState, LivenessView } from "./liveness/commands.ts";
 import type { MailHandle } from "./mail_handle.ts";
 
 /** A refusal that a person can act on. `reason` is stable for machines; views map it to their own codes in one table. */
@@ -77,6 +78,8 @@ export interface PeerView {
   readonly lastProblem: string | null;
   /** True while our and their frontiers are known to be equal. */
   readonly inSync: boolean;
+  /** What the failure detector believes: `unknown` when nobody has told us of it, and for devices that are no members. */
+  readonly liveness: LivenessState;
 }
 
 export interface MemberView {
@@ -161,6 +164,8 @@ export interface NodeHandle {
   search(query: SearchQuery): Promise<SearchPage>;
 
   peers(): Promise<readonly PeerView[]>;
+  /** Which members are believed to be there, and how carefully they are watched. */
+  liveness(): Promise<LivenessView>;
   /** The connection to the broker, and what goes over it. */
   bridge(): Promise<BridgeView>;
   /** Adds an address to try for a device where multicast does not reach; kept across restarts. */

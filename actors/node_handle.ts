@@ -24,6 +24,7 @@ import type { ActorSystem } from "./kernel/system.ts";
 import type { NodeRefs } from "./refs.ts";
 import { mailOfNode } from "./mail_of_node.ts";
 import type { MailboxesCommand } from "./mailboxes/commands.ts";
+import type { LivenessCommand, LivenessView } from "./liveness/commands.ts";
 import type { MembersCommand } from "./members/commands.ts";
 import type { PairingCommand } from "./pairing/commands.ts";
 import type { PublisherCommand } from "./publisher/commands.ts";
@@ -32,6 +33,8 @@ import type { SyncCommand } from "./sync/commands.ts";
 
 /** How long a view waits for an actor, ms. After it the outcome is unknown, and the refusal says so. */
 const ASK_TIMEOUT_MS = 10_000;
+/** Saying farewell must not keep a node from stopping, ms. */
+const LEAVE_TIMEOUT_MS = 1_000;
 /** Publishing waits for the disk and may carry a lot. */
 const PUBLISH_TIMEOUT_MS = 60_000;
 
@@ -67,6 +70,22 @@ export function nodeHandle(options: HandleOptions): NodeHandle {
     if (outcome.type === "answered") return outcome.value;
     throw new NodeUnavailableError(
       `The node gave no answer (${outcome.reason}); whether it acted is unknown. Try again`,
+    );
+  }
+
+  function livenessNow(): Promise<LivenessView> {
+    return ask<LivenessCommand, LivenessView>(
+      refs.liveness,
+      (replyTo) => ({ type: "getLiveness", replyTo }),
+    );
+  }
+
+  /** Tells the others that we go. Whether that worked makes no difference: they would find out. */
+  async function leave(): Promise<void> {
+    await system.ask<LivenessCommand, null>(
+      refs.liveness,
+      (replyTo) => ({ type: "leave", replyTo }),
+      LEAVE_TIMEOUT_MS,
     );
   }
 
@@ -178,14 +197,16 @@ export function nodeHandle(options: HandleOptions): NodeHandle {
     search: (query) => store.search.search(query),
 
     async peers(): Promise<readonly PeerView[]> {
-      const [registry, sessions, inSync] = await Promise.all([
+      const [registry, sessions, inSync, { members }] = await Promise.all([
         registryNow(),
         sessionsNow(),
         ask<never, ReadonlySet<DeviceId>>(
           refs.sync as Ref<never>,
           (replyTo) => ({ type: "listInSync", replyTo }) as never,
         ),
+        livenessNow(),
       ]);
+      const states = new Map(members.map(({ deviceId, state }) => [deviceId, state]));
       return sessions.map((session) => {
         const member = registry?.members.get(session.deviceId);
         return {
@@ -194,12 +215,15 @@ export function nodeHandle(options: HandleOptions): NodeHandle {
           role: member?.role ?? null,
           member: isAdmitted(registry, session.deviceId),
           inSync: inSync.has(session.deviceId),
+          liveness: states.get(session.deviceId) ?? "unknown",
         };
       });
     },
 
     bridge: () =>
       ask<BridgeCommand, BridgeView>(refs.bridge, (replyTo) => ({ type: "getBridge", replyTo })),
+
+    liveness: livenessNow,
 
     async addStaticPeer(address) {
       return await request<SessionsCommand, null>(
@@ -299,7 +323,7 @@ export function nodeHandle(options: HandleOptions): NodeHandle {
 
     subscribe: (listener) => system.subscribe(nodeEvents, listener),
     counters: () => system.counters(),
-    stop: () => stopping ??= options.onStop(),
+    stop: () => stopping ??= leave().then(() => options.onStop()),
   };
 }
 

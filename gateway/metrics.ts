@@ -63,6 +63,17 @@ export function gatewayMetrics(node: NodeHandle, events: EventHub): GatewayMetri
     labelNames: ["state"],
     registers,
   });
+  const liveness = new Gauge({
+    name: "submind_members_by_liveness",
+    help: "Members by what the failure detector believes.",
+    labelNames: ["state"],
+    registers,
+  });
+  const localHealth = new Gauge({
+    name: "submind_local_health",
+    help: "Lifeguard's local health multiplier: 0 is healthy, 7 worst.",
+    registers,
+  });
   const traffic = new Gauge({
     name: "submind_session_bytes",
     help: "Bytes moved with the devices known now.",
@@ -105,6 +116,10 @@ export function gatewayMetrics(node: NodeHandle, events: EventHub): GatewayMetri
       sent += peer.bytesSent;
       received += peer.bytesReceived;
     }
+    const heard = await node.liveness();
+    liveness.reset();
+    for (const { state } of heard.members) liveness.inc({ state });
+    localHealth.set(heard.localHealth);
     traffic.set({ direction: "sent" }, sent);
     traffic.set({ direction: "received" }, received);
     for (const metric of [queued, handled, overflowed, restarts]) metric.reset();

@@ -234,7 +234,24 @@ export const peerSchema = z.strictObject({
   retryInMs: z.number().nullable(),
   lastProblem: z.string().nullable(),
   inSync: z.boolean(),
+  liveness: z.enum(["unknown", "alive", "suspect", "dead", "left"]),
 }).openapi("Peer");
+export const livenessSchema = z.strictObject({
+  members: z.array(z.strictObject({
+    deviceId: deviceIdSchema,
+    state: peerSchema.shape.liveness,
+    incarnation: count(),
+    forMs: z.number(),
+  })),
+  localHealth: count(),
+  probeIntervalMs: z.number(),
+  probeTimeoutMs: z.number(),
+  suspicionMs: z.strictObject({ least: z.number(), most: z.number() }),
+  probesSent: count(),
+  probesFailed: count(),
+  suspicionsRaised: count(),
+  suspicionsRefuted: count(),
+}).openapi("Liveness");
 export const peersSchema = z.strictObject({ peers: z.array(peerSchema) });
 export const addPeerSchema = z.strictObject({
   address: text(512, 1).openapi({ example: "http://192.168.1.7:7464" }),

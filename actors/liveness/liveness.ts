@@ -191,6 +191,7 @@ function onLeave(
     send(context, deps, peer, { type: "gossip", rumours: [farewell] });
   }
   for (const key of ["probe", "exchange", "gossip"]) context.cancelTimer(key);
+  if (state.up.size === 0) return context.send(replyTo, null);
   context.startTimer("left", FAREWELL_MS, { type: "leftDue", replyTo });
 }
 

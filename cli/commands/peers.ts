@@ -44,7 +44,16 @@ async function runPeers(context: CommandContext) {
 function formatPeers(context: CommandContext, peers: readonly PeerView[]): string {
   const texts = context.texts.peers;
   if (peers.length === 0) return texts.none;
-  const head = [texts.name, texts.device, texts.state, texts.path, texts.trip, texts.traffic, ""];
+  const head = [
+    texts.name,
+    texts.device,
+    texts.state,
+    texts.liveness,
+    texts.path,
+    texts.trip,
+    texts.traffic,
+    "",
+  ];
   return formatTable(context.output.terminal, head, peers.map((peer) => rowOf(context, peer)));
 }
 
@@ -65,6 +74,7 @@ function rowOf(context: CommandContext, peer: PeerView): readonly string[] {
     peer.connectedForMs === null
       ? state
       : `${state} ${dim(formatDuration(peer.connectedForMs, language))}`,
+    peer.member ? texts.livenesses[peer.liveness] : "—",
     peer.pathDescription ?? peer.path ?? peer.addresses[0] ?? "—",
     peer.roundTripMs === null ? "—" : `${peer.roundTripMs.toFixed(1)} ms`,
     `↑ ${bytes(peer.bytesSent)} ↓ ${bytes(peer.bytesReceived)}`,

@@ -232,8 +232,28 @@ export function fakeNode(): FakeNode {
         retryInMs: null,
         lastProblem: null,
         inSync: true,
+        liveness: "alive",
       };
       return Promise.resolve([peer]);
+    },
+
+    liveness() {
+      return Promise.resolve({
+        members: [SELF, OTHER].map((deviceId) => ({
+          deviceId,
+          state: "alive" as const,
+          incarnation: 1,
+          forMs: 5_000,
+        })),
+        localHealth: 0,
+        probeIntervalMs: 700,
+        probeTimeoutMs: 500,
+        suspicionMs: { least: 1_500, most: 9_000 },
+        probesSent: 7,
+        probesFailed: 1,
+        suspicionsRaised: 1,
+        suspicionsRefuted: 1,
+      });
     },
 
     bridge: () =>

@@ -10,6 +10,7 @@ const method = fc.constantFrom("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", 
 const KNOWN = [
   "/v1/blocks",
   "/v1/search",
+  "/v1/liveness",
   "/v1/peers",
   "/v1/members",
   "/v1/members/x/revoke",

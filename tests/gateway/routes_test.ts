@@ -255,6 +255,13 @@ Deno.test("only blocks and messages may bring much", () =>
     await problem(await request("/v1/peers", post({ address: text })), 413, "tooLarge");
   }));
 
+Deno.test("liveness is told with the times that are in force", () =>
+  withGateway(async ({ request }) => {
+    const told = await answer(await request("/v1/liveness"), 200, schemas.livenessSchema);
+    assert.deepEqual(told.members.map(({ state }) => state), ["alive", "alive"]);
+    assert.deepEqual(told.suspicionMs, { least: 1_500, most: 9_000 });
+  }));
+
 Deno.test("peers are listed and addresses added", () =>
   withGateway(async ({ request }) => {
     const added = await request("/v1/peers", post({ address: "http://10.0.0.9:7464" }));
@@ -380,6 +387,8 @@ Deno.test("metrics name the node's numbers and the requests by their route", () 
     for (
       const line of [
         "submind_peers_connected 1",
+        'submind_members_by_liveness{state="alive"} 2',
+        "submind_local_health 0",
         "submind_blocks 1",
         'submind_sessions{state="up"} 1',
         'submind_actor_handled_total{actor="storage"} 20',
