@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { NodeHandle, Outcome } from "../actors/handle.ts";
 import { ActorSystem } from "../actors/kernel/system.ts";
 import { type MembershipChanged, membershipChanged } from "../actors/members/commands.ts";
+import { type BlocksCommitted, blocksCommitted } from "../actors/storage/commands.ts";
 import { meshTagOf } from "../actors/discovery/discovery.ts";
 import { NODE_KEY, nodeTree } from "../actors/node.ts";
 import { nodeHandle } from "../actors/node_handle.ts";
@@ -29,6 +30,7 @@ import { toStoreError } from "../store/sqlite_errors.ts";
 import { openSqliteStore } from "../store/sqlite_store.ts";
 import type { Store } from "../store/store.ts";
 import { rendezvousAddresses } from "./addresses.ts";
+import { openBridge } from "./bridge.ts";
 import { startBringing } from "./bringing.ts";
 import type { Config } from "./config.ts";
 import { carryOutLeaving, forgetLeaving, noteLeaving } from "./leaving.ts";
@@ -142,18 +144,33 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
 
   // The transport refuses strangers before it spends anything on them, so it must know the registry as it is now.
   let registry: Registry | null = null;
+  const bridge = await openBridge({
+    config,
+    signer,
+    store,
+    crypto,
+    clock,
+    random,
+    log,
+    addresses: () => addresses(),
+    isAdmitted: (device) => isAdmitted(registry, device),
+  });
+  teardown.add(() => bridge.close());
+  const meeting = bridge.rendezvousOver(rendezvous);
   const webrtc = await webrtcTransport({
     signer,
     crypto,
     clock,
     random: random.fork("webrtc"),
-    rendezvous,
+    rendezvous: meeting,
     isAdmitted: (device) => isAdmitted(registry, device),
     meshTag: () => meshTagOf(crypto, registry?.mesh ?? null),
   });
   teardown.add(() => webrtc.close());
 
-  const discovery = openDiscovery(config, { clock, random, log }, teardown);
+  const discovery = bridge.discoveryOver(
+    openDiscovery(config, { clock, random, log }, teardown),
+  );
   const failure = Promise.withResolvers<unknown>();
   const system = new ActorSystem({
     clock,
@@ -161,7 +178,13 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
     log,
     onFailed: (error) => failure.resolve(error),
   });
-  system.subscribe(membershipChanged, (event: MembershipChanged) => registry = event.registry);
+  system.subscribe(membershipChanged, (event: MembershipChanged) => {
+    registry = event.registry;
+    bridge.setRegistry(registry);
+  });
+  system.subscribe(blocksCommitted, ({ blocks }: BlocksCommitted) => {
+    if (blocks.some(({ block }) => block.header.kind === "keys")) bridge.keysChanged();
+  });
   const handle = nodeHandle({
     system,
     refs: nodeRefs(NODE_KEY),
@@ -181,8 +204,9 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
       crypto,
       signer,
       store,
-      rendezvous,
-      transports: [webrtc],
+      rendezvous: meeting,
+      transports: [webrtc, ...bridge.transports],
+      ...bridge.parts,
       discovery,
       announcement: () => ({
         deviceId: self,

@@ -1,0 +1,113 @@
+/** What a real node does over NATS, put together: client and leaf (`nats/bridge.ts`), and the services of the mesh on top of them. */
+import type { BridgeParts } from "../actors/bridge/bridge.ts";
+import { type BrokerServices, brokerServices } from "../platform/broker_services.ts";
+import { combinedDiscovery } from "../platform/combined_discovery.ts";
+import type { Discovery } from "../platform/discovery.ts";
+import type { Identity } from "../platform/identity_subkeys.ts";
+import type { Clock, Crypto, Log, Random } from "../platform/ports.ts";
+import { rendezvousRouter } from "../platform/rendezvous_router.ts";
+import type { Rendezvous, Transport } from "../platform/transport.ts";
+import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
+import { isAdmitted, type Registry } from "../protocols/registry/registry.ts";
+import type { Store } from "../store/store.ts";
+import { rendezvousAddresses } from "./addresses.ts";
+import type { Config } from "./config.ts";
+import { type NatsBridge, startNatsBridge } from "./nats/bridge.ts";
+
+export interface BridgeOptions {
+  readonly config: Pick<Config, "bridge" | "dataDirectory">;
+  readonly signer: Identity;
+  readonly store: Pick<Store, "blocks">;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Where this device may be reached without the broker, best first. */
+  readonly addresses: () => readonly string[];
+  readonly isAdmitted: (device: DeviceId) => boolean;
+}
+
+/** The bridge of a node, or its absence: every way in is there in both cases. */
+export interface NodeBridge {
+  /** Null when it is switched off. */
+  readonly nats: NatsBridge | null;
+  /** The last transport; none without a bridge. */
+  readonly transports: readonly Transport[];
+  /** For `NodeDependencies`. */
+  readonly parts: { readonly bridge?: BridgeParts };
+  /** What is served at home, and over the broker too. */
+  rendezvousOver(http: Rendezvous): Rendezvous;
+  discoveryOver(local: Discovery): Discovery;
+  setRegistry(registry: Registry | null): void;
+  /** `keys` blocks have come. */
+  keysChanged(): void;
+  close(): Promise<void>;
+}
+
+/** Starts the bridge. Never fails because of NATS. */
+export async function openBridge(options: BridgeOptions): Promise<NodeBridge> {
+  const { config, signer, clock, random } = options;
+  const self = deviceIdOf(signer.publicKey);
+  const nats = await startNatsBridge({
+    ...options,
+    settings: config.bridge,
+    dataDirectory: config.dataDirectory,
+    environment: Deno.env.toObject(),
+    self,
+    login: signer.broker,
+  });
+  if (nats === null) return NO_BRIDGE;
+  const services = brokerServices({
+    ...options,
+    broker: nats.broker,
+    self,
+    random: random.fork("bridge"),
+  });
+  return {
+    nats,
+    transports: [services.transport],
+    parts: { bridge: bridgeParts(nats, services) },
+    rendezvousOver: (http) =>
+      rendezvousRouter(
+        { http, nats: services.rendezvous },
+        (delayMs, callback) => clock.schedule(delayMs, callback),
+      ),
+    discoveryOver: (local) => combinedDiscovery([local, services.discovery]),
+    setRegistry(registry) {
+      nats.setRegistry(registry);
+      services.membersChanged(isAdmitted(registry, self) ? registry?.mesh ?? null : null);
+    },
+    keysChanged: () => nats.keysChanged(),
+    async close() {
+      await services.close();
+      await nats.stop();
+    },
+  };
+}
+
+function bridgeParts(nats: NatsBridge, services: BrokerServices): BridgeParts {
+  return {
+    broker: services.mesh.broker,
+    traffic: () => services.mesh.traffic(),
+    leaf() {
+      const port = nats.leafPort();
+      return port === null ? null : { addresses: hostsOfThisMachine(), port };
+    },
+    useServers: (servers) => nats.useServers(servers),
+  };
+}
+
+function hostsOfThisMachine(): readonly string[] {
+  return rendezvousAddresses(0).map((address) => new URL(address).hostname.replace(/^\[|\]$/g, ""));
+}
+
+const NO_BRIDGE: NodeBridge = {
+  nats: null,
+  transports: [],
+  parts: {},
+  rendezvousOver: (http) => http,
+  discoveryOver: (local) => local,
+  setRegistry() {},
+  keysChanged() {},
+  close: () => Promise.resolve(),
+};
