@@ -6,6 +6,7 @@ import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
 import type { decodeBlock } from "../protocols/blocks/decode.ts";
 import { decodeBridgeMessage } from "../protocols/bridge/wire.ts";
 import { decodeGossipMessage } from "../protocols/gossip/wire.ts";
+import { decodeMailboxMessage } from "../protocols/mailbox/wire.ts";
 import { decodeLivenessMessage } from "../protocols/liveness/wire.ts";
 import { decodeSyncMessage } from "../protocols/sync/wire.ts";
 import type { Store } from "../store/store.ts";
@@ -15,11 +16,15 @@ import { gossip } from "./gossip/gossip.ts";
 import type { Behaviour } from "./kernel/actor.ts";
 import { supervisor, type SupervisorSpec } from "./kernel/supervisor.ts";
 import { liveness } from "./liveness/liveness.ts";
+import { DEFAULT_MAIL_LIMITS, type MailLimits } from "./mailboxes/limits.ts";
+import { mailboxes } from "./mailboxes/mailboxes.ts";
+import type { MailboxesDependencies } from "./mailboxes/state.ts";
 import { members } from "./members/members.ts";
 import { pairing } from "./pairing/pairing.ts";
 import { publisher } from "./publisher/publisher.ts";
 import { type NodeRefs, nodeRefs } from "./refs.ts";
 import { choosePeers } from "./sessions/peer_choice.ts";
+import { sensors, type SensorsDependencies } from "./sensors/sensors.ts";
 import { sessions } from "./sessions/sessions.ts";
 import { storage } from "./storage/storage.ts";
 import { sync } from "./sync/sync.ts";
@@ -33,16 +38,28 @@ export interface NodeDependencies {
   readonly signer: BatchSigner;
   readonly store: Store;
   readonly discovery: Discovery;
+  /** Best first. */
   readonly transports: readonly Transport[];
   readonly rendezvous: Rendezvous;
   /** What this device says of itself on the network; mesh tag and role are filled in from the registry. */
   readonly announcement: () => Announcement;
   /** Where others reach our rendezvous, best first. */
   readonly rendezvousAddresses: () => readonly string[];
+  /** Calls back whenever this device's own network addresses change. Default: they never do. */
+  readonly watchNetwork?: (onChange: () => void) => () => void;
   /** Addresses to try where multicast does not reach. */
   readonly staticPeers: readonly string[];
+  /** How messages are sealed, and where else they may wait; bounds that are not stated have their defaults. */
+  readonly mail: Pick<MailboxesDependencies, "sealer" | "groupCrypto" | "brokerKey" | "broker"> & {
+    readonly limits?: Partial<MailLimits>;
+  };
   /** The connection to a broker, where one is configured; its transport, rendezvous and discovery are among the others. */
   readonly bridge?: BridgeParts;
+  /** How sensors are let in; see `SensorsDependencies`. */
+  readonly sensors: Pick<
+    SensorsDependencies,
+    "broker" | "sensorSubject" | "hashPassword" | "onSensorsChanged" | "batchMs"
+  >;
   /** See `SyncDependencies`. */
   readonly decodeBlock?: typeof decodeBlock;
 }
@@ -65,6 +82,16 @@ export function nodeTree(deps: NodeDependencies): Behaviour<never, SupervisorSpe
       { key: "ledger", behaviour: ledger(common) },
       { key: "network", behaviour: network(deps, refs, self) },
       { key: "replication", behaviour: replication(deps, refs, self) },
+      {
+        key: "mailboxes",
+        behaviour: mailboxes({
+          ...common,
+          ...deps.mail,
+          sessions: refs.sessions,
+          limits: { ...DEFAULT_MAIL_LIMITS, ...deps.mail.limits },
+        }),
+      },
+      { key: "sensors", behaviour: sensors({ ...common, ...deps.sensors }) },
     ],
   });
 }
@@ -100,6 +127,7 @@ function network(
           routes: [
             { protocol: "sync", decode: decodeSyncMessage, to: refs.sync },
             { protocol: "gossip", decode: decodeGossipMessage, to: refs.gossip },
+            { protocol: "mailbox", decode: decodeMailboxMessage, to: refs.mailboxes },
             { protocol: "liveness", decode: decodeLivenessMessage, to: refs.liveness },
             { protocol: "bridge", decode: decodeBridgeMessage, to: refs.bridge },
           ],

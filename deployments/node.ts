@@ -17,14 +17,16 @@ import { openHttpRendezvous } from "../platform/http_rendezvous.ts";
 import { openIdentity } from "../platform/identity.ts";
 import { jsonFileLog, jsonLog } from "../platform/json_log.ts";
 import { mdnsDiscovery } from "../platform/mdns.ts";
+import { mlsGroupCrypto } from "../platform/mls_crypto.ts";
 import { nodeCrypto } from "../platform/node_crypto.ts";
-import type { Log } from "../platform/ports.ts";
+import { checkPassword, hashPassword } from "../platform/password_hash.ts";
+import type { Crypto, Log } from "../platform/ports.ts";
 import { noDiscovery } from "../platform/static_discovery.ts";
 import { systemClock } from "../platform/system_clock.ts";
 import { systemRandom } from "../platform/system_random.ts";
-import { webrtcTransport } from "../platform/webrtc_transport.ts";
 import { deviceIdOf } from "../protocols/ids.ts";
 import { isAdmitted, type Registry } from "../protocols/registry/registry.ts";
+import { openBackupVault } from "../store/backup_vault.ts";
 import { makePrivateFolder } from "../store/private_folder.ts";
 import { toStoreError } from "../store/sqlite_errors.ts";
 import { openSqliteStore } from "../store/sqlite_store.ts";
@@ -34,6 +36,7 @@ import { openBridge } from "./bridge.ts";
 import { startBringing } from "./bringing.ts";
 import type { Config } from "./config.ts";
 import { carryOutLeaving, forgetLeaving, noteLeaving } from "./leaving.ts";
+import { openPaths } from "./paths.ts";
 import { readTlsFiles } from "./tls_files.ts";
 import { VERSION } from "./version.ts";
 
@@ -140,7 +143,6 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
     limits: { requestsPerWindow: config.limits.rendezvousRequestsPerMinute },
   });
   teardown.add(() => rendezvous.close());
-  const addresses = () => rendezvousAddresses(rendezvous.port ?? config.rendezvous.port);
 
   // The transport refuses strangers before it spends anything on them, so it must know the registry as it is now.
   let registry: Registry | null = null;
@@ -157,16 +159,23 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
   });
   teardown.add(() => bridge.close());
   const meeting = bridge.rendezvousOver(rendezvous);
-  const webrtc = await webrtcTransport({
-    signer,
-    crypto,
+  const paths = await openPaths({
+    config,
     clock,
-    random: random.fork("webrtc"),
+    random,
+    log,
+    crypto,
+    signer,
     rendezvous: meeting,
+    rendezvousPort: rendezvous.port,
     isAdmitted: (device) => isAdmitted(registry, device),
     meshTag: () => meshTagOf(crypto, registry?.mesh ?? null),
   });
-  teardown.add(() => webrtc.close());
+  teardown.add(() => paths.close());
+  const addresses = () => [
+    ...rendezvousAddresses(rendezvous.port ?? config.rendezvous.port),
+    ...paths.outsideAddresses(),
+  ];
 
   const discovery = bridge.discoveryOver(
     openDiscovery(config, { clock, random, log }, teardown),
@@ -185,6 +194,7 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
   system.subscribe(blocksCommitted, ({ blocks }: BlocksCommitted) => {
     if (blocks.some(({ block }) => block.header.kind === "keys")) bridge.keysChanged();
   });
+  let gatewayUrl = "";
   const handle = nodeHandle({
     system,
     refs: nodeRefs(NODE_KEY),
@@ -196,6 +206,7 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
     version: VERSION,
     rendezvousAddresses: addresses,
     damage,
+    sensorAccess: { checkPassword, mqttUrl: () => "", httpUrl: () => gatewayUrl },
     onStop: () => teardown.run(),
   });
   system.spawn(
@@ -205,8 +216,9 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
       signer,
       store,
       rendezvous: meeting,
-      transports: [webrtc, ...bridge.transports],
+      transports: [...paths.transports, ...bridge.transports],
       ...bridge.parts,
+      watchNetwork: (onChange) => paths.watchNetwork(onChange),
       discovery,
       announcement: () => ({
         deviceId: self,
@@ -219,6 +231,12 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
       }),
       rendezvousAddresses: addresses,
       staticPeers: config.discovery.staticPeers,
+      mail: {
+        sealer: signer.sealer,
+        brokerKey: signer.broker.publicKey,
+        groupCrypto: mlsGroupCrypto({ signer, crypto, clock }),
+      },
+      sensors: { hashPassword },
     }),
   );
   teardown.add(() => system.stop());
@@ -229,7 +247,8 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
     if (outcome.type === "done") onLeaving();
     return outcome;
   };
-  const gateway = await openGateway(config, { handle, leaveMesh, clock, random, log });
+  const gateway = await openGateway(config, { handle, leaveMesh, crypto, clock, random, log });
+  gatewayUrl = gateway.server.address;
   teardown.add(() => gateway.server.stop());
   const { dataDirectory } = config;
   teardown.add(startBringing({ dataDirectory, node: handle, crypto, clock, log }));
@@ -304,17 +323,27 @@ async function openGateway(
   parts: {
     readonly handle: NodeHandle;
     readonly leaveMesh: NonNullable<Parameters<typeof startGateway>[0]["leaveMesh"]>;
+    readonly crypto: Crypto;
     readonly clock: ReturnType<typeof systemClock>;
     readonly random: ReturnType<typeof systemRandom>;
     readonly log: Log;
   },
 ): Promise<{ readonly server: GatewayServer; readonly token: string }> {
-  const { handle, leaveMesh, clock, random, log } = parts;
+  const { handle, leaveMesh, crypto, clock, random, log } = parts;
   const tokens = await openTokens({ directory: config.dataDirectory, clock, random });
   const { host, port, allowedHosts } = config.gateway;
   const tls = await readTlsFiles(config.gateway);
+  const backups = config.backups.bytesPerDeviceMax === 0 ? {} : {
+    backups: openBackupVault({
+      directory: join(config.dataDirectory, "backups"),
+      crypto,
+      clock,
+      ...config.backups,
+    }),
+  };
   const server = startGateway({
     node: handle,
+    ...backups,
     leaveMesh,
     tokens,
     clock,

@@ -57,3 +57,17 @@ export async function gathered(
     });
   });
 }
+
+/**
+ * Addresses of server-reflexive candidates whose port is the one of the socket behind them. A router that keeps the port of this
+ * socket will most likely keep that of another: so the same address with the port of the QUIC socket is worth a try.
+ */
+export function portKeepingHosts(candidates: readonly string[]): readonly string[] {
+  const hosts = new Set<string>();
+  for (const candidate of candidates) {
+    const fields = /^candidate:\S+ \d+ udp \d+ (\S+) (\d+) typ srflx(?: raddr \S+ rport (\d+))/i
+      .exec(candidate);
+    if (fields?.[1] !== undefined && fields[2] === fields[3]) hosts.add(fields[1]);
+  }
+  return [...hosts];
+}

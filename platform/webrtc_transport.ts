@@ -22,13 +22,18 @@ import { firstReply, signalRequest } from "./signal_requests.ts";
 import type { DialTarget, Path, RendezvousReply, Transport } from "./transport.ts";
 import { type WebRtcAnswerer, webrtcAnswerer } from "./webrtc_answerer.ts";
 import { type Connection, loadWebRtcLibrary, type WebRtcLibraryName } from "./webrtc_library.ts";
-import { gathered, type Shared, type WebRtcOptions } from "./webrtc_shared.ts";
+import { gathered, portKeepingHosts, type Shared, type WebRtcOptions } from "./webrtc_shared.ts";
 import { type WebRtcPath, webrtcPath } from "./webrtc_path.ts";
 import type { DeviceId } from "../protocols/ids.ts";
 export type { WebRtcOptions } from "./webrtc_shared.ts";
 
 export interface WebRtcTransport extends Transport {
   readonly library: WebRtcLibraryName;
+  /**
+   * Addresses of this device outside of a router that keeps port numbers, as the STUN servers see them; empty where there is no such
+   * router, or no STUN server.
+   */
+  outsideHosts(): Promise<readonly string[]>;
 }
 
 /** Connections tried per dial: now and then a DTLS handshake is lost, and a new connection is the cure. */
@@ -64,6 +69,7 @@ export async function webrtcTransport(options: WebRtcOptions): Promise<WebRtcTra
       };
     },
     accept: (onPath) => answerer.accept(onPath),
+    outsideHosts: () => outsideHosts(shared),
     async close() {
       if (closed) return;
       closed = true;
@@ -78,6 +84,22 @@ export async function webrtcTransport(options: WebRtcOptions): Promise<WebRtcTra
       if (left === 0) library.cleanup();
     },
   };
+}
+
+async function outsideHosts(shared: Shared): Promise<readonly string[]> {
+  const { options, library, open } = shared;
+  const servers = options.iceServers?.() ?? [];
+  if (servers.length === 0 || options.icePolicy === "relay") return [];
+  const connection = library.connect(servers);
+  open.add(connection);
+  try {
+    connection.createChannel({ onOpen() {}, onMessage() {}, onLow() {}, onClose() {} });
+    await connection.offer();
+    return portKeepingHosts(await gathered(shared, connection));
+  } finally {
+    open.delete(connection);
+    connection.close();
+  }
 }
 
 type Outcome = Parameters<Parameters<Transport["dial"]>[1]>[0];
