@@ -12,6 +12,7 @@ import type { ActorCounters } from "./kernel/counters.ts";
 import type { NodeEvent, PairingPhase } from "./events.ts";
 import type { LivenessState, LivenessView } from "./liveness/commands.ts";
 import type { MailHandle } from "./mail_handle.ts";
+import type { SensorHandle } from "./sensor_handle.ts";
 
 /** A refusal that a person can act on. `reason` is stable for machines; views map it to their own codes in one table. */
 export interface Refusal {
@@ -147,6 +148,7 @@ export interface NodeHandle {
   readonly deviceId: DeviceId;
   /** Messages between devices. */
   readonly mail: MailHandle;
+  readonly sensors: SensorHandle;
   status(): Promise<NodeStatus>;
 
   /**

@@ -2,6 +2,7 @@
 import type { Block, BlockDraft } from "../protocols/blocks/block.ts";
 import type { DeviceId, MeshId } from "../protocols/ids.ts";
 import { isAdmitted, type Member, type Registry } from "../protocols/registry/registry.ts";
+import { brokerTagOf } from "../protocols/bridge/subjects.ts";
 import type { Clock, Crypto } from "../platform/ports.ts";
 import type { Damage, Store } from "../store/store.ts";
 import { readBlock, readBody } from "./block_views.ts";
@@ -28,6 +29,8 @@ import type { LivenessCommand, LivenessView } from "./liveness/commands.ts";
 import type { MembersCommand } from "./members/commands.ts";
 import type { PairingCommand } from "./pairing/commands.ts";
 import type { PublisherCommand } from "./publisher/commands.ts";
+import type { SensorsCommand } from "./sensors/commands.ts";
+import { sensorsOfNode, type SensorsOfNodeOptions } from "./sensors_of_node.ts";
 import type { SessionsCommand, SessionSummary } from "./sessions/commands.ts";
 import type { SyncCommand } from "./sync/commands.ts";
 
@@ -48,6 +51,8 @@ export interface HandleOptions {
   readonly displayName: string;
   readonly version: string;
   readonly rendezvousAddresses: () => readonly string[];
+  /** How sensors reach this device, and how their passwords are checked. */
+  readonly sensorAccess: Pick<SensorsOfNodeOptions, "checkPassword" | "mqttUrl" | "httpUrl">;
   /** What was found damaged when the store was opened. */
   readonly damage: readonly Damage[];
   /** Ends everything the node holds; called once, by the first `stop`. */
@@ -123,6 +128,18 @@ export function nodeHandle(options: HandleOptions): NodeHandle {
 
   return {
     deviceId: self,
+    sensors: sensorsOfNode({
+      ...options.sensorAccess,
+      self,
+      readings: store.readings,
+      async meshTag() {
+        const registry = await registryNow();
+        return registry === null ? null : brokerTagOf(options.crypto, registry.mesh);
+      },
+      request: (toMessage) => request<SensorsCommand, never>(refs.sensors, toMessage as never),
+      ask: (toMessage) => ask<SensorsCommand, never>(refs.sensors, toMessage as never),
+    }),
+
     mail: mailOfNode({
       mail: store.mail,
       crypto: options.crypto,

@@ -15,6 +15,7 @@ import { authenticate } from "./middleware/authentication.ts";
 import { limitBodies, limitRequests } from "./middleware/limits.ts";
 import { onlyKnownHosts, onlyOwnOrigin, securityHeaders } from "./middleware/security.ts";
 import { errorResponse, invalidResponse, problemResponse } from "./problems.ts";
+import { backupRoutes } from "./routes/backups.ts";
 import { blockRoutes } from "./routes/blocks.ts";
 import { conversationRoutes } from "./routes/conversations.ts";
 import { eventRoutes } from "./routes/events.ts";
@@ -27,6 +28,7 @@ import { pageRoutes } from "./routes/pages.ts";
 import { pairingRoutes } from "./routes/pairings.ts";
 import { peerRoutes } from "./routes/peers.ts";
 import { searchRoutes } from "./routes/search.ts";
+import { sensorRoutes } from "./routes/sensors.ts";
 import { uploadBytesMax } from "./uploads.ts";
 
 /** An app with what its owner must be able to reach. */
@@ -129,6 +131,8 @@ export function createApp(options: GatewayOptions): Gateway {
   pairingRoutes(app, parts);
   conversationRoutes(app, parts);
   messageRoutes(app, parts);
+  sensorRoutes(app, parts);
+  backupRoutes(app, parts);
   nodeRoutes(app, parts);
   eventRoutes(app, parts);
   loginRoutes(app, parts);
@@ -138,6 +142,11 @@ export function createApp(options: GatewayOptions): Gateway {
     type: "http",
     scheme: "bearer",
     bearerFormat: "JWT",
+  });
+  app.openAPIRegistry.registerComponent("securitySchemes", "basic", {
+    type: "http",
+    scheme: "basic",
+    description: "User and password of a sensor, for its own readings only.",
   });
   app.doc31("/openapi.json", {
     openapi: "3.1.0",

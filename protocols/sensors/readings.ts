@@ -1,5 +1,5 @@
 /**
- * Readings of one sensor as the body of a block: topic `sensors/<sensor>`, media type below. Format: `docs/protocols/sensors.md`.
+ * Readings of one sensor as the body of a block: topic and media type below, tag `sensor:<name>`. Format: `docs/protocols/sensors.md`.
  *
  * Columns instead of rows: 16 bytes a reading. Values are IEEE 754 doubles as they are, because canonical CBOR here has no fractions.
  */
@@ -8,6 +8,8 @@ import { INLINE_BODY_BYTES_MAX } from "../blocks/block.ts";
 import { decodeCanonical, encodeCanonical } from "../codec.ts";
 import { bytes, type Decoded, firstProblem, text } from "../wire_schema.ts";
 
+/** Where the blocks of all sensors stand. */
+export const SENSORS_TOPIC = "sensors";
 export const READINGS_MEDIA_TYPE = "application/vnd.kiana.readings+cbor";
 /** Readings in one block, at most: they fit into the block itself. */
 export const READINGS_MAX = 2_000;
@@ -18,8 +20,8 @@ export const AT_MS_MAX = 2 ** 48 - 1;
 /** Largest counter of a sensor. */
 export const SEQUENCE_MAX = 2 ** 32 - 2;
 const NO_SEQUENCE = 2 ** 32 - 1;
-/** Offsets from the first reading are 32 bits of ms: 49 days. */
-const SPAN_MS_MAX = 2 ** 32 - 1;
+/** The readings of one metric in one block lie within 32 bits of ms: 49 days. */
+export const SPAN_MS_MAX = 2 ** 32 - 1;
 
 const SENSOR = /^[a-z0-9][a-z0-9_-]{0,47}$/;
 const METRIC = /^[A-Za-z0-9_.-]{1,64}$/;
@@ -45,9 +47,9 @@ export function isMetricName(name: string): boolean {
   return METRIC.test(name);
 }
 
-/** The topic of a sensor's blocks. */
-export function sensorTopic(sensor: string): string {
-  return `sensors/${sensor}`;
+/** The tag of a sensor's blocks. */
+export function sensorTag(sensor: string): string {
+  return `sensor:${sensor}`;
 }
 
 /** What is wrong with a reading, for people; undefined when nothing is. */

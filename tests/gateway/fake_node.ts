@@ -16,6 +16,7 @@ import { compareUtf8 } from "../../protocols/blocks/limits.ts";
 import { DEFAULT_PERMISSIONS } from "../../protocols/registry/roles.ts";
 import type { SearchHit } from "../../store/store.ts";
 import { type FakeMail, fakeMail } from "./fake_mail.ts";
+import { fakeSensors } from "./fake_sensors.ts";
 
 export interface FakeNode extends NodeHandle {
   /** Tells every watcher. */
@@ -106,6 +107,7 @@ export function fakeNode(): FakeNode {
     deviceId: SELF,
     backups,
     publish,
+    sensors: fakeSensors(),
     mail: fakeMail({ self: SELF, members: [SELF, OTHER], publish }),
     watchers: () => listeners.size,
     failWith: (error) => failure = error,

@@ -1,0 +1,11 @@
+/** Where sensors publish: the MQTT topic and the NATS subject are two spellings of one name. */
+
+/** Topic prefix of one sensor; a metric may follow: "kiana/<tag>/sensor/attic/temperature_c". */
+export function sensorMqttTopic(tag: string, sensor: string): string {
+  return `kiana/${tag}/sensor/${sensor}`;
+}
+
+/** The subject of everything that sensors of a mesh publish. */
+export function sensorSubjects(tag: string): string {
+  return `kiana.${tag}.sensor.>`;
+}
