@@ -3,7 +3,7 @@ import { openTokens, type Scope } from "../gateway/tokens.ts";
 import { systemClock } from "../platform/system_clock.ts";
 import { systemRandom } from "../platform/system_random.ts";
 
-export type { Scope } from "../gateway/tokens.ts";
+export { type Scope, SCOPES } from "../gateway/tokens.ts";
 
 export interface TokenRequest {
   readonly dataDirectory: string;

@@ -2,6 +2,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { NodeHandle, Outcome } from "../actors/handle.ts";
 import type { Clock, Log, Random } from "../platform/ports.ts";
+import type { BackupVault } from "../store/backup_vault.ts";
 import type { EventHub } from "./event_hub.ts";
 import type { LoginCodes } from "./login_codes.ts";
 import type { GatewayMetrics } from "./metrics.ts";
@@ -17,6 +18,8 @@ export interface GatewayLimits {
   readonly ownerRequestsPerMinute: number;
   /** Requests without a valid token from one address in one minute. */
   readonly strangerRequestsPerMinute: number;
+  /** Requests of a token of scope "backup" in one minute: each brings or fetches a piece. */
+  readonly backupRequestsPerMinute: number;
   /** Per action ("POST /v1/verify") and token in one minute, beside the general limit. */
   readonly actionsPerMinute: Readonly<Record<string, number>>;
 }
@@ -27,6 +30,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   requestsPerMinute: 100,
   ownerRequestsPerMinute: 6_000,
   strangerRequestsPerMinute: 100,
+  backupRequestsPerMinute: 6_000,
   actionsPerMinute: {
     "POST /v1/verify": 6,
     "POST /v1/backup": 6,
@@ -49,6 +53,8 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
   /** Host names besides the loopback ones that requests may be addressed to, without port. */
   readonly allowedHosts?: readonly string[];
+  /** Where backups of other devices are kept. Absent: none are. */
+  readonly backups?: BackupVault;
   /** Leaves the mesh, which ends this node and starts another one: only whoever runs the node can. Absent: nobody can. */
   readonly leaveMesh?: (options: { readonly bring: boolean }) => Promise<Outcome<null>>;
   /** Whether the listener speaks TLS: cookies are then only sent over TLS. */

@@ -51,6 +51,7 @@ const HTTP_TABLE = {
   rateLimited: [429, "Too many requests"],
   internal: [500, "Something went wrong inside the node"],
   storageFull: [507, "The disk is full"],
+  quotaExceeded: [507, "The quota is used up"],
 } as const satisfies Record<string, Row>;
 
 const TABLE: Readonly<Record<ProblemReason, Row>> = { ...NODE_TABLE, ...HTTP_TABLE };

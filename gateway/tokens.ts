@@ -5,14 +5,16 @@
 import { errors, jwtVerify, SignJWT } from "jose";
 import type { Clock, Random } from "../platform/ports.ts";
 
-/** What a token may do: `read` only looks, `full` may do everything the owner may. */
-export type Scope = "read" | "full";
+/** What a token may do: `read` only looks, `backup` only keeps and fetches the backups of its subject, `full` may do everything the owner may. */
+export const SCOPES = ["read", "backup", "full"] as const;
+export type Scope = typeof SCOPES[number];
 
 /** Who a request comes from. */
 export interface Principal {
   /** "owner" for the person at this machine, else the name the token was minted for. */
   readonly subject: string;
-  readonly scope: Scope;
+  /** `sensor`: a sensor with its own password, for its own readings; no token has it. */
+  readonly scope: Scope | "sensor";
 }
 
 export type TokenVerdict =
@@ -198,12 +200,13 @@ export async function openTokens(
         });
         if (protectedHeader.kid !== kid) return { type: "invalid", reason: "the key is unknown" };
         const { sub, scope, exp } = payload;
-        if (typeof sub !== "string" || (scope !== "read" && scope !== "full")) {
+        const known = SCOPES.find((each) => each === scope);
+        if (typeof sub !== "string" || known === undefined) {
           return { type: "invalid", reason: "the claims are not of this gateway" };
         }
         const verdict = {
           type: "valid",
-          principal: { subject: sub, scope },
+          principal: { subject: sub, scope: known },
           expiresAtMs: (exp ?? 0) * 1_000,
         } as const;
         // A rotation while this was checked makes the verdict one of the old secret.

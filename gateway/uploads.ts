@@ -1,4 +1,5 @@
 /** The routes whose bodies are large or not JSON. Everything else takes small JSON only. */
+import { SEALED_PIECE_BYTES_MAX, VERSION_BYTES_MAX } from "../protocols/backup/format.ts";
 import type { GatewayLimits } from "./environment.ts";
 
 interface UploadRoute {
@@ -11,6 +12,16 @@ interface UploadRoute {
 const UPLOADS: readonly UploadRoute[] = [
   { method: "POST", path: /^\/v1\/blocks$/, bytesMax: (limits) => limits.bodyBytesMax },
   { method: "POST", path: /^\/v1\/messages$/, bytesMax: (limits) => limits.bodyBytesMax },
+  {
+    method: "PUT",
+    path: /^\/v1\/backups\/[^/]+\/pieces\/[^/]+$/,
+    bytesMax: () => SEALED_PIECE_BYTES_MAX,
+  },
+  {
+    method: "POST",
+    path: /^\/v1\/backups\/[^/]+\/versions$/,
+    bytesMax: () => VERSION_BYTES_MAX,
+  },
 ];
 
 /** How many bytes a request may bring when it is an upload; undefined for every other request. */

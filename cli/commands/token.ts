@@ -3,14 +3,13 @@ import { object } from "@optique/core/constructs";
 import { map, withDefault } from "@optique/core/modifiers";
 import { argument, command, option } from "@optique/core/primitives";
 import { choice, integer, string } from "@optique/core/valueparser";
-import type { Scope } from "../../deployments/token.ts";
+import { type Scope, SCOPES } from "../../deployments/token.ts";
 import { type Action, type CommandContext, dataDirectoryOf, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
 import { exists } from "../folder.ts";
 import { formatTime } from "../output/units.ts";
 import type { Texts } from "../texts.ts";
 
-const SCOPES: readonly Scope[] = ["read", "full"];
 const DAY_MS = 86_400_000;
 
 interface TokenArguments {

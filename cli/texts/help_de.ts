@@ -65,7 +65,7 @@ export const deHelp: typeof enHelp = {
       "Ist dieses Gerät allein in einem eigenen Netz: es verlassen und mitnehmen, was hier hinzugefügt wurde.",
     leaveBring: "Mitnehmen, was hier hinzugefügt wurde, in das nächste Netz.",
     tokenName: "Für wen es ist, etwa grafana.",
-    tokenScope: "read sieht nur, full darf alles.",
+    tokenScope: "read sieht nur, backup hält hier nur Sicherungen von NAME, full darf alles.",
     tokenDays: "Wie lange es gilt, Tage.",
     pairYes:
       "Die Wörter ungefragt für gleich halten. Unsicher: jemand dazwischen bliebe unbemerkt. Nur für Tests.",

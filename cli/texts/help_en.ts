@@ -63,7 +63,7 @@ export const enHelp = {
       "If this device is alone in a mesh of its own: leave it, and bring along what was added here.",
     leaveBring: "Bring what was added here along into the next mesh.",
     tokenName: "Who it is for, like grafana.",
-    tokenScope: "read only looks, full may do everything.",
+    tokenScope: "read only looks, backup only keeps backups of NAME here, full may do everything.",
     tokenDays: "How long it holds, days.",
     pairYes:
       "Take the words for equal without asking. Unsafe: somebody in between goes unnoticed. For tests only.",

@@ -20,7 +20,7 @@ function tokenOf(c: Context<GatewayEnv>): string | undefined {
   return getCookie(c, COOKIE);
 }
 
-/** Finds out who asks, and refuses strangers everywhere but on public paths. Readers may not change anything. */
+/** Finds out who asks, and refuses strangers everywhere but on public paths. Readers may not change anything, and who only keeps backups here sees nothing else. */
 export function authenticate(
   { tokens }: Pick<GatewayParts, "tokens">,
 ): MiddlewareHandler<GatewayEnv> {
@@ -44,6 +44,12 @@ export function authenticate(
       return problemResponse("unauthenticated", detail, {
         headers: { "WWW-Authenticate": 'Bearer realm="submind"' },
       });
+    }
+    if (principal.scope === "backup" && !/^\/v1\/backups(\/|$)/.test(path)) {
+      return problemResponse(
+        "notPermitted",
+        `this token has scope "backup", which is for /v1/backups and nothing else`,
+      );
     }
     if (principal.scope === "read" && c.req.method !== "GET" && c.req.method !== "HEAD") {
       return problemResponse(

@@ -32,6 +32,8 @@ export function limitRequests(
       : `token ${principal.subject}`;
     const limit = principal === undefined
       ? limits.strangerRequestsPerMinute
+      : principal.scope === "backup"
+      ? limits.backupRequestsPerMinute
       : principal.subject === OWNER
       ? limits.ownerRequestsPerMinute
       : limits.requestsPerMinute;

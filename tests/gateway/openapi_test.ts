@@ -38,7 +38,7 @@ Deno.test("the OpenAPI document covers every route of the API and nothing else",
         .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`),
     );
     assert.deepEqual(documented.toSorted(), [...served].toSorted());
-    assert.ok(served.size >= 36, `${served.size} routes`);
+    assert.ok(served.size >= 43, `${served.size} routes`);
   }));
 
 Deno.test("the OpenAPI document is complete in itself", () =>
@@ -81,7 +81,7 @@ Deno.test("the API reference works without any other host", () =>
   }));
 
 Deno.test("every refusal of the node has a status of an error", () => {
-  assert.equal(Object.keys(STATUS_OF_REASON).length, 19);
+  assert.equal(Object.keys(STATUS_OF_REASON).length, 20);
   for (const [reason, status] of Object.entries(STATUS_OF_REASON)) {
     assert.ok(status >= 400 && status < 600, reason);
   }
