@@ -5,6 +5,7 @@
 import type { DeviceId } from "../../protocols/ids.ts";
 import { isAdmitted } from "../../protocols/registry/registry.ts";
 import { choosePeers, CHOSEN_MAX, EVERYBODY_MAX, pairRank, SESSIONS_MAX } from "./peer_choice.ts";
+import type { LivenessChanged } from "../liveness/commands.ts";
 import type { Peer, SessionsContext, SessionsState } from "./sessions_state.ts";
 
 /** News of peers is collected this long before a new choice, ms. */
@@ -73,6 +74,17 @@ function choose(
   absent.sort(([a], [b]) => rank(a) - rank(b));
   for (const [id] of absent.slice(0, spare)) chosen.add(id);
   return chosen;
+}
+
+/** Others have heard of a peer that was gone: it is dialled now, not when its backoff ends. */
+export function onLivenessChanged(
+  context: SessionsContext,
+  state: SessionsState,
+  event: LivenessChanged,
+): void {
+  const peer = state.peers.get(event.deviceId);
+  if (event.state !== "alive" || peer === undefined || peer.child === null) return;
+  if (!isConnected(peer)) context.send(peer.child.ref, { type: "connectNow" });
 }
 
 /**

@@ -3,6 +3,7 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import type { ProtocolName } from "../../protocols/envelope.ts";
 import type { DialOutcome, Path, PathEvent, PathKind } from "../../platform/transport.ts";
 import type { PeerPresence } from "../discovery/commands.ts";
+import type { LivenessChanged } from "../liveness/commands.ts";
 import type { MembershipChanged } from "../members/commands.ts";
 import type { Outcome, SessionState } from "../handle.ts";
 import type { Ref, TaskOutcome, Topic } from "../kernel/actor.ts";
@@ -37,6 +38,7 @@ export type SessionsCommand =
 /** What the sessions actor says to itself: events of paths and topics, timers, reports of its children. */
 export type SessionsPrivateCommand =
   | { readonly type: "membershipChanged"; readonly event: MembershipChanged }
+  | { readonly type: "livenessChanged"; readonly event: LivenessChanged }
   | { readonly type: "presenceChanged"; readonly event: PeerPresence }
   | { readonly type: "pathAccepted"; readonly path: Path }
   /** Something on a path whose other end is not known yet. */

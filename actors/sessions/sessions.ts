@@ -15,8 +15,9 @@ import { isAdmitted } from "../../protocols/registry/registry.ts";
 import { peerPresence } from "../discovery/commands.ts";
 import { nodeEvents } from "../events.ts";
 import type { Behaviour } from "../kernel/actor.ts";
+import { livenessChanged } from "../liveness/commands.ts";
 import { membershipChanged } from "../members/commands.ts";
-import { chooseSoon, isWanted, makeRoom, onChoiceDue } from "./choosing.ts";
+import { chooseSoon, isWanted, makeRoom, onChoiceDue, onLivenessChanged } from "./choosing.ts";
 import {
   peerSessions,
   type SessionReport,
@@ -82,6 +83,8 @@ export function sessions(deps: SessionsDependencies): Behaviour<SessionsCommand,
           return onMembershipChanged(context, state, command, deps);
         case "presenceChanged":
           return onPresenceChanged(context, state, command, deps);
+        case "livenessChanged":
+          return onLivenessChanged(context, state, command.event);
         case "connectNow":
           return onConnectNow(context, state, command.deviceId, deps);
         case "strike":
@@ -127,6 +130,7 @@ export function sessions(deps: SessionsDependencies): Behaviour<SessionsCommand,
 
 function start(context: SessionsContext, deps: SessionsDependencies): SessionsState {
   context.subscribe(membershipChanged, (event) => ({ type: "membershipChanged", event }));
+  context.subscribe(livenessChanged, (event) => ({ type: "livenessChanged", event }));
   context.subscribe(peerPresence, (event) => ({ type: "presenceChanged", event }));
   const accepted = context.inlet((path: Of<"pathAccepted">["path"]) => ({
     type: "pathAccepted",

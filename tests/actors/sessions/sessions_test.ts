@@ -305,6 +305,24 @@ Deno.test("sessions retry with growing waits while nobody is there, and at once 
   await stop();
 });
 
+Deno.test("sessions dial a peer at once when others have heard of it again, and leave the dead alone", async () => {
+  const { a, b, net, time, stop } = await pair((net) => net.down.add("ben"));
+  a.sight(b);
+  await time.run(120_000);
+  net.down.clear();
+  const { dials } = net;
+  const hear = async (state: "dead" | "alive", incarnation: number) => {
+    const event = { deviceId: b.device.id, state, incarnation };
+    a.system.tell(a.sessions, { type: "livenessChanged", event });
+    await time.run(100);
+  };
+  await hear("dead", 1);
+  assert.equal(net.dials, dials);
+  await hear("alive", 2);
+  assert.deepEqual(up(a), [b.device.id]);
+  await stop();
+});
+
 Deno.test("sessions find out who is at a static address, and refuse what is no address", async () => {
   const { a, b, net, time, stop } = await pair();
   const asked = (address: string) =>
