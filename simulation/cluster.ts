@@ -77,7 +77,7 @@ export class Cluster {
 
   /** Adds a node and starts it. */
   async addNode(
-    options: Pick<SimulatedNodeOptions, "segment" | "staticPeers" | "brokers"> = {},
+    options: Pick<SimulatedNodeOptions, "segment" | "staticPeers" | "brokers" | "mailLimits"> = {},
   ): Promise<SimulatedNode> {
     const node = new SimulatedNode({
       ...options,

@@ -34,6 +34,9 @@ export const LAN: LinkQuality = {
 /** The segment beyond all routers: everybody reaches it, and what is in it reaches everybody that connected to it. */
 export const INTERNET = "internet";
 
+/** A path waits this long before it sends a lost frame again, then twice as long; TCP's least (RFC 6298, as Linux has it), ms. */
+const RETRANSMIT_MS = 200;
+
 /** How long the ends of a path that carries nothing any more need to notice, ms. */
 const SILENCE_NOTICED_MS = { least: 3_000, most: 12_000 };
 
@@ -63,6 +66,7 @@ export class Network {
   readonly #cuts = new Set<string>();
   readonly #corruption = new Map<string, number>();
   #islands: ReadonlyMap<string, number> | undefined;
+  #frameLoss = 0;
   /** Segments are homes behind routers that let nobody in. */
   homesApart = false;
 
@@ -108,6 +112,21 @@ export class Network {
   /** One way between two devices, ms, drawn anew each time. */
   delayMs(): number {
     return this.quality.latencyMs + this.random.float() * this.quality.jitterMs;
+  }
+
+  /** How long a frame of a path takes that would take `delayMs`: what is lost on the way is sent again. */
+  withLosses(delayMs: number): number {
+    let takesMs = delayMs;
+    for (let waitMs = RETRANSMIT_MS; this.#frameLoss > 0; waitMs *= 2) {
+      if (this.random.float() >= this.#frameLoss) break;
+      takesMs += waitMs;
+    }
+    return takesMs;
+  }
+
+  /** From now on this share of all transmissions of frames is lost; a frame holds up what comes behind it. 0 ends it. */
+  loseFrames(share: number): void {
+    this.#frameLoss = share;
   }
 
   /** When a datagram arrives, as delays in ms: none when it is lost, two when it is doubled. */

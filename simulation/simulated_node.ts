@@ -8,9 +8,11 @@ import { nodeHandle } from "../actors/node_handle.ts";
 import { type NodeRefs, nodeRefs } from "../actors/refs.ts";
 import { type BrokerServices, brokerServices } from "../platform/broker_services.ts";
 import { combinedDiscovery } from "../platform/combined_discovery.ts";
+import type { MailLimits } from "../actors/mailboxes/limits.ts";
 import { invariant } from "../platform/invariant.ts";
+import { nodeSealer } from "../platform/identity_subkeys.ts";
 import { nodeSigner } from "../platform/node_crypto.ts";
-import type { BatchSigner, Clock, Crypto, Random } from "../platform/ports.ts";
+import type { BatchSigner, Clock, Crypto, Random, Sealer } from "../platform/ports.ts";
 import type { decodeBlock } from "../protocols/blocks/decode.ts";
 import { rendezvousRouter } from "../platform/rendezvous_router.ts";
 import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
@@ -21,6 +23,7 @@ import type { Device } from "./device.ts";
 import type { Network, Station } from "./network.ts";
 import type { SimulatedBrokers, SimulatedBrokerServer } from "./simulated_broker.ts";
 import { type SimulatedDiscovery, simulatedDiscovery } from "./simulated_discovery.ts";
+import { simulatedGroupCrypto } from "./simulated_group_crypto.ts";
 import { type SimulatedRendezvous, simulatedRendezvous } from "./simulated_rendezvous.ts";
 import { type SimulatedTransport, simulatedTransport } from "./simulated_transport.ts";
 import type { World } from "./world.ts";
@@ -53,6 +56,8 @@ export interface SimulatedNodeOptions {
   readonly segment?: string;
   /** Rendezvous addresses it knows from the beginning. */
   readonly staticPeers?: readonly string[];
+  /** Bounds and times of its mail that are not the usual ones. */
+  readonly mailLimits?: Partial<MailLimits>;
   /** Brokers it may use, the first one that it reaches; default none. */
   readonly brokers?: {
     readonly all: SimulatedBrokers;
@@ -70,6 +75,7 @@ export class SimulatedNode {
   readonly deviceId: DeviceId;
   readonly #options: SimulatedNodeOptions;
   readonly #signer: BatchSigner;
+  readonly #sealer: Sealer;
   #running: Running | undefined;
   #oldDisk: MemoryDisk | undefined;
   /** How often it was started. */
@@ -81,7 +87,9 @@ export class SimulatedNode {
     this.device = options.world.addDevice(options.name);
     this.device.diskMark = () => this.disk.mark();
     this.station = options.network.addStation(this.device, options.segment);
-    this.#signer = nodeSigner(this.device.random.fork("identity").bytes(32));
+    const seed = this.device.random.fork("identity").bytes(32);
+    this.#signer = nodeSigner(seed);
+    this.#sealer = nodeSealer(seed);
     this.deviceId = deviceIdOf(this.#signer.publicKey);
   }
 
@@ -175,6 +183,17 @@ export class SimulatedNode {
         }),
         rendezvousAddresses: () => [this.address],
         staticPeers: this.#options.staticPeers ?? [],
+        mail: {
+          sealer: this.#sealer,
+          groupCrypto: simulatedGroupCrypto({
+            deviceId: this.deviceId,
+            random: random.fork("groups"),
+            clock: device,
+            crypto,
+          }),
+          brokerKey: new Uint8Array(32),
+          ...(this.#options.mailLimits && { limits: this.#options.mailLimits }),
+        },
       }),
     );
   }

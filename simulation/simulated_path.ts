@@ -147,7 +147,8 @@ class SimulatedPath implements Path {
     const { world } = network;
     const sendMs = byteCount / network.quality.bytesPerSecond * 1_000;
     this.#leftAtMs = Math.max(world.nowMs, this.#leftAtMs) + sendMs;
-    this.#arrivesAtMs = Math.max(this.#arrivesAtMs, this.#leftAtMs + network.delayMs());
+    const delayMs = network.withLosses(network.delayMs());
+    this.#arrivesAtMs = Math.max(this.#arrivesAtMs, this.#leftAtMs + delayMs);
     if (byteCount > 0) {
       world.after(this.#leftAtMs - world.nowMs, "frame left", () => this.#left(byteCount));
     }

@@ -1,13 +1,7 @@
 /** Rules of mail rows that do not depend on where they are kept: keys, what a query finds, and in which order. */
 import { checkRange } from "./limits.ts";
-import {
-  MAIL_ROWS_MAX,
-  MAIL_TABLES,
-  type MailQuery,
-  type MailTable,
-  type MailTableDescription,
-  type MailTables,
-} from "./mail.ts";
+import { MAIL_ROWS_MAX, type MailQuery, type MailTable, type MailTables } from "./mail.ts";
+import { MAIL_TABLES, type MailTableDescription } from "./mail_tables.ts";
 
 /** A row without its type. */
 export type AnyRow = Readonly<Record<string, string | number | Uint8Array | null>>;

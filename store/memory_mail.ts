@@ -1,12 +1,12 @@
 /** Mail of a memory store. */
 import {
-  MAIL_TABLE_NAMES,
   type MailChange,
   type MailQuery,
   type MailRepository,
   type MailTable,
   type MailTables,
 } from "./mail.ts";
+import { MAIL_TABLE_NAMES } from "./mail_tables.ts";
 import { checkQuery, compareRows, fitsQuery, keyOfRow } from "./mail_rows.ts";
 import type { MemoryDisk } from "./memory_disk.ts";
 

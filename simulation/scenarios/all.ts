@@ -2,6 +2,7 @@
 import { calm } from "./calm.ts";
 import { churn } from "./churn.ts";
 import { crowd } from "./crowd.ts";
+import { failureDetection } from "./failure_detection.ts";
 import { largeBodies } from "./large_bodies.ts";
 import { pairing } from "./pairing.ts";
 import { partitionAndCrash } from "./partition_and_crash.ts";
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   stranger,
   revocations,
   twoLogs,
+  failureDetection,
   twoHomes,
   crowd,
 ];
