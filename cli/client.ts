@@ -13,6 +13,7 @@ import type {
   PairingView,
   PeerView,
 } from "../actors/handle.ts";
+import type { BridgeView } from "../actors/bridge/commands.ts";
 import type { BlockDraft, BlockHeader } from "../protocols/blocks/block.ts";
 import type { BlockId } from "../protocols/ids.ts";
 import type { Damage, SearchPage } from "../store/store.ts";
@@ -21,6 +22,7 @@ import type { NodeEvent } from "../actors/events.ts";
 import { readEvents } from "./client_events.ts";
 import { GatewayHttp, LONG_CALL_TIMEOUT_MS, type OnProgress } from "./client_http.ts";
 import { MailClient } from "./client_mail.ts";
+import { SensorClient } from "./client_sensors.ts";
 import type { NodeFile } from "./node_file.ts";
 import type { Texts } from "./texts.ts";
 
@@ -51,6 +53,7 @@ export class NodeClient {
   readonly #http: GatewayHttp;
   /** Messages and conversations. */
   readonly mail: MailClient;
+  readonly sensors: SensorClient;
 
   constructor(node: NodeFile, texts: Texts) {
     this.#http = new GatewayHttp({
@@ -61,6 +64,7 @@ export class NodeClient {
       unauthenticatedHint: texts.client.unauthenticatedHint,
     }, texts);
     this.mail = new MailClient(this.#http);
+    this.sensors = new SensorClient(this.#http);
   }
 
   /** Base address of the gateway, without a slash at the end. */
@@ -136,6 +140,10 @@ export class NodeClient {
 
   async peers(): Promise<readonly PeerView[]> {
     return (await this.#http.json<{ peers: readonly PeerView[] }>("/v1/peers")).peers;
+  }
+
+  async bridge(): Promise<BridgeView> {
+    return await this.#http.json<BridgeView>("/v1/bridge");
   }
 
   async addPeer(address: string): Promise<void> {

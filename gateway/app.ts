@@ -26,6 +26,7 @@ import { messageRoutes } from "./routes/messages.ts";
 import { nodeRoutes } from "./routes/node.ts";
 import { pageRoutes } from "./routes/pages.ts";
 import { pairingRoutes } from "./routes/pairings.ts";
+import { bridgeRoutes } from "./routes/bridge.ts";
 import { peerRoutes } from "./routes/peers.ts";
 import { searchRoutes } from "./routes/search.ts";
 import { sensorRoutes } from "./routes/sensors.ts";
@@ -126,6 +127,7 @@ export function createApp(options: GatewayOptions): Gateway {
   blockRoutes(app, parts);
   searchRoutes(app, parts);
   peerRoutes(app, parts);
+  bridgeRoutes(app, parts);
   memberRoutes(app, parts);
   inviteRoutes(app, parts);
   pairingRoutes(app, parts);

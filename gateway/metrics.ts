@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { NodeHandle, NodeStatus } from "../actors/handle.ts";
 import type { EventHub } from "./event_hub.ts";
+import { bridgeMetrics } from "./bridge_metrics.ts";
 import { mailMetrics } from "./mail_metrics.ts";
 
 export interface RequestRecord {
@@ -102,6 +103,7 @@ export function gatewayMetrics(node: NodeHandle, events: EventHub): GatewayMetri
     registers,
   });
 
+  const refreshBridge = bridgeMetrics(node, registry);
   const mail = mailMetrics(node, registry);
 
   async function refresh(): Promise<void> {
@@ -116,6 +118,7 @@ export function gatewayMetrics(node: NodeHandle, events: EventHub): GatewayMetri
       sent += peer.bytesSent;
       received += peer.bytesReceived;
     }
+    await refreshBridge();
     const heard = await node.liveness();
     liveness.reset();
     for (const { state } of heard.members) liveness.inc({ state });

@@ -2,6 +2,7 @@
 import { object } from "@optique/core/constructs";
 import { command } from "@optique/core/primitives";
 import { map } from "@optique/core/modifiers";
+import type { BridgeView } from "../../actors/bridge/commands.ts";
 import type { NodeStatus } from "../../actors/handle.ts";
 import { type Action, clientOf, type CommandContext, plain } from "../command.ts";
 import { EXIT } from "../exit_codes.ts";
@@ -18,10 +19,10 @@ export function statusCommand(texts: Texts) {
 
 async function runStatus(context: CommandContext) {
   const client = clientOf(context);
-  const status = await client.status();
+  const [status, bridge] = await Promise.all([client.status(), client.bridge()]);
   context.output.result(
-    { ...status, gatewayUrl: client.gatewayUrl },
-    () => formatPairs(context.output.terminal, pairsOf(context, status, client.gatewayUrl)),
+    { ...status, bridge, gatewayUrl: client.gatewayUrl },
+    () => formatPairs(context.output.terminal, pairsOf(context, status, bridge, client.gatewayUrl)),
   );
   return EXIT.ok;
 }
@@ -29,6 +30,7 @@ async function runStatus(context: CommandContext) {
 function pairsOf(
   context: CommandContext,
   status: NodeStatus,
+  bridge: BridgeView,
   gatewayUrl: string,
 ): readonly (readonly [string, string])[] {
   const { language, output } = context;
@@ -52,6 +54,14 @@ function pairsOf(
       : [[texts.withoutBody, count(status.blocksWithoutPayload)] as const]),
     [texts.chunks, `${count(status.chunks)} (${formatBytes(status.chunkBytes, language)})`],
     [texts.multicast, status.multicast ? green(texts.works) : yellow(texts.worksNot)],
+    ...(bridge.state === "off" ? [] : [
+      [
+        texts.broker,
+        bridge.server === null
+          ? yellow(texts.brokerAway(bridge.problem ?? ""))
+          : green(texts.brokerOf(bridge.server, count(bridge.present))),
+      ] as const,
+    ]),
     [texts.rendezvous, status.rendezvousAddresses.join("  ") || "—"],
     [texts.gateway, `${gatewayUrl} ${output.terminal.colors.dim(texts.gatewayOpen)}`],
     [texts.uptime, formatDuration(status.uptimeMs, language)],

@@ -4,9 +4,11 @@ import { deDemo } from "./demo_de.ts";
 import { deEvents } from "./events_de.ts";
 import { deHelp } from "./help_de.ts";
 import { deMail } from "./mail_de.ts";
+import { deSensors } from "./sensors_de.ts";
 
 export const de: Texts = {
   ...deHelp,
+  ...deSensors,
   interrupted: "Abgebrochen.",
   error: "Fehler",
   unexpected: "Das ist ein Fehler in submind selbst.",
@@ -71,6 +73,10 @@ export const de: Texts = {
     multicast: "Multicast",
     works: "geht",
     worksNot: "geht hier nicht: Geräte nennen mit submind peers add",
+    broker: "Vermittler",
+    brokerOf: (server: string, present: string) =>
+      `${server}, ${present} Mitglieder darüber gehört`,
+    brokerAway: (problem: string) => `nicht verbunden: ${problem}`,
     rendezvous: "Erreichbar unter",
     gateway: "Gateway",
     gatewayOpen: "(Anmelde-Link: submind open)",
@@ -98,6 +104,7 @@ export const de: Texts = {
     state: "Zustand",
     path: "Weg",
     liveness: "Lebenszeichen",
+    relayed: "(mit Umweg)",
     livenesses: {
       unknown: "noch keins",
       alive: "lebt",

@@ -3,9 +3,11 @@ import { enDemo } from "./demo_en.ts";
 import { enEvents } from "./events_en.ts";
 import { enHelp } from "./help_en.ts";
 import { enMail } from "./mail_en.ts";
+import { enSensors } from "./sensors_en.ts";
 
 export const en = {
   ...enHelp,
+  ...enSensors,
   interrupted: "Interrupted.",
   error: "Error",
   unexpected: "This is a fault of submind itself.",
@@ -69,6 +71,9 @@ export const en = {
     multicast: "Multicast",
     works: "works",
     worksNot: "does not work here: name peers with submind peers add",
+    broker: "Broker",
+    brokerOf: (server: string, present: string) => `${server}, ${present} members heard over it`,
+    brokerAway: (problem: string) => `not connected: ${problem}`,
     rendezvous: "Reachable at",
     gateway: "Gateway",
     gatewayOpen: "(a login link: submind open)",
@@ -96,6 +101,7 @@ export const en = {
     device: "Device",
     state: "State",
     liveness: "Life sign",
+    relayed: "(relayed)",
     livenesses: {
       unknown: "none yet",
       alive: "alive",

@@ -26,25 +26,52 @@ const status = {
   damage: [],
 };
 
+const bridge = {
+  state: "connected",
+  server: "nats://192.0.2.9:4222",
+  serverName: "home",
+  roundTripMs: 1,
+  durable: true,
+  problem: null,
+  failovers: 0,
+  learnedServers: [],
+  present: 3,
+  messagesSent: 0,
+  messagesReceived: 0,
+  bytesSent: 0,
+  bytesReceived: 0,
+};
+
 const answers = (table: Record<string, unknown>): Answer => (seen) => {
   const value = table[`${seen.method} ${seen.path}`];
   return value === undefined ? undefined : Response.json(value);
 };
 
 Deno.test("status says it to people and to machines", async () => {
-  await withFakeNode(answers({ "GET /v1/status": status }), async (node) => {
-    const people = await node.run(["status"]);
-    assert.equal(people.exitCode, 0, people.err);
-    for (const word of ["Kitchen", "12,345", "2.5 MB", "1 connected, 2 seen"]) {
-      assert(people.out.includes(word), word);
-    }
-    assert(!people.out.includes("\u001b"), "no colours into pipes");
-    const german = await node.run(["status", "--lang", "de"]);
-    assert(german.out.includes("12.345"));
-    const machine = JSON.parse((await node.run(["status", "--json"])).out);
-    assert.equal(machine.blocks, 12_345);
-    assert.equal(node.seen[0]?.headers.get("Authorization"), "Bearer secret-token");
-  });
+  await withFakeNode(
+    answers({ "GET /v1/status": status, "GET /v1/bridge": bridge }),
+    async (node) => {
+      const people = await node.run(["status"]);
+      assert.equal(people.exitCode, 0, people.err);
+      for (
+        const word of [
+          "Kitchen",
+          "12,345",
+          "2.5 MB",
+          "1 connected, 2 seen",
+          "nats://192.0.2.9:4222, 3",
+        ]
+      ) {
+        assert(people.out.includes(word), word);
+      }
+      assert(!people.out.includes("\u001b"), "no colours into pipes");
+      const german = await node.run(["status", "--lang", "de"]);
+      assert(german.out.includes("12.345"));
+      const machine = JSON.parse((await node.run(["status", "--json"])).out);
+      assert.equal(machine.blocks, 12_345);
+      assert.equal(node.seen[0]?.headers.get("Authorization"), "Bearer secret-token");
+    },
+  );
 });
 
 Deno.test("search shows titles, marks hits bold and keeps control characters away from the terminal", async () => {

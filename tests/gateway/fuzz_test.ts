@@ -11,6 +11,7 @@ const KNOWN = [
   "/v1/blocks",
   "/v1/search",
   "/v1/liveness",
+  "/v1/bridge",
   "/v1/peers",
   "/v1/members",
   "/v1/members/x/revoke",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { z } from "@hono/zod-openapi";
+import { bridgeSchema } from "../../gateway/bridge_schema.ts";
 import * as schemas from "../../gateway/schemas.ts";
 import { StoreError } from "../../store/store.ts";
 import { OTHER, SELF } from "./fake_node.ts";
@@ -262,6 +263,13 @@ Deno.test("liveness is told with the times that are in force", () =>
     assert.deepEqual(told.suspicionMs, { least: 1_500, most: 9_000 });
   }));
 
+Deno.test("the bridge is told with its server and its traffic", () =>
+  withGateway(async ({ request }) => {
+    const told = await answer(await request("/v1/bridge"), 200, bridgeSchema);
+    assert.equal(told.server, "nats://192.168.1.7:4222");
+    assert.deepEqual([told.present, told.bytesReceived], [1, 2_000]);
+  }));
+
 Deno.test("peers are listed and addresses added", () =>
   withGateway(async ({ request }) => {
     const added = await request("/v1/peers", post({ address: "http://10.0.0.9:7464" }));
@@ -389,6 +397,8 @@ Deno.test("metrics name the node's numbers and the requests by their route", () 
         "submind_peers_connected 1",
         'submind_members_by_liveness{state="alive"} 2',
         "submind_local_health 0",
+        "submind_bridge_connected 1",
+        'submind_bridge_bytes_total{direction="received"} 2000',
         "submind_blocks 1",
         'submind_sessions{state="up"} 1',
         'submind_actor_handled_total{actor="storage"} 20',
