@@ -26,6 +26,7 @@ import { peersCommand } from "./commands/peers.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { searchCommand } from "./commands/search.ts";
 import { sendCommand } from "./commands/send.ts";
+import { sensorsCommand } from "./commands/sensors.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { upCommand } from "./commands/up.ts";
@@ -68,6 +69,7 @@ function createParser(texts: Texts) {
     sendCommand(texts),
     inboxCommand(texts),
     conversationsCommand(texts),
+    sensorsCommand(texts),
   );
   const third = or(
     pairCommand(texts),
