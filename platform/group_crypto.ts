@@ -84,7 +84,10 @@ export interface GroupCrypto {
     state: Uint8Array,
     change: { readonly add: readonly Uint8Array[]; readonly remove: readonly string[] },
   ): Promise<GroupChange>;
-  /** Offers to renew our keys: a proposal that the committing member takes into its next commit. A commit without it makes it void. Throws when we were removed. */
+  /**
+   * Offers to renew our keys: a proposal for the member that commits, which takes it into its next commit (others may see it, too, but
+   * need not). A commit without it makes it void. Throws when we were removed.
+   */
   proposeUpdate(
     state: Uint8Array,
   ): Promise<{ readonly state: Uint8Array; readonly proposal: Uint8Array }>;

@@ -9,6 +9,7 @@ import {
   type ClientState,
   createApplicationMessage,
   createCommit,
+  type CreateCommitResult,
   createGroup,
   createProposal,
   decodeMlsMessage,
@@ -16,6 +17,7 @@ import {
   encodeMlsMessage,
   generateKeyPackageWithKey,
   type MLSMessage,
+  type PrivateMessage,
   type Proposal,
   type ProposalWithSender,
   type UnappliedProposals,
@@ -23,7 +25,7 @@ import {
 } from "ts-mls";
 import { signWithLabel } from "ts-mls/crypto/signature.js";
 import { encodeLeafNode, encodeLeafNodeTBS } from "ts-mls/leafNode.js";
-import { equalBytes } from "../protocols/codec.ts";
+import { decodeCanonical, encodeCanonical, equalBytes } from "../protocols/codec.ts";
 import { deviceIdOf } from "../protocols/ids.ts";
 import {
   APPLICATION_BYTES_MAX,
@@ -49,15 +51,17 @@ import {
   encodePackage,
   holdsTwice,
   membersOf,
+  standsInTree,
   validPackage,
 } from "./mls_crypto_leaf.ts";
-import { processed, unreadable } from "./mls_crypto_receive.ts";
+import { processed, unreadable, withProposals } from "./mls_crypto_receive.ts";
 import {
   decodePrivatePackage,
   decodeState,
   encodePrivatePackage,
   encodeState,
   type OwnUpdate,
+  PROPOSALS_MAX,
 } from "./mls_crypto_state.ts";
 import type { Clock, Crypto, Signer } from "./ports.ts";
 
@@ -130,7 +134,7 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
     wanted: Parameters<GroupCrypto["change"]>[1],
   ): Promise<GroupChange> {
     const suite = await suiteOf();
-    const { group } = stateOf(bytes);
+    const { group, proposals: noted } = stateOf(bytes);
     requireMember(group, "change the group");
     if (wanted.remove.includes(self)) {
       throw new RangeError("Cannot change the group: a device cannot remove itself");
@@ -142,7 +146,8 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
     const gone = new Set<string>(wanted.remove);
     const proposals: Proposal[] = [];
     for (const one of added) {
-      if (one === undefined || one.deviceId === self) {
+      const leaf = one?.keyPackage.leafNode;
+      if (one === undefined || one.deviceId === self || standsInTree(group.ratchetTree, leaf!)) {
         throw new RangeError(
           "Cannot change the group: a key package is invalid, expired or our own",
         );
@@ -158,17 +163,28 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
         proposals.unshift({ proposalType: "remove", remove: { removed: leafIndex } });
       }
     }
-    const result = await createCommit(
-      {
-        state: { ...group, unappliedProposals: updatesToTake(group, gone) },
-        cipherSuite: suite,
-      },
-      { extraProposals: proposals, ratchetTreeExtension: true },
-    );
+    const committed = (unappliedProposals: UnappliedProposals) =>
+      createCommit(
+        { state: { ...group, unappliedProposals }, cipherSuite: suite },
+        { extraProposals: proposals, ratchetTreeExtension: true },
+      );
+    const updates = updatesToTake(group, gone);
+    let takesUpdates = Object.keys(updates).length > 0;
+    let result: CreateCommitResult;
+    try {
+      result = await committed(updates);
+    } catch (error) {
+      // Whatever a member managed to propose: it must not keep the others from changing the group.
+      if (!takesUpdates) throw error;
+      takesUpdates = false;
+      result = await committed({});
+    }
     const { newState, commit, welcome } = result;
     const outcome: GroupChange = {
-      state: encodeState({ group: newState, ownUpdate: null }),
-      commit: encodeMlsMessage(commit),
+      state: encodeState({ group: newState, ownUpdate: null, proposals: [] }),
+      commit: takesUpdates
+        ? encodeCanonical([...noted, encodeMlsMessage(commit)])
+        : encodeMlsMessage(commit),
       welcome: welcome === undefined
         ? null
         : encodeMlsMessage({ version: "mls10", wireformat: "mls_welcome", welcome }),
@@ -180,7 +196,7 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
 
   async function proposeUpdate(bytes: Uint8Array) {
     const suite = await suiteOf();
-    const { group } = stateOf(bytes);
+    const { group, proposals } = stateOf(bytes);
     requireMember(group, "offer new keys");
     const { leafIndex } = group.privatePath;
     const hpkeKeys = await suite.hpke.generateKeyPair();
@@ -204,7 +220,7 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
       leaf: encodeLeafNode(leafNode),
     };
     return {
-      state: encodeState({ group: newState, ownUpdate }),
+      state: encodeState({ group: newState, ownUpdate, proposals }),
       proposal: encodeMlsMessage(message),
     };
   }
@@ -227,7 +243,7 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
       if (group.groupContext.extensions.length > 0) return undefined;
       const devices = devicesOfTree(group.ratchetTree);
       if (holdsTwice(devices) || devices[group.privatePath.leafIndex] !== self) return undefined;
-      return encodeState({ group, ownUpdate: null });
+      return encodeState({ group, ownUpdate: null, proposals: [] });
     } catch {
       return undefined;
     }
@@ -240,7 +256,7 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
       );
     }
     const suite = await suiteOf();
-    const { group, ownUpdate } = stateOf(bytes);
+    const { group, ownUpdate, proposals } = stateOf(bytes);
     requireMember(group, "encrypt");
     // RFC 9420 (section 12.4) has whoever saw a proposal commit it before it sends, so that removals take effect at once. Here only updates are
     // proposed and only the leader commits: others go on sending in this epoch, or nobody could write while the leader is away.
@@ -251,7 +267,11 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
       suite,
     );
     const outcome = {
-      state: encodeState({ group: { ...result.newState, unappliedProposals }, ownUpdate }),
+      state: encodeState({
+        group: { ...result.newState, unappliedProposals },
+        ownUpdate,
+        proposals,
+      }),
       message: encodeMlsMessage({
         version: "mls10",
         wireformat: "mls_private_message",
@@ -265,21 +285,26 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
   async function process(bytes: Uint8Array, sent: Uint8Array): Promise<GroupMessageOutcome> {
     const parts = stateOf(bytes);
     const { group } = parts;
-    const message = messageOf(sent);
-    if (message === undefined) return unreadable("malformed");
-    if (message.wireformat !== "mls_private_message") return unreadable("not encrypted");
-    const { privateMessage } = message;
-    if (!equalBytes(privateMessage.groupId, group.groupContext.groupId)) {
-      return unreadable("of another group");
+    const messages = messagesOf(sent);
+    if (messages === undefined) return unreadable("malformed");
+    const before: [PrivateMessage, Uint8Array][] = [];
+    for (const [message, own] of messages) {
+      if (message.wireformat !== "mls_private_message") return unreadable("not encrypted");
+      if (!equalBytes(message.privateMessage.groupId, group.groupContext.groupId)) {
+        return unreadable("of another group");
+      }
+      before.push([message.privateMessage, own]);
     }
+    const [last] = before.pop()!;
     if (group.groupActiveState.kind !== "active") {
       return unreadable("this device was removed from the group");
     }
-    const { epoch } = privateMessage;
+    const { epoch } = last;
     if (epoch > BigInt(Number.MAX_SAFE_INTEGER)) return unreadable("its epoch is out of range");
     if (epoch > group.groupContext.epoch) return { type: "ahead", epoch: Number(epoch) };
     try {
-      return await processed(parts, privateMessage, await suiteOf());
+      const suite = await suiteOf();
+      return await processed(await withProposals(parts, before, suite, stateOf), last, sent, suite);
     } catch (error) {
       return unreadable(error instanceof Error ? error.message : String(error));
     }
@@ -298,7 +323,7 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
       }
       const keys = decodePrivatePackage(own.privatePackage);
       const group = await createGroup(groupId, ownPackage, keys, [], await suiteOf(), config);
-      return encodeState({ group, ownUpdate: null });
+      return encodeState({ group, ownUpdate: null, proposals: [] });
     },
     change,
     proposeUpdate,
@@ -331,6 +356,31 @@ function requireMember(group: ClientState, what: string): void {
   if (group.groupActiveState.kind !== "active") {
     throw new RangeError(`Cannot ${what}: this device was removed from the group`);
   }
+}
+
+/** One message; or a list of them in canonical CBOR: proposals, and last the commit that takes them in. */
+function messagesOf(bytes: Uint8Array): readonly (readonly [MLSMessage, Uint8Array])[] | undefined {
+  // Messages of MLS begin with the version of the protocol, 0x0001.
+  if (bytes[0] === 0) {
+    const message = messageOf(bytes);
+    return message === undefined ? undefined : [[message, bytes]];
+  }
+  const decoded = decodeCanonical(bytes, {
+    bytesMax: MESSAGE_BYTES_MAX,
+    depthMax: 1,
+    itemsMax: PROPOSALS_MAX + 2,
+  });
+  if (!decoded.ok || !Array.isArray(decoded.value) || decoded.value.length < 2) return undefined;
+  const messages: [MLSMessage, Uint8Array][] = [];
+  for (const [i, one] of decoded.value.entries()) {
+    const message = one instanceof Uint8Array ? messageOf(one) : undefined;
+    if (message?.wireformat !== "mls_private_message") return undefined;
+    const isLast = i === decoded.value.length - 1;
+    const { contentType } = message.privateMessage;
+    if (contentType !== (isLast ? "commit" : "proposal")) return undefined;
+    messages.push([message, one]);
+  }
+  return messages;
 }
 
 function messageOf(bytes: Uint8Array): MLSMessage | undefined {

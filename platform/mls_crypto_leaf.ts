@@ -162,10 +162,7 @@ export async function validPackage(
   if (keyPackage.version !== "mls10" || keyPackage.cipherSuite !== SUITE) return undefined;
   if (keyPackage.extensions.length > 0 || leaf.extensions.length > 0) return undefined;
   if (leaf.leafNodeSource !== "key_package" || equalBytes(initKey, leaf.hpkePublicKey)) return;
-  const { versions, ciphersuites, credentials } = leaf.capabilities;
-  if (
-    !versions.includes("mls10") || !ciphersuites.includes(SUITE) || !credentials.includes("basic")
-  ) return undefined;
+  if (!supportsSuite(leaf)) return undefined;
   const { notBefore, notAfter } = leaf.lifetime;
   const nowSeconds = BigInt(Math.floor(wallMs / 1000));
   if (nowSeconds < notBefore || nowSeconds > notAfter) return undefined;
@@ -182,7 +179,24 @@ export async function validPackage(
   return deviceId === undefined ? undefined : { deviceId, keyPackage };
 }
 
-async function canBeSealedFor(publicKey: Uint8Array, suite: CiphersuiteImpl): Promise<void> {
+/** True when the tree holds the leaf's encryption key already: nobody could join with it there twice. */
+export function standsInTree(tree: RatchetTree, leaf: LeafNode): boolean {
+  return tree.some((node) => {
+    if (node === undefined) return false;
+    const { hpkePublicKey } = node.nodeType === "leaf" ? node.leaf : node.parent;
+    return equalBytes(hpkePublicKey, leaf.hpkePublicKey);
+  });
+}
+
+/** True when this leaf's device says that it can take part in our groups. */
+export function supportsSuite({ capabilities }: LeafNode): boolean {
+  const { versions, ciphersuites, credentials } = capabilities;
+  return versions.includes("mls10") && ciphersuites.includes(SUITE) &&
+    credentials.includes("basic");
+}
+
+/** Rejects for a key of low order, to which nothing can be encrypted. */
+export async function canBeSealedFor(publicKey: Uint8Array, suite: CiphersuiteImpl): Promise<void> {
   const nothing = new Uint8Array(0);
   await suite.hpke.seal(await suite.hpke.importPublicKey(publicKey), nothing, nothing, nothing);
 }

@@ -1,6 +1,7 @@
 /**
- * The state of an MLS group as bytes: what the library writes, and our own update that waits for a commit. Version 1: canonical CBOR of
- * [1, group state, null or [HPKE private key, signature private key, leaf]].
+ * The state of an MLS group as bytes: what the library writes, our own update that waits for a commit, and the messages of proposals that
+ * others made in this epoch. Version 1: canonical CBOR of [1, group state, null or [HPKE private key, signature private key, leaf],
+ * [message, …]].
  */
 import {
   type ClientConfig,
@@ -8,6 +9,7 @@ import {
   decodeGroupState,
   encodeGroupState,
   type PrivateKeyPackage,
+  type UnappliedProposals,
 } from "ts-mls";
 import { decodeCanonical, encodeCanonical } from "../protocols/codec.ts";
 
@@ -22,21 +24,26 @@ export interface OwnUpdate {
 export interface GroupStateParts {
   readonly group: ClientState;
   readonly ownUpdate: OwnUpdate | null;
+  /** As they came: whoever commits sends them along, so that nobody has to have had them before. */
+  readonly proposals: readonly Uint8Array[];
 }
+
+/** Proposals that are noted in one epoch at most; each member makes one. */
+export const PROPOSALS_MAX = 128;
 
 // A group of 64 with four past epochs takes about 400 KiB.
 const STATE_BYTES_MAX = 16 * 1024 * 1024;
 
-export function encodeState({ group, ownUpdate }: GroupStateParts): Uint8Array {
+export function encodeState({ group, ownUpdate, proposals }: GroupStateParts): Uint8Array {
   const update = ownUpdate === null
     ? null
     : [ownUpdate.hpkePrivateKey, ownUpdate.signaturePrivateKey, ownUpdate.leaf];
-  return encodeCanonical([1, encodeGroupState(group), update]);
+  return encodeCanonical([1, encodeGroupState(group), update, proposals]);
 }
 
 /** @throws {RangeError} when it is no state that `encodeState` gave */
 export function decodeState(bytes: Uint8Array, clientConfig: ClientConfig): GroupStateParts {
-  const [version, group, update] = listOf(bytes, 3, "the group's state");
+  const [version, group, update, proposals] = listOf(bytes, 4, "the group's state");
   if (version !== 1 || !(group instanceof Uint8Array)) throw damaged("the group's state");
   let decoded;
   try {
@@ -45,7 +52,22 @@ export function decodeState(bytes: Uint8Array, clientConfig: ClientConfig): Grou
     throw damaged("the group's state", cause);
   }
   if (decoded === undefined || decoded[1] !== group.length) throw damaged("the group's state");
-  return { group: { ...decoded[0], clientConfig }, ownUpdate: ownUpdateOf(update) };
+  const unappliedProposals = withSenders(decoded[0].unappliedProposals);
+  return {
+    group: { ...decoded[0], unappliedProposals, clientConfig },
+    ownUpdate: ownUpdateOf(update),
+    proposals: proposals as readonly Uint8Array[],
+  };
+}
+
+/** The library (1.6.4) writes the sender 0 as no sender. Only members propose here, so none is missing but that one. */
+function withSenders(proposals: UnappliedProposals): UnappliedProposals {
+  return Object.fromEntries(
+    Object.entries(proposals).map(([reference, one]) => [
+      reference,
+      { ...one, senderLeafIndex: one.senderLeafIndex ?? 0 },
+    ]),
+  );
 }
 
 function ownUpdateOf(update: unknown): OwnUpdate | null {
@@ -76,7 +98,11 @@ export function decodePrivatePackage(bytes: Uint8Array): PrivateKeyPackage {
 }
 
 function listOf(bytes: Uint8Array, length: number, what: string): readonly unknown[] {
-  const decoded = decodeCanonical(bytes, { bytesMax: STATE_BYTES_MAX, depthMax: 2, itemsMax: 16 });
+  const decoded = decodeCanonical(bytes, {
+    bytesMax: STATE_BYTES_MAX,
+    depthMax: 2,
+    itemsMax: PROPOSALS_MAX + 16,
+  });
   if (!decoded.ok) throw damaged(what, decoded.reason);
   if (!Array.isArray(decoded.value) || decoded.value.length !== length) throw damaged(what);
   return decoded.value;

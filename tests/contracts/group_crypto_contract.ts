@@ -221,6 +221,43 @@ export function groupCryptoContract(subject: GroupCryptoSubject): void {
     assert.equal(await ben!.hears(await anna!.says("again")), `${anna!.id}: again`);
   });
 
+  test("an update that only the committing member saw reaches everybody with its commit", async () => {
+    const [anna, ben, carla, dora] = await group(4);
+    for (const one of [ben!, dora!]) {
+      const update = await one.device.crypto.proposeUpdate(one.state);
+      one.state = update.state;
+      assert.equal((await anna!.takes(update.proposal)).type, "proposed");
+      // Dora hears of Ben's, too; and again with the commit.
+      if (one === ben) assert.equal((await dora!.takes(update.proposal)).type, "proposed");
+    }
+    const change = await anna!.change([], []);
+    for (const one of [ben!, carla!, dora!]) {
+      const outcome = await one.takes(change.commit);
+      assert.equal(outcome.type, "changed", JSON.stringify(outcome));
+    }
+    for (const one of [ben!, dora!, carla!]) {
+      const message = await one.says("renewed");
+      for (const other of [anna!, ben!, carla!, dora!].filter((other) => other !== one)) {
+        assert.equal(await other.hears(message), `${one.id}: renewed`);
+      }
+    }
+    const next = await anna!.change([], [dora!.id]);
+    await everyoneTakes([ben!, carla!], next, anna!);
+  });
+
+  test("the founder's update counts when somebody else leads", async () => {
+    const [anna, ben, carla] = await group(3);
+    const stolen = member(0);
+    stolen.state = anna!.state;
+    const update = await anna!.device.crypto.proposeUpdate(anna!.state);
+    anna!.state = update.state;
+    assert.equal((await ben!.takes(update.proposal)).type, "proposed");
+    const change = await ben!.change();
+    await everyoneTakes([anna!, carla!], change, ben!);
+    assert.equal(await anna!.hears(await carla!.says("yes")), `${carla!.id}: yes`);
+    assert.notEqual((await stolen.takes(change.commit)).type, "changed");
+  });
+
   test("a proposed update that a commit left out is void, and nothing is lost", async () => {
     const [anna, ben] = await group(2);
     const update = await ben!.device.crypto.proposeUpdate(ben!.state);

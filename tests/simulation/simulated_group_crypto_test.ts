@@ -2,12 +2,16 @@ import assert from "node:assert/strict";
 import { nodeCrypto } from "../../platform/node_crypto.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import { simulatedGroupCrypto } from "../../simulation/simulated_group_crypto.ts";
-import { groupCryptoContract } from "../contracts/group_crypto_contract.ts";
+import {
+  groupCryptoContract,
+  type GroupCryptoSubject,
+} from "../contracts/group_crypto_contract.ts";
+import { walkGroup } from "../contracts/group_crypto_walk.ts";
 
 const crypto = nodeCrypto({ workersMax: 0 });
 let made = 0;
 
-groupCryptoContract({
+const SIMULATED: GroupCryptoSubject = {
   name: "simulated group crypto",
   device: (number, nowMs) => {
     const deviceId = `device ${number}`;
@@ -17,6 +21,11 @@ groupCryptoContract({
       crypto: simulatedGroupCrypto({ deviceId, random, crypto, clock: { wallMs: nowMs } }),
     };
   },
+};
+groupCryptoContract(SIMULATED);
+
+Deno.test("simulated group crypto: a group of up to 20 lives through 100 random steps", async () => {
+  await walkGroup(SIMULATED, { devices: 20, steps: 100, seed: 1 });
 });
 
 Deno.test("simulated group crypto gives the same bytes for the same seed", async () => {
