@@ -69,6 +69,8 @@ export interface PeerView {
   readonly state: SessionState;
   readonly path: PathKind | null;
   readonly pathDescription: string | null;
+  /** True while frames take a detour over somebody else (TURN, a broker). */
+  readonly relayed: boolean;
   /** Smoothed round trip over the session, ms; null when unknown. */
   readonly roundTripMs: number | null;
   readonly connectedForMs: number | null;

@@ -226,6 +226,7 @@ export const peerSchema = z.strictObject({
   state: z.enum(["idle", "connecting", "handshaking", "up", "waiting"]),
   path: pathKindSchema.nullable(),
   pathDescription: z.string().nullable(),
+  relayed: z.boolean(),
   roundTripMs: z.number().nullable(),
   connectedForMs: z.number().nullable(),
   bytesSent: count(),

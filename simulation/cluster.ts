@@ -77,7 +77,10 @@ export class Cluster {
 
   /** Adds a node and starts it. */
   async addNode(
-    options: Pick<SimulatedNodeOptions, "segment" | "staticPeers" | "brokers" | "mailLimits"> = {},
+    options: Pick<
+      SimulatedNodeOptions,
+      "segment" | "staticPeers" | "relays" | "brokers" | "mailLimits"
+    > = {},
   ): Promise<SimulatedNode> {
     const node = new SimulatedNode({
       ...options,

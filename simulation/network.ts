@@ -49,9 +49,14 @@ export interface Station {
   readonly segment: string;
 }
 
+/** How frames travel: straight from device to device, or with a detour over somebody in between. */
+export type Way = "direct" | "relayed";
+
 /** Something that ends when its two ends no longer reach each other. */
 export interface Connection {
   readonly stations: readonly [Station, Station];
+  /** Default relayed: it does not depend on direct links. */
+  readonly way?: Way;
   /** Nothing arrives any more in either direction. */
   breakSilently(): void;
 }
@@ -64,7 +69,9 @@ export class Network {
   readonly #bySegment = new Map<string, Station[]>();
   readonly #connections = new Set<Connection>();
   readonly #cuts = new Set<string>();
+  readonly #directCuts = new Set<string>();
   readonly #corruption = new Map<string, number>();
+  readonly #watchers = new Map<Station, Set<() => void>>();
   #islands: ReadonlyMap<string, number> | undefined;
   #frameLoss = 0;
   /** Segments are homes behind routers that let nobody in. */
@@ -99,8 +106,9 @@ export class Network {
     return this.#bySegment.get(from.segment) ?? [];
   }
 
-  /** Whether anything from `a` reaches `b` now. */
-  reaches(a: Station, b: Station): boolean {
+  /** Whether anything from `a` reaches `b` now that way. */
+  reaches(a: Station, b: Station, way: Way = "relayed"): boolean {
+    if (way === "direct" && this.#directCuts.has(pairName(a, b))) return false;
     if (this.#cuts.has(pairName(a, b))) return false;
     if (
       this.homesApart && a.segment !== b.segment && a.segment !== INTERNET && b.segment !== INTERNET
@@ -109,8 +117,13 @@ export class Network {
     return (this.#islands.get(a.host) ?? 0) === (this.#islands.get(b.host) ?? 0);
   }
 
-  /** One way between two devices, ms, drawn anew each time. */
-  delayMs(): number {
+  /** One way between two devices, ms, drawn anew each time. A detour takes four times as long. */
+  delayMs(way: Way = "direct"): number {
+    const once = this.#delayOnceMs();
+    return way === "direct" ? once : 4 * once;
+  }
+
+  #delayOnceMs(): number {
     return this.quality.latencyMs + this.random.float() * this.quality.jitterMs;
   }
 
@@ -155,6 +168,33 @@ export class Network {
     this.#cuts.delete(pairName(a, b));
   }
 
+  /** Nothing passes between two devices without a detour, until `mendDirect`: their routers let no strangers in. */
+  cutDirect(a: Station, b: Station): void {
+    this.#directCuts.add(pairName(a, b));
+    this.#breakUnreachable();
+  }
+
+  mendDirect(a: Station, b: Station): void {
+    this.#directCuts.delete(pairName(a, b));
+  }
+
+  /** A device gets other addresses: what it had open straight to others falls silent, and it is told. */
+  move(station: Station): void {
+    for (const connection of [...this.#connections]) {
+      if (connection.way === "direct" && connection.stations.includes(station)) {
+        connection.breakSilently();
+      }
+    }
+    for (const onMove of this.#watchers.get(station) ?? []) onMove();
+  }
+
+  /** Calls back whenever the device gets other addresses. Returns a function that ends it. */
+  watch(station: Station, onMove: () => void): () => void {
+    const watchers = this.#watchers.get(station) ?? new Set();
+    this.#watchers.set(station, watchers.add(onMove));
+    return () => void watchers.delete(onMove);
+  }
+
   /** Splits the devices into groups that do not reach each other, until `heal`. Devices in no group stay with the first. */
   partition(groups: readonly (readonly Station[])[]): void {
     this.#islands = new Map(
@@ -167,6 +207,7 @@ export class Network {
   heal(): void {
     this.#islands = undefined;
     this.#cuts.clear();
+    this.#directCuts.clear();
     this.#corruption.clear();
   }
 
@@ -175,6 +216,7 @@ export class Network {
     for (const connection of [...this.#connections]) {
       if (connection.stations.includes(station)) connection.breakSilently();
     }
+    this.#watchers.delete(station);
   }
 
   /** From now on this share of the frames that arrive at `station` have one bit flipped. 0 ends it. */
@@ -201,7 +243,9 @@ export class Network {
 
   #breakUnreachable(): void {
     for (const connection of [...this.#connections]) {
-      if (!this.reaches(...connection.stations)) connection.breakSilently();
+      if (!this.reaches(...connection.stations, connection.way ?? "relayed")) {
+        connection.breakSilently();
+      }
     }
   }
 }

@@ -38,7 +38,9 @@ interface Running {
   readonly refs: NodeRefs;
   readonly handle: NodeHandle;
   readonly store: Store;
+  /** Straight to others, and over a detour; the latter only where the scenario has one. */
   readonly transport: SimulatedTransport;
+  readonly relay: SimulatedTransport | null;
   readonly rendezvous: SimulatedRendezvous;
   readonly discovery: SimulatedDiscovery;
   /** Null where no broker is known. */
@@ -54,6 +56,8 @@ export interface SimulatedNodeOptions {
   readonly name: string;
   /** Devices of one segment discover each other; default "home". */
   readonly segment?: string;
+  /** Besides direct paths there are relayed ones, which are slow and hard to break. Default false. */
+  readonly relays?: boolean;
   /** Rendezvous addresses it knows from the beginning. */
   readonly staticPeers?: readonly string[];
   /** Bounds and times of its mail that are not the usual ones. */
@@ -142,6 +146,14 @@ export class SimulatedNode {
       store,
       registry: null,
       transport: simulatedTransport(network, station, (at) => nodeAt(at)?.parts?.transport),
+      relay: this.#options.relays === true
+        ? simulatedTransport(
+          network,
+          station,
+          (at) => nodeAt(at)?.parts?.relay ?? undefined,
+          "relayed",
+        )
+        : null,
       rendezvous: simulatedRendezvous(network, station, (at) => nodeAt(at)?.parts?.rendezvous),
       discovery: simulatedDiscovery(network, station, (at) => nodeAt(at)?.parts?.discovery),
       handle: nodeHandle({
@@ -183,6 +195,7 @@ export class SimulatedNode {
         }),
         rendezvousAddresses: () => [this.address],
         staticPeers: this.#options.staticPeers ?? [],
+        watchNetwork: (onChange) => network.watch(station, onChange),
         mail: {
           sealer: this.#sealer,
           groupCrypto: simulatedGroupCrypto({
@@ -253,6 +266,7 @@ export class SimulatedNode {
     if (running === undefined) return;
     await running.system.stop();
     await running.transport.close();
+    await running.relay?.close();
     await running.bridge?.close();
     await running.store.close();
     this.#running = undefined;
@@ -260,11 +274,15 @@ export class SimulatedNode {
 }
 
 /** What the network is for the node: its own segment, and what it reaches over a broker. */
-function withBridge({ discovery, transport, rendezvous, bridge }: Running, clock: Clock) {
-  if (bridge === null) return { discovery, transports: [transport], rendezvous };
+function withBridge(
+  { discovery, transport, relay, rendezvous, bridge }: Running,
+  clock: Clock,
+) {
+  const own = relay === null ? [transport] : [transport, relay];
+  if (bridge === null) return { discovery, transports: own, rendezvous };
   return {
     discovery: combinedDiscovery([discovery, bridge.discovery]),
-    transports: [transport, bridge.transport],
+    transports: [...own, bridge.transport],
     rendezvous: rendezvousRouter(
       { http: rendezvous, nats: bridge.rendezvous },
       (delayMs, callback) => clock.schedule(delayMs, callback),

@@ -1,23 +1,26 @@
 /** A path between two simulated devices: real bytes, in order, once, or it closes. It has a bandwidth and a buffer. */
 import type { Path, PathEvent } from "../platform/transport.ts";
-import type { Connection, Network, Station } from "./network.ts";
+import type { Connection, Network, Station, Way } from "./network.ts";
 
 const FRAME_BYTES_MAX = 65_000;
 const BUFFER_BYTES_MAX = 1024 * 1024;
 /** `drained` is told when this much or less is left. */
 const BUFFER_BYTES_LOW = 256 * 1024;
+/** What a detour carries of what a direct path does. */
+const RELAYED_SHARE = 1 / 8;
 
 /** Makes both ends of a path that is open. */
 export function connectStations(
   network: Network,
   stations: readonly [Station, Station],
+  way: Way = "direct",
 ): readonly [Path, Path] {
   // Some technologies encrypt and bind, some do not: the session above must manage with both.
   const confidential = network.random.below(2) === 0;
   const binding = network.random.bytes(confidential ? 32 : 0);
-  const pipe = new Pipe(network, stations);
+  const pipe = new Pipe(network, stations, way);
   const ends = stations.map((station, side) => {
-    const description = `simulated ${stations[1 - side]!.host}`;
+    const description = `simulated ${way} ${stations[1 - side]!.host}`;
     return new SimulatedPath(pipe, station, { description, binding, confidential });
   }) as [SimulatedPath, SimulatedPath];
   pipe.ends = ends;
@@ -28,14 +31,16 @@ export function connectStations(
 class Pipe implements Connection {
   readonly network: Network;
   readonly stations: readonly [Station, Station];
+  readonly way: Way;
   ends: readonly [SimulatedPath, SimulatedPath] | undefined;
   /** Nothing is carried any more. */
   broken = false;
   readonly #forget: () => void;
 
-  constructor(network: Network, stations: readonly [Station, Station]) {
+  constructor(network: Network, stations: readonly [Station, Station], way: Way) {
     this.network = network;
     this.stations = stations;
+    this.way = way;
     this.#forget = network.track(this);
   }
 
@@ -66,7 +71,7 @@ class SimulatedPath implements Path {
   readonly description: string;
   readonly binding: Uint8Array;
   readonly confidential: boolean;
-  readonly relayed = false;
+  readonly relayed: boolean;
   readonly frameBytesMax = FRAME_BYTES_MAX;
   readonly #pipe: Pipe;
   readonly #station: Station;
@@ -92,6 +97,7 @@ class SimulatedPath implements Path {
     this.description = options.description;
     this.binding = options.binding;
     this.confidential = options.confidential;
+    this.relayed = pipe.way === "relayed";
   }
 
   bufferedBytes(): number {
@@ -145,9 +151,11 @@ class SimulatedPath implements Path {
   #carry(byteCount: number, arrive: () => void): void {
     const { network } = this.#pipe;
     const { world } = network;
-    const sendMs = byteCount / network.quality.bytesPerSecond * 1_000;
+    const { way } = this.#pipe;
+    const share = way === "direct" ? 1 : RELAYED_SHARE;
+    const sendMs = byteCount / (network.quality.bytesPerSecond * share) * 1_000;
     this.#leftAtMs = Math.max(world.nowMs, this.#leftAtMs) + sendMs;
-    const delayMs = network.withLosses(network.delayMs());
+    const delayMs = network.withLosses(network.delayMs(way));
     this.#arrivesAtMs = Math.max(this.#arrivesAtMs, this.#leftAtMs + delayMs);
     if (byteCount > 0) {
       world.after(this.#leftAtMs - world.nowMs, "frame left", () => this.#left(byteCount));

@@ -1,6 +1,6 @@
 /** The Transport of one simulated device. Paths open by the rendezvous addresses that discovery tells. */
 import type { DialOutcome, DialTarget, Path, Transport } from "../platform/transport.ts";
-import type { Network, Station } from "./network.ts";
+import type { Network, Station, Way } from "./network.ts";
 import { connectStations } from "./simulated_path.ts";
 
 /** After this long without an answer a dial fails, ms. */
@@ -16,6 +16,7 @@ export function simulatedTransport(
   network: Network,
   station: Station,
   transportOf: (station: Station) => SimulatedTransport | undefined,
+  way: Way = "direct",
 ): SimulatedTransport {
   const { world } = network;
   const life = station.device.life;
@@ -26,8 +27,8 @@ export function simulatedTransport(
 
   function connect(remote: Station): Path | undefined {
     const theirs = transportOf(remote);
-    if (theirs === undefined || !network.reaches(station, remote)) return undefined;
-    const [here, there] = connectStations(network, [station, remote]);
+    if (theirs === undefined || !network.reaches(station, remote, way)) return undefined;
+    const [here, there] = connectStations(network, [station, remote], way);
     if (theirs.offer(there)) {
       paths.add(here);
       return here;
@@ -54,7 +55,7 @@ export function simulatedTransport(
       const remotes = target.addresses.map((address) => network.stationAt(address))
         .filter((remote) => remote !== undefined && remote !== station);
       // Opening takes a round trip to the rendezvous and one for the path itself.
-      const roundTripMs = 2 * (network.delayMs() + network.delayMs());
+      const roundTripMs = 2 * (network.delayMs(way) + network.delayMs(way));
       world.after(roundTripMs, "dial", () => {
         if (over || !alive()) return;
         for (const remote of remotes) {

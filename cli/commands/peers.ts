@@ -75,7 +75,9 @@ function rowOf(context: CommandContext, peer: PeerView): readonly string[] {
       ? state
       : `${state} ${dim(formatDuration(peer.connectedForMs, language))}`,
     peer.member ? texts.livenesses[peer.liveness] : "—",
-    peer.pathDescription ?? peer.path ?? peer.addresses[0] ?? "—",
+    peer.relayed
+      ? `${peer.pathDescription ?? peer.path ?? "—"} ${yellow(texts.relayed)}`
+      : peer.pathDescription ?? peer.path ?? peer.addresses[0] ?? "—",
     peer.roundTripMs === null ? "—" : `${peer.roundTripMs.toFixed(1)} ms`,
     `↑ ${bytes(peer.bytesSent)} ↓ ${bytes(peer.bytesReceived)}`,
     remark,

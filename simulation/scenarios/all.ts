@@ -5,6 +5,7 @@ import { crowd } from "./crowd.ts";
 import { failureDetection } from "./failure_detection.ts";
 import { largeBodies } from "./large_bodies.ts";
 import { pairing } from "./pairing.ts";
+import { paths } from "./paths.ts";
 import { partitionAndCrash } from "./partition_and_crash.ts";
 import type { Scenario } from "./scenario.ts";
 import { revocations } from "./revocations.ts";
@@ -18,6 +19,7 @@ export const SCENARIOS: readonly Scenario[] = [
   churn,
   pairing,
   largeBodies,
+  paths,
   stranger,
   revocations,
   twoLogs,

@@ -226,6 +226,7 @@ export function fakeNode(): FakeNode {
         state: "up",
         path: "webrtc",
         pathDescription: "host 192.168.1.7:51034",
+        relayed: false,
         roundTripMs: 3.4,
         connectedForMs: 60_000,
         bytesSent: 1_000,
