@@ -19,4 +19,5 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   webrtc: () => import("./network/webrtc_bench.ts"),
   transfer: () => import("./network/transfer_bench.ts"),
   discovery: () => import("./network/discovery_bench.ts"),
+  bridge: () => import("./network/bridge_bench.ts"),
 };
