@@ -79,7 +79,9 @@ class NatsBroker implements Broker {
   }
 
   state(): BrokerState {
-    return this.#state;
+    const link = this.#current?.link;
+    if (this.#state.type !== "connected" || link === undefined) return this.#state;
+    return { ...this.#state, roundTripMs: link.roundTripMs() };
   }
 
   watch(listener: (state: BrokerState) => void): () => void {

@@ -7,6 +7,7 @@ import {
   type ConsumerMessages,
   DiscardPolicy,
   jetstream,
+  JetStreamApiCodes,
   JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
@@ -41,7 +42,7 @@ export const MAIL_LIMITS: MailLimits = {
 /** The same message id within this time is kept once, ms. */
 const DUPLICATES_MS = 5 * 60_000;
 /** Not acknowledged for so long, a message comes again, ms. */
-const ACK_WAIT_MS = 30_000;
+const ACK_WAIT_MS = 10_000;
 /** Unacknowledged messages of one receiver, at most. */
 const UNACKNOWLEDGED_MAX = 256;
 /** Messages fetched at once. */
@@ -96,19 +97,29 @@ export function streamConfig(
 export interface MailOptions {
   readonly clock: Clock;
   readonly limits: MailLimits;
-  /** Where mail is kept when not by the server itself: the JetStream domain of the hubs. */
+  /**
+   * Where mail for devices (the stream "mail") is kept when not by the server itself: the JetStream domain of the hubs. Other kinds, such as
+   * readings of sensors, always stay with the server.
+   */
   readonly domain: string | null;
+}
+
+/** The stream of mail for devices. */
+export const MAIL_STREAM = "mail";
+
+interface Place {
+  readonly client: JetStreamClient;
+  readonly manager: JetStreamManager;
 }
 
 /** Mail through one connection. */
 export class LinkMail {
   readonly #own: JetStreamClient;
-  /** Everywhere mail may wait: where it is kept, and the server itself when that is elsewhere. */
-  readonly #places: readonly {
-    readonly client: JetStreamClient;
-    readonly manager: JetStreamManager;
-  }[];
+  /** Everywhere mail may wait: the hubs, if they keep it, and last the server itself. */
+  readonly #places: readonly Place[];
   #ended = false;
+  /** Streams that we may not make. */
+  readonly #denied = new Set<string>();
 
   private constructor(
     readonly link: Link,
@@ -158,29 +169,34 @@ export class LinkMail {
           return { type: isQuota(reason) ? "refused" : "failed", reason };
         }
         if (!isNobody(error) || attempt > 1) return { type: "failed", reason };
-        if (this.options.domain !== null) {
+        if (this.#isElsewhere(stream.name)) {
           return { type: "failed", reason: "no hub that keeps mail can be reached" };
         }
-        try {
-          await this.#ensureStream(stream);
-        } catch (cause) {
-          return {
-            type: cause instanceof JetStreamApiError ? "refused" : "failed",
-            reason: reasonOf(cause),
-          };
-        }
+        const problem = await this.#ensureStream(stream);
+        if (problem !== null) return problem;
       }
     }
   }
 
-  async #ensureStream(stream: ReturnType<typeof streamOf>): Promise<void> {
-    const manager = this.#places.at(-1)?.manager;
+  #isElsewhere(stream: string): boolean {
+    return this.options.domain !== null && stream === MAIL_STREAM;
+  }
+
+  /** Null: there is one now. */
+  async #ensureStream(stream: ReturnType<typeof streamOf>): Promise<KeepOutcome | null> {
+    // Hubs let nobody make streams; asking once is enough. Then it is there, and only its leader is being chosen.
+    if (this.#denied.has(stream.name)) return NOBODY;
     try {
-      await manager?.streams.add(streamConfig(stream, this.options.limits));
+      await this.#places.at(-1)?.manager.streams.add(streamConfig(stream, this.options.limits));
+      return null;
     } catch (error) {
-      // Somebody made it with other limits, or may and we may not: then it is there, and theirs.
-      if (error instanceof JetStreamApiError && error.code === STREAM_NAME_IN_USE) return;
-      throw error;
+      if (error instanceof JetStreamApiError) {
+        // Somebody made it with other limits: then it is there, and theirs.
+        if (error.code === STREAM_NAME_IN_USE) return null;
+        return { type: "refused", reason: reasonOf(error) };
+      }
+      if (error instanceof errors.PermissionViolationError) this.#denied.add(stream.name);
+      return { type: "failed", reason: reasonOf(error) };
     }
   }
 
@@ -189,26 +205,25 @@ export class LinkMail {
     { subject, name }: { readonly subject: string; readonly name: string },
     onMessage: (message: KeptMessage) => void,
   ): () => void {
-    const ends = this.#places.map((_, index) => {
+    const everywhere = this.#isElsewhere(streamOf(subject).name);
+    const places = everywhere ? this.#places : this.#places.slice(-1);
+    const ends = places.map((place) => {
       const receiver = new Receiver(onMessage);
-      this.#receive(index, { subject, name }, receiver).catch(() => {});
+      this.#receive(place, { subject, name }, receiver).catch(() => {});
       return receiver;
     });
     return () => ends.forEach((receiver) => receiver.end());
   }
 
   async #receive(
-    place: number,
+    at: Place,
     { subject, name }: { readonly subject: string; readonly name: string },
     receiver: Receiver,
   ): Promise<void> {
-    const at = this.#places[place];
-    if (at === undefined) return;
     const stream = streamOf(subject);
-    const makesStream = this.options.domain === null;
+    const makesStream = !this.#isElsewhere(stream.name);
     while (!receiver.ended && !this.#ended) {
       try {
-        if (makesStream) await this.#ensureStream(stream);
         await at.manager.consumers.add(stream.name, {
           durable_name: name,
           filter_subject: subject,
@@ -220,20 +235,28 @@ export class LinkMail {
         while (!receiver.ended && !this.#ended) {
           await receiver.take(await consumer.fetch({ max_messages: FETCH_MAX, expires: FETCH_MS }));
         }
-      } catch {
-        // The stream is gone, a leader is being chosen, the hub is away: all of it looks the same and passes the same way.
+      } catch (error) {
+        if (makesStream && isNoStream(error)) {
+          if (await this.#ensureStream(stream) === null) continue;
+        }
+        // A leader is being chosen, the hub is away, somebody deleted the receiver: all of it looks the same and passes the same way.
         await new Promise<void>((resolve) => this.options.clock.schedule(AGAIN_MS, resolve));
       }
     }
   }
 }
 
+const NOBODY: KeepOutcome = { type: "failed", reason: "nobody takes this mail now" };
 /** JetStream's error code for a stream that exists with another configuration. */
 const STREAM_NAME_IN_USE = 10_058;
 
 function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return (text === "" ? "unknown" : text).slice(0, REASON_LENGTH_MAX);
+}
+
+function isNoStream(error: unknown): boolean {
+  return error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
 }
 
 function isQuota(reason: string): boolean {

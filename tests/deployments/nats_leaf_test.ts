@@ -1,94 +1,27 @@
 /** The node's own broker: real servers that are started, denied, killed, revoked and linked. */
 import assert from "node:assert/strict";
 import { createUser } from "@nats-io/nkeys";
-import {
-  type Leaf,
-  type LeafAccess,
-  type LeafSettings,
-  sensorPasswordHash,
-  startLeaf,
-} from "../../deployments/nats/leaf.ts";
+import { sensorPasswordHash, startLeaf } from "../../deployments/nats/leaf.ts";
 import { checkConfig } from "../../deployments/nats/leaf_process.ts";
 import { leafConfig } from "../../deployments/nats/leaf_config.ts";
 import { findNatsServer, isAtLeast } from "../../deployments/nats/program.ts";
-import type { Broker, KeepOutcome } from "../../platform/broker.ts";
-import { publicKeyOfNkey } from "../../platform/nats_broker_nkey.ts";
 import { systemClock } from "../../platform/system_clock.ts";
 import { brokerAt, SERVER, until } from "../platform/nats_support.ts";
+import {
+  device,
+  freePort,
+  inFolder,
+  isUp,
+  keep,
+  SETTINGS,
+  settle,
+  silent,
+  TAG,
+  utf8,
+  withLeaf,
+} from "./nats_leaf_support.ts";
 
 const ignore = !SERVER.ok;
-const TAG = "00112233445566ff";
-const utf8 = new TextEncoder();
-const silent = { write: () => {} };
-
-const SETTINGS: LeafSettings = {
-  enabled: "true",
-  natsServer: SERVER.ok ? SERVER.path : "",
-  host: "127.0.0.1",
-  port: 0,
-  mqttPort: 0,
-  websocketPort: 0,
-  hubs: [],
-  hubCredentials: "",
-  hubCertificateAuthority: "",
-  storeBytesMax: 1024 * 1024 * 1024,
-};
-
-/** A device with a broker key that NATS's own library made. */
-function device(name: string) {
-  const pair = createUser();
-  const brokerKey = publicKeyOfNkey(pair.getPublicKey());
-  assert.ok(brokerKey !== undefined);
-  return {
-    device: name,
-    brokerKey,
-    login: { publicKey: brokerKey, sign: (nonce: Uint8Array) => pair.sign(nonce) },
-  };
-}
-
-async function withLeaf(
-  { access, settings = {}, folder }: {
-    readonly access: LeafAccess;
-    readonly settings?: Partial<LeafSettings>;
-    readonly folder: string;
-  },
-  body: (leaf: Leaf) => Promise<void>,
-): Promise<void> {
-  const outcome = await startLeaf({
-    self: "alice",
-    settings: { ...SETTINGS, ...settings },
-    dataDirectory: folder,
-    environment: {},
-    access,
-    clock: systemClock(),
-    log: silent,
-  });
-  assert.ok(outcome.type === "started", JSON.stringify(outcome));
-  try {
-    await until("the leaf runs", () => outcome.leaf.view().state === "running");
-    await body(outcome.leaf);
-  } finally {
-    await outcome.leaf.stop();
-  }
-}
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "submind-leaf-" });
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-const isUp = (broker: Broker) => broker.state().type === "connected";
-
-function keep(broker: Broker, subject: string, messageId: string): Promise<KeepOutcome> {
-  return new Promise((resolve) =>
-    broker.keep({ subject, messageId, bytes: utf8.encode(messageId) }, resolve)
-  );
-}
-
 Deno.test("versions are compared by their numbers", () => {
   for (
     const [version, minimum, expected] of [
@@ -314,17 +247,6 @@ Deno.test({
     }),
 });
 
-/** A question goes to the server and back: what was asked before is in effect. */
-function settle(broker: Broker): Promise<void> {
-  return new Promise((resolve) =>
-    broker.request({
-      subject: `kiana.${TAG}.void`,
-      bytes: new Uint8Array(),
-      timeoutMs: 5_000,
-    }, () => resolve())
-  );
-}
-
 Deno.test({
   name:
     "sensors publish their own subject over MQTT; a wrong password, a foreign subject and garbage get nowhere",
@@ -427,12 +349,4 @@ async function mosquitto(args: string[]): Promise<number> {
     stderr: "null",
   });
   return (await command.output()).code;
-}
-
-/** A port that was free a moment ago. */
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }

@@ -113,11 +113,15 @@ export function soon(delayMs = 5): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, delayMs));
 }
 
-/** Waits until `check` is true, at most 20 s. */
-export async function until(what: string, check: () => Promise<boolean> | boolean): Promise<void> {
+/** Waits until `check` is true, but not for ever. */
+export async function until(
+  what: string,
+  check: () => Promise<boolean> | boolean,
+  waitMs = 30_000,
+): Promise<void> {
   const startedMs = performance.now();
   while (!await check()) {
-    if (performance.now() - startedMs > 20_000) throw new Error(`waited in vain: ${what}`);
+    if (performance.now() - startedMs > waitMs) throw new Error(`waited in vain: ${what}`);
     await soon(10);
   }
 }

@@ -1,0 +1,104 @@
+/** Leaves, hubs and devices for tests of deployments/nats. */
+import assert from "node:assert/strict";
+import { createUser } from "@nats-io/nkeys";
+import {
+  type Leaf,
+  type LeafAccess,
+  type LeafSettings,
+  startLeaf,
+} from "../../deployments/nats/leaf.ts";
+import type { Broker, KeepOutcome } from "../../platform/broker.ts";
+import { publicKeyOfNkey } from "../../platform/nats_broker_nkey.ts";
+import { systemClock } from "../../platform/system_clock.ts";
+import { SERVER, until } from "../platform/nats_support.ts";
+
+export const TAG = "00112233445566ff";
+export const utf8 = new TextEncoder();
+export const silent = { write: () => {} };
+
+export const SETTINGS: LeafSettings = {
+  enabled: "true",
+  natsServer: SERVER.ok ? SERVER.path : "",
+  host: "127.0.0.1",
+  port: 0,
+  mqttPort: 0,
+  websocketPort: 0,
+  hubs: [],
+  hubCredentials: "",
+  hubCertificateAuthority: "",
+  storeBytesMax: 1024 * 1024 * 1024,
+};
+
+/** A device with a broker key that NATS's own library made. */
+export function device(name: string) {
+  const pair = createUser();
+  const brokerKey = publicKeyOfNkey(pair.getPublicKey());
+  assert.ok(brokerKey !== undefined);
+  return {
+    device: name,
+    brokerKey,
+    login: { publicKey: brokerKey, sign: (nonce: Uint8Array) => pair.sign(nonce) },
+  };
+}
+
+export async function withLeaf(
+  { access, settings = {}, folder }: {
+    readonly access: LeafAccess;
+    readonly settings?: Partial<LeafSettings>;
+    readonly folder: string;
+  },
+  body: (leaf: Leaf) => Promise<void>,
+): Promise<void> {
+  const outcome = await startLeaf({
+    self: "alice",
+    settings: { ...SETTINGS, ...settings },
+    dataDirectory: folder,
+    environment: {},
+    access,
+    clock: systemClock(),
+    log: silent,
+  });
+  assert.ok(outcome.type === "started", JSON.stringify(outcome));
+  try {
+    await until("the leaf runs", () => outcome.leaf.view().state === "running");
+    await body(outcome.leaf);
+  } finally {
+    await outcome.leaf.stop();
+  }
+}
+
+export async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "submind-leaf-" });
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+export const isUp = (broker: Broker) => broker.state().type === "connected";
+
+export function keep(broker: Broker, subject: string, messageId: string): Promise<KeepOutcome> {
+  return new Promise((resolve) =>
+    broker.keep({ subject, messageId, bytes: utf8.encode(messageId) }, resolve)
+  );
+}
+
+/** A question goes to the server and back: what was asked before is in effect. */
+export function settle(broker: Broker): Promise<void> {
+  return new Promise((resolve) =>
+    broker.request({
+      subject: `kiana.${TAG}.void`,
+      bytes: new Uint8Array(),
+      timeoutMs: 5_000,
+    }, () => resolve())
+  );
+}
+
+/** A port that was free a moment ago. */
+export function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}
