@@ -1,5 +1,6 @@
 /** What a real node does over NATS, put together: client and leaf (`nats/bridge.ts`), and the services of the mesh on top of them. */
 import type { BridgeParts } from "../actors/bridge/bridge.ts";
+import type { NodeDependencies } from "../actors/node.ts";
 import { type BrokerServices, brokerServices } from "../platform/broker_services.ts";
 import { combinedDiscovery } from "../platform/combined_discovery.ts";
 import type { Discovery } from "../platform/discovery.ts";
@@ -7,6 +8,7 @@ import type { Identity } from "../platform/identity_subkeys.ts";
 import type { Clock, Crypto, Log, Random } from "../platform/ports.ts";
 import { rendezvousRouter } from "../platform/rendezvous_router.ts";
 import type { Rendezvous, Transport } from "../platform/transport.ts";
+import { brokerTagOf } from "../protocols/bridge/subjects.ts";
 import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
 import { isAdmitted, type Registry } from "../protocols/registry/registry.ts";
 import type { Store } from "../store/store.ts";
@@ -35,6 +37,13 @@ export interface NodeBridge {
   readonly transports: readonly Transport[];
   /** For `NodeDependencies`. */
   readonly parts: { readonly bridge?: BridgeParts };
+  /** Where else messages wait. */
+  readonly mail: Pick<NodeDependencies["mail"], "broker">;
+  /** Where sensors that speak MQTT are heard. */
+  readonly sensors: Pick<
+    NodeDependencies["sensors"],
+    "broker" | "sensorSubject" | "onSensorsChanged"
+  >;
   /** What is served at home, and over the broker too. */
   rendezvousOver(http: Rendezvous): Rendezvous;
   discoveryOver(local: Discovery): Discovery;
@@ -67,6 +76,18 @@ export async function openBridge(options: BridgeOptions): Promise<NodeBridge> {
     nats,
     transports: [services.transport],
     parts: { bridge: bridgeParts(nats, services) },
+    mail: { broker: services.mesh.broker },
+    sensors: {
+      broker: services.mesh.broker,
+      sensorSubject: (mesh) => `kiana.${brokerTagOf(options.crypto, mesh)}.sensor.>`,
+      onSensorsChanged: (sensors) =>
+        nats.setSensors(
+          sensors.filter(({ revoked }) => !revoked).map(({ sensor, passwordHash }) => ({
+            name: sensor,
+            passwordHash,
+          })),
+        ),
+    },
     rendezvousOver: (http) =>
       rendezvousRouter(
         { http, nats: services.rendezvous },
@@ -105,6 +126,8 @@ const NO_BRIDGE: NodeBridge = {
   nats: null,
   transports: [],
   parts: {},
+  mail: {},
+  sensors: {},
   rendezvousOver: (http) => http,
   discoveryOver: (local) => local,
   setRegistry() {},

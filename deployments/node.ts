@@ -206,7 +206,11 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
     version: VERSION,
     rendezvousAddresses: addresses,
     damage,
-    sensorAccess: { checkPassword, mqttUrl: () => "", httpUrl: () => gatewayUrl },
+    sensorAccess: {
+      checkPassword,
+      mqttUrl: () => bridge.nats?.mqttUrl() ?? "",
+      httpUrl: () => gatewayUrl,
+    },
     onStop: () => teardown.run(),
   });
   system.spawn(
@@ -235,8 +239,9 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
         sealer: signer.sealer,
         brokerKey: signer.broker.publicKey,
         groupCrypto: mlsGroupCrypto({ signer, crypto, clock }),
+        ...bridge.mail,
       },
-      sensors: { hashPassword },
+      sensors: { hashPassword, ...bridge.sensors },
     }),
   );
   teardown.add(() => system.stop());

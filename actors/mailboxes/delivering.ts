@@ -2,6 +2,7 @@
  * Handing parcels over: to their recipient while a session is up, else to carriers and the broker. What was handed over and not answered is
  * bounded for each peer, so one that does not read costs no more than its window.
  */
+import { brokerTagOf, mailSubject } from "../../protocols/bridge/subjects.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import {
   DEPOSIT_BYTES_MAX,
@@ -310,12 +311,7 @@ function keepAtBroker(
     const told = context.inlet((outcome: Parameters<Parameters<typeof broker.keep>[1]>[0]) =>
       ({ type: "brokerKept", id, outcome }) satisfies MailboxesCommand
     );
-    const subject = mailSubject(registry.mesh, recipient);
+    const subject = mailSubject(brokerTagOf(deps.crypto, registry.mesh), recipient);
     broker.keep({ subject, messageId: id, bytes: parcel }, told);
   }
-}
-
-/** Where a broker keeps the mail of a device. */
-export function mailSubject(mesh: string, device: DeviceId): string {
-  return `kiana.${mesh}.mail.${device}`;
 }

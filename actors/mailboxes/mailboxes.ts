@@ -8,7 +8,8 @@
  * - Whatever waits is bounded: per peer, per sender, in total.
  */
 import type { KeptMessage } from "../../platform/broker.ts";
-import type { DeviceId } from "../../protocols/ids.ts";
+import { brokerTagOf, mailSubject } from "../../protocols/bridge/subjects.ts";
+import type { DeviceId, MeshId } from "../../protocols/ids.ts";
 import type { MailboxMessage } from "../../protocols/mailbox/messages.ts";
 import { isAdmitted } from "../../protocols/registry/registry.ts";
 import type { Behaviour } from "../kernel/actor.ts";
@@ -19,7 +20,6 @@ import type { MailboxesCommand } from "./commands.ts";
 import {
   answered,
   forgetInFlight,
-  mailSubject,
   onParcelsRead,
   onRefused,
   pump,
@@ -254,7 +254,7 @@ function collect(
   context: MailContext,
   state: MailboxesState,
   deps: MailboxesDependencies,
-  mesh: string,
+  mesh: MeshId,
 ): void {
   state.stopCollecting?.();
   state.stopCollecting = null;
@@ -263,7 +263,7 @@ function collect(
     type: "mailCollected",
     kept,
   }));
-  const subject = mailSubject(mesh, deps.self);
+  const subject = mailSubject(brokerTagOf(deps.crypto, mesh), deps.self);
   state.stopCollecting = deps.broker.collect({ subject, name: deps.self }, come);
 }
 
