@@ -10,6 +10,7 @@ import { type BrokerServices, brokerServices } from "../platform/broker_services
 import { combinedDiscovery } from "../platform/combined_discovery.ts";
 import type { MailLimits } from "../actors/mailboxes/limits.ts";
 import { invariant } from "../platform/invariant.ts";
+import { checkPassword, hashPassword } from "../platform/password_hash.ts";
 import { nodeSealer } from "../platform/identity_subkeys.ts";
 import { nodeSigner } from "../platform/node_crypto.ts";
 import type { BatchSigner, Clock, Crypto, Random, Sealer } from "../platform/ports.ts";
@@ -167,6 +168,7 @@ export class SimulatedNode {
         version: "simulated",
         rendezvousAddresses: () => [this.address],
         damage,
+        sensorAccess: { checkPassword, mqttUrl: () => "", httpUrl: () => this.address },
         onStop: () => this.#stop(),
       }),
     };
@@ -195,7 +197,6 @@ export class SimulatedNode {
         }),
         rendezvousAddresses: () => [this.address],
         staticPeers: this.#options.staticPeers ?? [],
-        watchNetwork: (onChange) => network.watch(station, onChange),
         mail: {
           sealer: this.#sealer,
           groupCrypto: simulatedGroupCrypto({
@@ -205,8 +206,11 @@ export class SimulatedNode {
             crypto,
           }),
           brokerKey: new Uint8Array(32),
+          ...(bridge !== null && { broker: bridge.mesh.broker }),
           ...(this.#options.mailLimits && { limits: this.#options.mailLimits }),
         },
+        watchNetwork: (onChange) => network.watch(station, onChange),
+        sensors: { hashPassword },
       }),
     );
   }
