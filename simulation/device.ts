@@ -24,6 +24,7 @@ export class Device implements Clock, Dispatcher {
   /** Transactions up to this one were heard of by the actors: they survive a loss of power, later ones may not. */
   heardDiskMark = 0;
   #rate = 1;
+  #stalledUntilMs = 0;
   #rateSinceMs = 0;
   #localSinceMs = 0;
 
@@ -64,7 +65,17 @@ export class Device implements Clock, Dispatcher {
   }
 
   ready(turn: Turn): void {
-    this.#world.queueTurn(this, turn);
+    const waitMs = this.#stalledUntilMs - this.#world.nowMs;
+    if (waitMs <= 0) return this.#world.queueTurn(this, turn);
+    const life = this.life;
+    this.#world.after(waitMs, `stalled ${this.name}`, () => {
+      if (life === this.life) this.ready(turn);
+    });
+  }
+
+  /** Stands still for `ms`: its clock goes on, and what comes waits, as while its processor or memory is busy with others. */
+  stall(ms: number): void {
+    this.#stalledUntilMs = Math.max(this.#stalledUntilMs, this.#world.nowMs + ms);
   }
 
   perform<T>(task: () => Promise<T> | T, settled: (outcome: TaskOutcome<T>) => void): void {
@@ -83,5 +94,6 @@ export class Device implements Clock, Dispatcher {
   /** Power fails: whatever was queued or running here is lost. */
   losePower(): void {
     this.life++;
+    this.#stalledUntilMs = 0;
   }
 }

@@ -3,6 +3,7 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import { changedHealth, HEALTH_CHANGES } from "../../protocols/liveness/awareness.ts";
 import type { Ack, Nack, Ping, PingRequest } from "../../protocols/liveness/messages.ts";
 import { probeTimeoutMs, withSample } from "../../protocols/liveness/round_trip.ts";
+import { isAccusation } from "../../protocols/liveness/swim_state.ts";
 import { accuse } from "./believing.ts";
 import type { LivenessPrivateCommand } from "./commands.ts";
 import {
@@ -150,16 +151,22 @@ export function stopWatching(state: LivenessState, target: DeviceId): void {
   if (!state.up.has(target)) state.order.remove(target);
 }
 
-/** Somebody asks whether we are there: yes. What it told us was taken in before, so that the answer may refute it. */
+/**
+ * Somebody asks whether we are there: yes. What it told us was taken in before, so that the answer may refute it; also what we
+ * refuted long ago, of which the asker has not heard.
+ */
 export function onPing(
   context: LivenessContext,
   state: LivenessState,
   deps: LivenessDependencies,
   from: DeviceId,
-  { sequence }: Ping,
+  { sequence, rumours }: Ping,
 ): void {
   if (state.leaving) return;
-  send(context, deps, from, { type: "ack", sequence, rumours: ridersFor(state, from) });
+  const accused = rumours.some((rumour) => rumour.subject === state.self && isAccusation(rumour));
+  const others = ridersFor(state, from).filter(({ subject }) => !accused || subject !== state.self);
+  const refutation = accused ? [rumourOf(state, state.self)!] : [];
+  send(context, deps, from, { type: "ack", sequence, rumours: [...refutation, ...others] });
 }
 
 /** Somebody is there: the one we pinged, or the one whom another pinged for us. */

@@ -1,14 +1,14 @@
 /**
  * Which rumours still have to be told, and to whom: the infection-style dissemination of SWIM (Das et al. 2002, section 4.1). Every
- * rumour is passed on λ · log(n) times by everyone who learns it. Sessions lose nothing, so nobody is told twice, and nobody is
+ * rumour is passed on to some by everyone who learns it. Sessions lose nothing, so nobody is told twice, and nobody is
  * told what it told us.
  *
  * Holds names, not rumours: what is sent is what is believed at that moment. Bounded by the number of members.
  */
 import type { DeviceId } from "../ids.ts";
 
-/** λ: memberlist, whose datagrams may be lost, uses 4. */
-const RETRANSMIT_FACTOR = 2;
+/** How sure it is that everybody hears: all do with probability exp(−exp(−c)), here 95 %, without counting on the ring of neighbours. */
+const CERTAINTY = 3;
 
 interface Told {
   /** Those who know it: who told us and whom we told. */
@@ -16,9 +16,12 @@ interface Told {
   transmissions: number;
 }
 
-/** How often one device passes a rumour on: λ · ⌈log10(n + 1)⌉ (section 4.1; the logarithm as in memberlist). */
-export function retransmitLimit(members: number, factor: number = RETRANSMIT_FACTOR): number {
-  return factor * Math.ceil(Math.log10(members + 1));
+/**
+ * How many others one device passes a rumour on to: ln(n) + c (Kermarrec, Massoulié, Ganesh 2003, theorem 1). SWIM's λ · log(n) with
+ * memberlist's λ = 4 is about as many among ten and half as many again among a thousand, because datagrams get lost.
+ */
+export function retransmitLimit(members: number): number {
+  return Math.ceil(Math.log(Math.max(1, members))) + CERTAINTY;
 }
 
 export class Dissemination {

@@ -177,6 +177,15 @@ Deno.test("a device refutes what is said of it in the very answer, with a higher
   assert.equal(actor.state.health, 1, "we may be the ones who hear badly");
 });
 
+Deno.test("whoever has not heard of a refutation yet hears of it in the answer", () => {
+  const actor = start();
+  const rumours = [rumour(self, { state: "suspect", incarnation: 4, accusers: [b] })];
+  tell(actor, b, { type: "gossip", rumours });
+  live(actor, 5_000);
+  const [ack] = only(tell(actor, c, { type: "ping", sequence: 9, rumours }), "ack");
+  assert.deepEqual(ack?.message.rumours, [rumour(self, { incarnation: 5 })]);
+});
+
 Deno.test("a refuted suspicion ends, and the refuted may be suspected anew only for its new incarnation", () => {
   const actor = start();
   tell(actor, b, { type: "gossip", rumours: [rumour(a, { state: "suspect", accusers: [b] })] });
