@@ -14,6 +14,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   search: () => import("./micro/search_bench.ts"),
   reconcile: () => import("./micro/reconcile_bench.ts"),
   simulator: () => import("./micro/simulator_bench.ts"),
+  liveness: () => import("./micro/liveness_bench.ts"),
   gateway: () => import("./network/gateway_bench.ts"),
   node: () => import("./network/node_bench.ts"),
   webrtc: () => import("./network/webrtc_bench.ts"),

@@ -1,7 +1,7 @@
 // What bench/micro/liveness_bench.ts and the tests of protocols/liveness hold ours against: hashicorp/memberlist. Never part of a node.
 //
 //	go run . vectors                 prints what its formulas answer, as JSON
-//	go run . detect NODES LOSS       lets NODES members run in this process, kills some, prints how long the others needed, as JSON
+//	go run . detect NODES LOSS KILLS  lets NODES members run in this process, kills some, prints how long the others needed, as JSON
 //
 // Its unexported formulas are reached by linkname, so that the numbers are its own.
 package main
@@ -33,22 +33,21 @@ func remainingSuspicionTime(n, k int32, elapsed time.Duration, min, max time.Dur
 //go:linkname retransmitLimit github.com/hashicorp/memberlist.retransmitLimit
 func retransmitLimit(retransmitMult, n int) int
 
-const kills = 5
-
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "vectors" {
 		printJSON(vectors())
 		return
 	}
-	if len(os.Args) == 4 && os.Args[1] == "detect" {
+	if len(os.Args) == 5 && os.Args[1] == "detect" {
 		nodes, err := strconv.Atoi(os.Args[2])
 		loss, err2 := strconv.ParseFloat(os.Args[3], 64)
-		if err == nil && err2 == nil && nodes > kills+1 {
-			printJSON(detect(nodes, loss))
+		kills, err3 := strconv.Atoi(os.Args[4])
+		if err == nil && err2 == nil && err3 == nil && nodes > kills+1 {
+			printJSON(detect(nodes, loss, kills))
 			return
 		}
 	}
-	fmt.Fprintln(os.Stderr, "usage: vectors | detect NODES LOSS, with more than 6 nodes and a loss of 0-1")
+	fmt.Fprintln(os.Stderr, "usage: vectors | detect NODES LOSS KILLS, with more nodes than are killed and a loss of 0-1")
 	os.Exit(2)
 }
 
@@ -157,7 +156,7 @@ func (l *listener) NotifyLeave(node *memberlist.Node) {
 	l.left[node.Name] = append(l.left[node.Name], time.Now())
 }
 
-func detect(count int, loss float64) object {
+func detect(count int, loss float64, kills int) object {
 	log.SetOutput(io.Discard)
 	network := &memberlist.MockNetwork{}
 	var bytes atomic.Int64
