@@ -1,12 +1,15 @@
-/** `submind backup FOLDER`: a consistent copy of everything while the node runs. */
-import { object } from "@optique/core/constructs";
+/** `submind backup`: a consistent copy of everything while the node runs, in a folder or sealed on another node. */
+import { object, or } from "@optique/core/constructs";
 import { map, withDefault } from "@optique/core/modifiers";
-import { argument, command, flag } from "@optique/core/primitives";
+import { argument, command, flag, option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import { join, resolve } from "node:path";
 import { copyFolder, folderSize } from "../folder.ts";
 import { type Action, clientOf, type CommandContext, dataDirectoryOf, plain } from "../command.ts";
 import { EXIT } from "../exit_codes.ts";
+import { runBackupTo } from "../mother/backup_to.ts";
+import { motherOptions } from "../mother/options.ts";
 import { startProgress } from "../output/progress.ts";
 import { formatBytes } from "../output/units.ts";
 import type { Texts } from "../texts.ts";
@@ -18,15 +21,30 @@ interface BackupArguments {
 
 /** Parser of the command. */
 export function backupCommand(texts: Texts) {
-  const parser = object({
+  const keys = () =>
+    withDefault(flag("--keys", { description: plain(texts.options.backupKeys) }), false);
+  const intoFolder = object({
     directory: argument(path({ metavar: "FOLDER", type: "directory" }), {
       description: plain(texts.options.backupFolder),
     }),
-    keys: withDefault(flag("--keys", { description: plain(texts.options.backupKeys) }), false),
+    keys: keys(),
   });
-  return command("backup", map(parser, (found): Action => (context) => runBackup(context, found)), {
-    brief: plain(texts.help.backup),
+  const toMother = object({
+    url: option("--to", string({ metavar: "URL" }), {
+      description: plain(texts.mother.options.to),
+    }),
+    ...motherOptions(texts),
+    recoveryKey: withDefault(
+      flag("--recovery-key", { description: plain(texts.mother.options.recoveryKey) }),
+      false,
+    ),
+    keys: keys(),
   });
+  const parser = or(
+    map(intoFolder, (found): Action => (context) => runBackup(context, found)),
+    map(toMother, (found): Action => (context) => runBackupTo(context, found)),
+  );
+  return command("backup", parser, { brief: plain(texts.help.backup) });
 }
 
 async function runBackup(context: CommandContext, found: BackupArguments) {

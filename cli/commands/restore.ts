@@ -1,60 +1,108 @@
-/** `submind restore FOLDER`: brings a backup back. The node must not run. What was there before is kept beside it. */
-import { object } from "@optique/core/constructs";
-import { map, withDefault } from "@optique/core/modifiers";
-import { argument, command, flag } from "@optique/core/primitives";
+/** `submind restore`: brings a backup back, from a folder or from another node that keeps it. The node must not run. What was there before is kept beside it. */
+import { object, or } from "@optique/core/constructs";
+import { map, optional, withDefault } from "@optique/core/modifiers";
+import { argument, command, flag, option } from "@optique/core/primitives";
+import { integer, string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import { join, resolve } from "node:path";
 import { copyFolder, exists } from "../folder.ts";
 import { type Action, type CommandContext, dataDirectoryOf, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
+import { motherOptions } from "../mother/options.ts";
+import { fetchBackup, listKept, type RestoreFromArguments } from "../mother/restore_from.ts";
 import { readNodeFile } from "../node_file.ts";
 import { askYesNo } from "../output/ask.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Texts } from "../texts.ts";
 
-interface RestoreArguments {
-  readonly directory: string;
+interface HowToRestore {
   readonly keys: boolean;
   readonly yes: boolean;
 }
 
 /** Parser of the command. */
 export function restoreCommand(texts: Texts) {
-  const parser = object({
+  const truth = (name: `--${string}`, description: string) =>
+    withDefault(flag(name, { description: plain(description) }), false);
+  const how = () => ({
+    keys: truth("--keys", texts.options.restoreKeys),
+    yes: truth("--yes", texts.options.yes),
+  });
+  const fromFolder = object({
     directory: argument(path({ metavar: "FOLDER", type: "directory" }), {
       description: plain(texts.options.restoreFolder),
     }),
-    keys: withDefault(flag("--keys", { description: plain(texts.options.restoreKeys) }), false),
-    yes: withDefault(flag("--yes", { description: plain(texts.options.yes) }), false),
+    ...how(),
   });
-  return command(
-    "restore",
-    map(parser, (found): Action => (context) => runRestore(context, found)),
-    { brief: plain(texts.help.restore) },
+  const { options } = texts.mother;
+  const fromMother = object({
+    url: option("--from", string({ metavar: "URL" }), { description: plain(options.from) }),
+    ...motherOptions(texts),
+    version: optional(
+      option("--backup", integer({ min: 1, metavar: "NUMBER" }), {
+        description: plain(options.version),
+      }),
+    ),
+    list: truth("--list", options.list),
+    ...how(),
+  });
+  const parser = or(
+    map(fromFolder, (found): Action => (context) => runRestore(context, found)),
+    map(
+      fromMother,
+      (found): Action => (context) =>
+        found.list ? listKept(context, found) : runRestoreFrom(context, found),
+    ),
   );
+  return command("restore", parser, { brief: plain(texts.help.restore) });
 }
 
-async function runRestore(context: CommandContext, found: RestoreArguments) {
+function refusal(message: string, hint: string): CliError {
+  return new CliError(message, { code: "refused", exitCode: EXIT.refused, hint });
+}
+
+/** What can be known before a long fetch: the node must not run, and an identity is never replaced. */
+function checkTarget(context: CommandContext, { keys }: HowToRestore): void {
+  const texts = context.texts.restore;
+  const to = dataDirectoryOf(context);
+  const running = readNodeFile(to);
+  if (running.type === "found") {
+    throw refusal(texts.running(to, running.node.pid), texts.runningHint);
+  }
+  if (keys && exists(join(to, "keys", "identity.pem"))) {
+    throw refusal(texts.keysExist(join(to, "keys")), texts.keysExistHint);
+  }
+}
+
+async function runRestoreFrom(
+  context: CommandContext,
+  found: RestoreFromArguments & HowToRestore,
+) {
+  checkTarget(context, found);
+  const fetched = await fetchBackup(context, found);
+  const exitCode = await runRestore(context, { ...found, directory: fetched.folder });
+  if (exitCode === EXIT.ok) fetched.remove();
+  return exitCode;
+}
+
+async function runRestore(
+  context: CommandContext,
+  found: HowToRestore & { readonly directory: string },
+) {
   const texts = context.texts.restore;
   const from = resolve(found.directory);
   const to = dataDirectoryOf(context);
-  const refuse = (message: string, hint: string) =>
-    new CliError(message, { code: "refused", exitCode: EXIT.refused, hint });
-  if (!exists(join(from, "manifest.json"))) throw refuse(texts.noBackup(from), texts.noBackupHint);
-  const running = readNodeFile(to);
-  if (running.type === "found") {
-    throw refuse(texts.running(to, running.node.pid), texts.runningHint);
+  if (!exists(join(from, "manifest.json"))) throw refusal(texts.noBackup(from), texts.noBackupHint);
+  checkTarget(context, found);
+  if (found.keys && !exists(join(from, "keys"))) {
+    throw refusal(texts.noKeys(from), texts.noKeysHint);
   }
-  const keys = join(to, "keys");
-  if (found.keys && exists(join(keys, "identity.pem"))) {
-    throw refuse(texts.keysExist(keys), texts.keysExistHint);
-  }
-  if (found.keys && !exists(join(from, "keys"))) throw refuse(texts.noKeys(from), texts.noKeysHint);
   const question = texts.question(to);
   if (exists(join(to, "node.db")) && !found.yes && !await askYesNo(context, question, "--yes")) {
     return EXIT.refused;
   }
   await copyBack(context, from, to);
+  const keys = join(to, "keys");
   if (found.keys) copyFolder(join(from, "keys"), keys, () => undefined);
   context.output.result({ ok: true, from, to, keys: found.keys }, () => texts.done(to));
   if (!found.keys && !isSameIdentity(join(from, "keys"), keys)) context.output.note(texts.stranger);

@@ -33,8 +33,9 @@ export const deHelp: typeof enHelp = {
     leave: "Ein Netz verlassen, in dem dieses Gerät allein ist.",
     token: "Ein Token für ein Programm machen.",
     doctor: "Suchen, was einen Knoten hindern könnte, und sagen, was zu tun ist.",
-    backup: "Alles in einen neuen Ordner kopieren, während der Knoten läuft.",
-    restore: "Eine Sicherung zurückholen, während kein Knoten läuft.",
+    backup: "Alles in einen neuen Ordner kopieren, oder versiegelt auf einen anderen Knoten.",
+    restore:
+      "Eine Sicherung zurückholen, aus einem Ordner oder von einem anderen Knoten, während kein Knoten läuft.",
     config: "Einstellungen zeigen und ändern.",
     configShow: "Alle Einstellungen mit Herkunft und Grenzen zeigen.",
     configGet: "Eine Einstellung ausgeben.",

@@ -84,7 +84,7 @@ export interface VersionBody {
 
 /** Whether a restored file may have this path: only what a backup of ours has, so that nothing leads out of the folder. */
 export function isBackupPath(path: string): boolean {
-  return /^(?:node\.db|manifest\.json|blobs\/[0-9a-f]{2}\/[0-9a-f]{64}|keys\/[A-Za-z0-9][A-Za-z0-9._-]{0,63})$/
+  return /^(?:node\.db|manifest\.json|blobs\/[0-9a-f]{2}\/[0-9a-f]{64}|keys(?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,63}){1,3})$/
     .test(path);
 }
 

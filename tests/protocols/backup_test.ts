@@ -195,7 +195,7 @@ Deno.test("an index with paths that lead elsewhere or sizes that do not add up i
 });
 
 Deno.test("paths and names that could leave their folder are none", () => {
-  for (const path of ["keys/.x", "/node.db", "blobs/aa/../x", "keys/a/b", "node.db/", ""]) {
+  for (const path of ["keys/.x", "/node.db", "blobs/aa/../x", "keys/a/b/c/d", "node.db/", ""]) {
     assert.equal(isBackupPath(path), false, path);
   }
   for (const name of ["..", ".", "a/b", "A", "", "a..b", "-a", "a.", "a\u0000", "x".repeat(65)]) {
