@@ -9,6 +9,7 @@ export interface BenchModule {
 export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   kernel: () => import("./micro/kernel_bench.ts"),
   crypto: () => import("./micro/crypto_bench.ts"),
+  mailCrypto: () => import("./micro/mail_crypto_bench.ts"),
   blocks: () => import("./micro/blocks_bench.ts"),
   store: () => import("./micro/store_bench.ts"),
   search: () => import("./micro/search_bench.ts"),
@@ -18,6 +19,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   gateway: () => import("./network/gateway_bench.ts"),
   node: () => import("./network/node_bench.ts"),
   webrtc: () => import("./network/webrtc_bench.ts"),
+  paths: () => import("./network/paths_bench.ts"),
   transfer: () => import("./network/transfer_bench.ts"),
   discovery: () => import("./network/discovery_bench.ts"),
   bridge: () => import("./network/bridge_bench.ts"),
