@@ -18,20 +18,20 @@ const BUFFER_BYTES = 1024 * 1024;
 const WAIT_MS = 30_000;
 const CONNECTIONS = 20;
 
-function quantile(values: readonly number[], share: number): number {
+export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? NaN;
 }
 
 /** Sends and waits for answers, over whatever carries them. */
-interface Carrier {
+export interface Carrier {
   send(body: Uint8Array): void;
   /** Resolves when the carrier takes more at once. */
   room(): Promise<void>;
   onAnswer: () => void;
 }
 
-async function roundTripsMs(carrier: Carrier, count: number): Promise<readonly number[]> {
+export async function roundTripsMs(carrier: Carrier, count: number): Promise<readonly number[]> {
   const body = new Uint8Array(128).fill(ECHO);
   const times: number[] = [];
   for (let index = 0; index < count + 50; index++) {
@@ -45,7 +45,7 @@ async function roundTripsMs(carrier: Carrier, count: number): Promise<readonly n
   return times;
 }
 
-async function megabytesPerSecond(
+export async function megabytesPerSecond(
   carrier: Carrier,
   totalBytes: number,
   messageBytes: number,
@@ -181,7 +181,7 @@ export async function run(options: { readonly quick: boolean }): Promise<Figure[
   }
 }
 
-async function portOf(stdout: ReadableStream<Uint8Array>): Promise<number> {
+export async function portOf(stdout: ReadableStream<Uint8Array>): Promise<number> {
   const reader = stdout.getReader();
   const { value } = await reader.read();
   reader.releaseLock();
@@ -213,7 +213,7 @@ async function weigh(
 }
 
 /** Waits until the session is up: messages before that are dropped. */
-async function firstAnswer(carrier: Carrier): Promise<void> {
+export async function firstAnswer(carrier: Carrier): Promise<void> {
   const untilMs = performance.now() + WAIT_MS;
   let answered = false;
   carrier.onAnswer = () => answered = true;

@@ -13,9 +13,13 @@ import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
 import { systemClock } from "../../platform/system_clock.ts";
 import { systemRandom } from "../../platform/system_random.ts";
 import { type Channel, type Connection, loadWebRtcLibrary } from "../../platform/webrtc_library.ts";
+import { quicTransport } from "../../platform/quic_transport.ts";
+import { sharedSignals } from "../../platform/signal_requests.ts";
+import type { Transport } from "../../platform/transport.ts";
 import { webrtcTransport } from "../../platform/webrtc_transport.ts";
 import { type DeviceId, deviceIdOf, type MeshId } from "../../protocols/ids.ts";
 import type { Member, Registry } from "../../protocols/registry/registry.ts";
+import { decodeQuicSignal } from "../../protocols/session/quic_signalling.ts";
 import { withoutCandidates } from "../../protocols/session/signalling.ts";
 import type { Store } from "../../store/store.ts";
 
@@ -38,6 +42,9 @@ type Relay = { readonly registry: Registry } | { readonly presence: PeerPresence
 export async function startEnd(
   number: number,
   onMessage: (body: Uint8Array, reply: (body: Uint8Array) => void) => void,
+  kinds: readonly ("quic" | "webrtc")[] = ["webrtc"],
+  /** Between a transport and the sessions above it. */
+  through: (transport: Transport) => Transport = (transport) => transport,
 ) {
   const clock = systemClock();
   const random = systemRandom();
@@ -49,15 +56,24 @@ export async function startEnd(
     listen: { hostname: "127.0.0.1", port: 0 },
     limits: { requestsPerWindow: 100_000 },
   });
-  const transport = await webrtcTransport({
+  const common = {
     signer,
     crypto,
     clock,
     random,
-    rendezvous: door,
     isAdmitted: () => true,
     meshTag: () => "abababab",
+  };
+  const signals = sharedSignals(door);
+  const isQuic = (body: Uint8Array) => decodeQuicSignal(body).ok;
+  const transport = await webrtcTransport({
+    ...common,
+    rendezvous: signals.of((body) => !isQuic(body)),
   });
+  const quic = kinds.includes("quic")
+    ? await quicTransport({ ...common, rendezvous: signals.of(isQuic) })
+    : null;
+  const transports = quic === null ? [transport] : [quic, transport];
   const system = new ActorSystem({ clock, random, log: { write() {} } });
   const sessionsPath: { ref: Ref<SessionsCommand> | undefined } = { ref: undefined };
   const send = (to: DeviceId, body: Uint8Array) => {
@@ -87,7 +103,7 @@ export async function startEnd(
     sessions({
       self,
       store: { settings },
-      transports: [transport],
+      transports: transports.map(through),
       routes: [{
         protocol: "sync",
         decode: (body: Uint8Array) => ({ ok: true, message: body }),
@@ -102,7 +118,9 @@ export async function startEnd(
     self,
     door,
     transport,
+    quic,
     system,
+    sessions: sessionsPath.ref,
     send,
     sight(deviceId: DeviceId, address: string) {
       const sighting = {
@@ -119,7 +137,7 @@ export async function startEnd(
     },
     async close() {
       await system.stop();
-      await transport.close();
+      for (const one of transports) await one.close();
       await door.close();
       await crypto.close?.();
     },
@@ -184,7 +202,7 @@ export async function answerBare(
 }
 
 if (import.meta.main) {
-  const end = await startEnd(2, answering());
+  const end = await startEnd(2, answering(), ["quic", "webrtc"]);
   await answerBare(end.door);
   console.log(JSON.stringify({ port: end.door.port }));
   // Lives until its input ends: no process is left behind when the bench dies.
