@@ -5,12 +5,10 @@ import { deEvents } from "./events_de.ts";
 import { deHelp } from "./help_de.ts";
 import { deMail } from "./mail_de.ts";
 import { deMother } from "./mother_de.ts";
-import { deRelay } from "./relay_de.ts";
 import { deSensors } from "./sensors_de.ts";
 
 export const de: Texts = {
   ...deHelp,
-  ...deRelay,
   ...deSensors,
   interrupted: "Abgebrochen.",
   error: "Fehler",
@@ -345,7 +343,6 @@ export const de: Texts = {
       "Das ist in Ordnung; Nachrichten warten dann nur bei Geräten. Einschalten: submind config set bridge.enabled auto",
     brokerFound: (version, path) => `nats-server ${version}, ${path}`,
     brokerMissing:
-      "kein nats-server: kein Broker in diesem Haus, kein MQTT, keine Verbindung zu Relays; alles andere geht",
     brokerOld: (path, version) => `${path} hat Version ${version}`,
     brokerBad: (path, why) => `${path} ist nicht brauchbar: ${why}`,
     brokerFix: (version) =>

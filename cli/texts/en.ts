@@ -4,12 +4,10 @@ import { enEvents } from "./events_en.ts";
 import { enHelp } from "./help_en.ts";
 import { enMail } from "./mail_en.ts";
 import { enMother } from "./mother_en.ts";
-import { enRelay } from "./relay_en.ts";
 import { enSensors } from "./sensors_en.ts";
 
 export const en = {
   ...enHelp,
-  ...enRelay,
   ...enSensors,
   interrupted: "Interrupted.",
   error: "Error",
