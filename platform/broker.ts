@@ -35,6 +35,8 @@ export interface KeptMessage {
   readonly bytes: Uint8Array;
   /** 1 for the first delivery. */
   readonly delivery: number;
+  /** When the broker took it, ms since the epoch by the broker's clock; the same at every delivery. */
+  readonly keptAtMs: number;
   /** It is safe here: the broker forgets it. */
   acknowledge(): void;
   /** It can never be taken: the broker forgets it too, and it is counted. */

@@ -78,7 +78,7 @@ export function hubBroker(options: HubBrokerOptions): Broker & { tryNow(): void 
       const { subject, bytes, replyTo } = message;
       subscriptions.get(id)?.onMessage({ subject, bytes: bytes.slice(), replyTo });
     },
-    mail(id, mail, { subject, bytes }, delivery) {
+    mail(id, mail, { subject, bytes }, { delivery, keptAtMs }) {
       if (ours !== connection) return;
       const settle = (taken: boolean) => {
         if (ours === connection) wire?.toHub(0, (session) => session.settle(mail, taken));
@@ -87,6 +87,7 @@ export function hubBroker(options: HubBrokerOptions): Broker & { tryNow(): void 
         subject,
         bytes: bytes.slice(),
         delivery,
+        keptAtMs,
         acknowledge: () => settle(true),
         reject: () => settle(false),
       });
@@ -240,7 +241,10 @@ export interface MemoryBroker {
 
 /** Makes one. Everything arrives in a later microtask, in order. */
 export function memoryBroker(
-  options: { readonly clock: Pick<Clock, "monotonicMs" | "schedule">; readonly retryMs?: number },
+  options: {
+    readonly clock: Pick<Clock, "monotonicMs" | "schedule" | "wallMs">;
+    readonly retryMs?: number;
+  },
 ): MemoryBroker {
   const { clock } = options;
   let disk = emptyHubDisk();

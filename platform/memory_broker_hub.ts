@@ -26,7 +26,12 @@ export interface HubPeer {
   /** A message for its subscription `id`. */
   message(id: number, message: HubMessage): void;
   /** Kept mail for its collection `id`; `mail` names it to `settle`. */
-  mail(id: number, mail: number, message: HubMessage, delivery: number): void;
+  mail(
+    id: number,
+    mail: number,
+    message: HubMessage,
+    fate: { readonly delivery: number; readonly keptAtMs: number },
+  ): void;
 }
 
 /** Another hub that can be asked and told. */
@@ -44,6 +49,7 @@ interface Mail {
   readonly bytes: Uint8Array;
   readonly messageId: string;
   readonly keptAtMs: number;
+  readonly keptAtWallMs: number;
   delivery: number;
   /** The collection it was sent to and is not settled by. */
   to: Collection | null;
@@ -70,7 +76,7 @@ export function emptyHubDisk(): HubDisk {
 
 export class BrokerHub {
   readonly name: string;
-  readonly #clock: Pick<Clock, "monotonicMs" | "schedule">;
+  readonly #clock: Pick<Clock, "monotonicMs" | "schedule" | "wallMs">;
   readonly #disk: HubDisk;
   readonly #sessions = new Set<HubSession>();
   readonly #links: HubLink[] = [];
@@ -85,7 +91,7 @@ export class BrokerHub {
   constructor(
     options: {
       readonly name: string;
-      readonly clock: Pick<Clock, "monotonicMs" | "schedule">;
+      readonly clock: Pick<Clock, "monotonicMs" | "schedule" | "wallMs">;
       readonly disk?: HubDisk;
     },
   ) {
@@ -203,6 +209,7 @@ export class BrokerHub {
       ...kept,
       number,
       keptAtMs: this.#clock.monotonicMs(),
+      keptAtWallMs: this.#clock.wallMs(),
       delivery: 0,
       to: null,
       cancelRedelivery: () => {},
@@ -229,7 +236,7 @@ export class BrokerHub {
           collection.id,
           number,
           { subject, bytes, replyTo: null },
-          delivery,
+          { delivery, keptAtMs: mail.keptAtWallMs },
         );
         break;
       }

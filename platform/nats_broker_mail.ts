@@ -81,11 +81,16 @@ export function streamConfig(
   return {
     name: stream.name,
     subjects: [stream.subjects],
-    retention: RetentionPolicy.Workqueue,
     storage: StorageType.File,
-    // What does not fit is refused and stays with its sender; nothing that was kept is pushed out by a flood.
-    discard: DiscardPolicy.New,
-    discard_new_per_subject: true,
+    ...(stream.name === SENSOR_STREAM
+      // Every device of the home looks through them for its own sensors, and a sensor cannot send again: the newest count.
+      ? { retention: RetentionPolicy.Limits, discard: DiscardPolicy.Old }
+      // What does not fit is refused and stays with its sender; nothing that was kept is pushed out by a flood.
+      : {
+        retention: RetentionPolicy.Workqueue,
+        discard: DiscardPolicy.New,
+        discard_new_per_subject: true,
+      }),
     max_bytes: limits.bytesMax,
     max_msgs_per_subject: limits.perSubjectMax,
     max_age: limits.ageMsMax * NANOSECONDS,
@@ -104,6 +109,8 @@ export interface MailOptions {
   readonly domain: string | null;
 }
 
+/** The stream of readings. */
+const SENSOR_STREAM = "sensor";
 /** The stream of mail for devices. */
 export const MAIL_STREAM = "mail";
 
@@ -301,6 +308,7 @@ class Receiver {
       subject: message.subject,
       bytes: message.data,
       delivery: message.info.deliveryCount,
+      keptAtMs: Math.floor(message.info.timestampNanos / NANOSECONDS),
       acknowledge: () => settle(() => message.ack()),
       reject: (reason) => settle(() => message.term(reason.slice(0, REASON_LENGTH_MAX))),
     });

@@ -216,10 +216,10 @@ class Client implements HubWire {
     const { peer, server } = this.#options;
     this.#mail = keeper.attach({
       message: () => {},
-      mail: (id, mail, message, delivery) => {
+      mail: (id, mail, message, fate) => {
         // A link that is cut carries nothing; what was not acknowledged comes again.
         if (server.keeper() !== keeper) return;
-        this.#back(message.bytes.length, () => peer.mail(id, mail, message, delivery));
+        this.#back(message.bytes.length, () => peer.mail(id, mail, message, fate));
       },
     });
     for (const [id, subject] of this.#collected) this.#mail.collect(id, subject);

@@ -120,6 +120,7 @@ function start(context: SensorsContext, deps: SensorsDependencies): SensorsState
     requests: 0,
     blocks: [],
     indexing: false,
+    newest: new Map(),
     refused: 0,
     stopCollecting: null,
   };

@@ -99,6 +99,21 @@ Deno.test("readings that come twice are acknowledged twice and counted once", as
   assert.deepEqual(again, { type: "done", value: { accepted: 0, duplicates: 1 } });
 });
 
+Deno.test("the same message again at another time is the same reading, when its counter and value are", async () => {
+  const { store, actor } = await started();
+  await added(actor);
+  await ingest(actor, [{ metric: "t", value: 20, atMs: 1_000, sequence: 7 }]);
+  const again = await ingest(actor, [{ metric: "t", value: 20, atMs: 4_000, sequence: 7 }]);
+  assert.deepEqual(again, { type: "done", value: { accepted: 0, duplicates: 1 } });
+  // A sensor that has started anew counts from the beginning; one without a counter measures the same twice.
+  for (const reading of [{ value: 21, sequence: 7 }, { value: 21, sequence: 0 }, { value: 21 }]) {
+    const next = await ingest(actor, [{ metric: "t", atMs: 5_000, ...reading }]);
+    assert.deepEqual(next, { type: "done", value: { accepted: 1, duplicates: 0 } });
+  }
+  await ingest(actor, [{ metric: "t", value: 21, atMs: 6_000 }]);
+  assert.equal((await store.readings.summaries())[0]!.readings, 5);
+});
+
 Deno.test("what was not in a block when the power failed goes into one after the restart", async () => {
   const { store, actor } = await started();
   await added(actor);
@@ -176,6 +191,7 @@ Deno.test("a message over MQTT is acknowledged to the broker after it is durable
     subject,
     bytes: new TextEncoder().encode(text),
     delivery: 1,
+    keptAtMs: WALL_MS,
     acknowledge: () => said.push("acknowledged"),
     reject: (reason: string) => said.push(reason),
   });
