@@ -8,6 +8,7 @@ import { decodeContent } from "../../protocols/mailbox/content_wire.ts";
 import { leaderOf } from "../../protocols/mailbox/conversations.ts";
 import type { ConversationRow, GroupRow } from "../../store/mail.ts";
 import { membersOf } from "../mail_views.ts";
+import { directIdWith, directRow } from "./step_conversations.ts";
 import { storeMessage } from "./step_messages.ts";
 import { queueContent, queueForAll } from "./step_outgoing.ts";
 import type { Step } from "./step.ts";
@@ -53,7 +54,7 @@ export async function ensureGroup(step: Step, conversation: ConversationId): Pro
   let complete = true;
   for (const device of wanted) {
     if (present.includes(device)) continue;
-    const chosen = await packageOf(step, device, conversation);
+    const chosen = await packageOf(step, device, "any");
     if (chosen === undefined) complete = false;
     else packages.push(chosen);
   }
@@ -114,14 +115,18 @@ async function commit(
   }
 }
 
-/** A published package of a device that can be used now. Which of them is left to chance, so that few are used twice. */
+/**
+ * A published package of a device that can be used now. Which of them is left to chance, so that few are used twice; whoever could not use
+ * the one it was given before gets the last, which may be used again.
+ */
 async function packageOf(
   step: Step,
   device: DeviceId,
-  conversation: ConversationId,
+  which: "any" | "lasting",
 ): Promise<Uint8Array | undefined> {
   const packages = step.view.keys.get(device)?.keyPackages ?? [];
-  const first = packages.length === 0 ? 0 : parseInt(conversation.slice(0, 8), 16);
+  if (packages.length === 0) return undefined;
+  const first = which === "any" ? step.view.random.below(packages.length) : packages.length - 1;
   for (let i = 0; i < packages.length; i++) {
     const chosen = packages[(first + i) % packages.length]!;
     if ((await step.deps.groupCrypto.inspect(chosen))?.deviceId === device) return chosen;
@@ -167,7 +172,10 @@ export async function onGroup(
   content: GroupContent,
 ): Promise<ContentFate> {
   const { conversation, kind } = content;
-  const row = await step.get("conversations", { conversation });
+  const isDirect = conversation === directIdWith(step, from);
+  const row = isDirect
+    ? await directRow(step, from)
+    : await step.get("conversations", { conversation });
   if (row === undefined) {
     if (kind === "rejoin") return DONE;
     return { type: "wait", reason: "conversation", conversation };
@@ -190,6 +198,8 @@ export async function onGroup(
     case "ahead":
       return wait;
     case "unreadable":
+      // An offer that came after the next commit is void; its maker offers again.
+      if (kind === "proposal") return DONE;
       step.warn(from, "unreadable", `${kind} in ${conversation}: ${outcome.reason}`);
       if (content.epoch >= group.epoch) await requestRejoin(step, conversation);
       return DONE;
@@ -292,7 +302,7 @@ async function onRejoin(
     );
   }
   const group = await step.get("groups", { conversation });
-  const chosen = await packageOf(step, from, conversation);
+  const chosen = await packageOf(step, from, "lasting");
   if (group === undefined || chosen === undefined) {
     await ensureGroup(step, conversation);
     return DONE;

@@ -15,7 +15,13 @@ import type { Outcome } from "../handle.ts";
 import { decodeAttachments, encodeAttachments, membersOf, MESSAGE_ORDER } from "../mail_views.ts";
 import { directIdWith, directRow } from "./step_conversations.ts";
 import { type ContentFate, DONE, ensureGroup } from "./step_groups.ts";
-import { changeDelivery, noteReceipt, sendReceipts, settleParcel } from "./step_outgoing.ts";
+import {
+  changeDelivery,
+  giveUpParcel,
+  noteReceipt,
+  sendReceipts,
+  settleParcel,
+} from "./step_outgoing.ts";
 import type { Step } from "./step.ts";
 
 /** The place of the row that says which parts of an attachment are expected. */
@@ -145,7 +151,11 @@ export async function onReceipt(
       where: { message, recipient: from },
       limit: 100,
     });
-    for (const { id } of waiting) settleParcel(step, id);
+    for (const { id } of waiting) {
+      // After one try it is the parcel that came, some other way; after more it may be another one.
+      if (row.attempts > 1) await giveUpParcel(step, id);
+      else settleParcel(step, id);
+    }
   }
 }
 

@@ -8,7 +8,7 @@ import type {
 } from "../../protocols/mailbox/content.ts";
 import { RECEIPT_MESSAGES_MAX } from "../../protocols/mailbox/content.ts";
 import { PARCEL_LIFE_MS_MAX, type ParcelId } from "../../protocols/mailbox/parcel.ts";
-import { createParcel, encodeParcel } from "../../protocols/mailbox/parcel_wire.ts";
+import { createParcel, decodeParcel, encodeParcel } from "../../protocols/mailbox/parcel_wire.ts";
 import { sealContent } from "../../protocols/mailbox/seal.ts";
 import type { DeliveryRow, StoredDeliveryState } from "../../store/mail.ts";
 import type { Step } from "./step.ts";
@@ -16,6 +16,7 @@ import type { Step } from "./step.ts";
 /** Parcels up to this size are remembered until they were first sent, bytes. */
 const KEPT_BYTES_MAX = 16 * 1024;
 const SERIES_BYTES = 8;
+const ID_BYTES = 16;
 
 /** What a parcel is about. */
 export interface About {
@@ -23,6 +24,8 @@ export interface About {
   readonly expiresAtMs?: number;
   readonly message?: MessageId;
   readonly conversation?: ConversationId;
+  /** Takes the place of an earlier parcel instead of the next one. */
+  readonly inPlaceOf?: { readonly number: number; readonly series: string };
 }
 
 /** Seals, numbers and queues one content. False: the recipient has published no key yet, or is no member; nothing was queued. */
@@ -49,11 +52,12 @@ export async function queueContent(
   }
   const sending = await step.get("sending", { recipient: to }) ??
     { recipient: to, series: random.bytes(SERIES_BYTES).toHex(), next: 1 };
+  const { number, series } = about.inPlaceOf ?? { number: sending.next, series: sending.series };
   const parcel = createParcel({
     mesh,
     to,
-    number: sending.next,
-    series: Uint8Array.fromHex(sending.series),
+    number,
+    series: Uint8Array.fromHex(series),
     timeMs: nowMs,
     expiresAtMs,
     sealed,
@@ -65,12 +69,12 @@ export async function queueContent(
   const entry = {
     id: parcel.id,
     recipient: to,
-    number: sending.next,
+    number,
     message,
     expiresAtMs,
     bytes: encoded.length,
   };
-  step.put("sending", { ...sending, next: sending.next + 1 });
+  if (about.inPlaceOf === undefined) step.put("sending", { ...sending, next: sending.next + 1 });
   step.put("outgoing", {
     ...entry,
     content: content.type,
@@ -100,6 +104,26 @@ export async function queueForAll(
 export function settleParcel(step: Step, id: ParcelId): void {
   step.remove("outgoing", { id });
   step.facts.settled.push(id);
+}
+
+/**
+ * A parcel that its recipient may not have taken is given up. Another one takes its number, so that what comes behind it is not held up:
+ * a receipt for a message that the recipient never wrote, which says nothing.
+ */
+export async function giveUpParcel(step: Step, id: ParcelId): Promise<void> {
+  const row = await step.get("outgoing", { id });
+  if (row === undefined) return;
+  settleParcel(step, id);
+  const decoded = decodeParcel(row.parcel, step.deps.crypto);
+  if (!decoded.ok) return;
+  const { number, series } = decoded.message.header;
+  const nothing = step.view.random.bytes(ID_BYTES).toHex();
+  await queueContent(step, row.recipient, {
+    type: "receipt",
+    conversation: row.conversation ?? nothing as ConversationId,
+    state: "delivered",
+    messages: [nothing as MessageId],
+  }, { inPlaceOf: { number, series: series.toHex() } });
 }
 
 /** Notes that a message is to be acknowledged to its author when the step ends. */

@@ -298,13 +298,15 @@ export async function drainKey(step: Step, sender: DeviceId): Promise<void> {
 
 /** A waiting parcel once more. It was taken, so whatever is wrong with it, it is gone afterwards: its author sends again what is not acknowledged. */
 async function again(step: Step, row: WaitingRow): Promise<"done" | "waits" | "noKey"> {
+  // Gone before it is opened: what it brings may open others, and must not find itself among them.
+  step.remove("waiting", { id: row.id });
   const decoded = decodeParcel(row.parcel, step.deps.crypto);
-  if (!decoded.ok) {
-    step.remove("waiting", { id: row.id });
-    return "done";
-  }
+  if (!decoded.ok) return "done";
   const fate = await open(step, { parcel: decoded.message, encoded: row.parcel });
-  if (fate === "noKey") return "noKey";
+  if (fate === "noKey") {
+    step.put("waiting", row);
+    return "noKey";
+  }
   if (fate !== "invalid" && fate.type === "wait") {
     const { reason, conversation } = fate;
     const untilMs = row.reason === "gap" || row.reason === "key"
@@ -313,7 +315,6 @@ async function again(step: Step, row: WaitingRow): Promise<"done" | "waits" | "n
     step.put("waiting", { ...row, reason, conversation, untilMs });
     return "waits";
   }
-  step.remove("waiting", { id: row.id });
   noteReceived(step, decoded.message);
   return "done";
 }

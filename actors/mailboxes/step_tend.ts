@@ -7,7 +7,7 @@ import { membersOf } from "../mail_views.ts";
 import { retryMs } from "./limits.ts";
 import { reform, sendConversation } from "./step_conversations.ts";
 import { ensureGroup, leads, renewIfDue, requestRejoin } from "./step_groups.ts";
-import { changeDelivery, isOpen, settleParcel } from "./step_outgoing.ts";
+import { changeDelivery, giveUpParcel, isOpen, settleParcel } from "./step_outgoing.ts";
 import { drainKey, giveUpWaiting } from "./step_receive.ts";
 import { attempt } from "./step_send.ts";
 import type { Step } from "./step.ts";
@@ -32,7 +32,7 @@ async function expireDeliveries(step: Step): Promise<void> {
     limit: AT_ONCE,
   });
   for (const { id, message, recipient } of due) {
-    settleParcel(step, id);
+    await giveUpParcel(step, id);
     if (message === null) continue;
     const row = await step.get("deliveries", { message, device: recipient });
     if (row === undefined || !isOpen(row)) continue;
@@ -120,7 +120,7 @@ async function forgetMessage(step: Step, row: MessageRow): Promise<void> {
       step.remove("deliveries", delivery);
     }
     for (const { id } of await step.list("outgoing", { where: { message }, limit: AT_ONCE })) {
-      settleParcel(step, id);
+      await giveUpParcel(step, id);
     }
   }
   step.facts.events.push({ type: "conversationChanged", conversation });
@@ -225,7 +225,7 @@ export async function onGivenUp(
     if (await step.get("carried", { id }) !== undefined) drop(step, id);
     return;
   }
-  settleParcel(step, id);
+  await giveUpParcel(step, id);
   if (row.message === null) return;
   const delivery = await step.get("deliveries", { message: row.message, device: row.recipient });
   if (delivery === undefined || !isOpen(delivery)) return;

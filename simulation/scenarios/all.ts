@@ -4,6 +4,7 @@ import { churn } from "./churn.ts";
 import { crowd } from "./crowd.ts";
 import { failureDetection } from "./failure_detection.ts";
 import { largeBodies } from "./large_bodies.ts";
+import { messages } from "./messages.ts";
 import { pairing } from "./pairing.ts";
 import { paths } from "./paths.ts";
 import { partitionAndCrash } from "./partition_and_crash.ts";
@@ -18,6 +19,7 @@ export const SCENARIOS: readonly Scenario[] = [
   partitionAndCrash,
   churn,
   pairing,
+  messages,
   largeBodies,
   paths,
   stranger,
