@@ -20,7 +20,6 @@ import type { Random } from "../platform/ports.ts";
 import { seededRandom } from "../platform/seeded_random.ts";
 import { type DeviceId, deviceIdOf, type MeshId } from "../protocols/ids.ts";
 import type { LivenessMessage } from "../protocols/liveness/messages.ts";
-import { encodeLivenessMessage } from "../protocols/liveness/wire.ts";
 import type { Member, Registry } from "../protocols/registry/registry.ts";
 import { EventQueue } from "./event_queue.ts";
 
@@ -58,8 +57,18 @@ export interface LivenessDevice {
 }
 
 const sessionsRef: Ref<SessionsCommand> = { path: "node/network/sessions" };
-/** What a message without rumours takes depends on its kind alone, nearly: numbers grow by a few bytes. */
-const EMPTY_BYTES = { ping: 11, ack: 10, pingRequest: 52, nack: 12, digest: 18 };
+/** A public key in CBOR. */
+const KEY_BYTES = 34;
+/** The outer array and the name of the kind, and what is in it besides numbers and rumours; a nack has none, but a flag. */
+const KIND_BYTES = {
+  ping: 6,
+  ack: 5,
+  pingRequest: 13 + KEY_BYTES,
+  nack: 6,
+  gossip: 8,
+  digest: 8,
+  beliefs: 10,
+} as const;
 
 export class LivenessMesh {
   readonly random: Random;
@@ -70,6 +79,7 @@ export class LivenessMesh {
   readonly #options: LivenessMeshOptions;
   /** When the frame before arrives, per way of a session; the pair is a ∙ nodes + b. */
   readonly #arrivals = new Map<number, number>();
+  readonly #partnerIds = new Map<DeviceId, ReadonlySet<DeviceId>>();
   readonly #islands = new Map<DeviceId, number>();
   loss: number;
   nowMs = 0;
@@ -94,6 +104,9 @@ export class LivenessMesh {
         device.partners.add(other);
         other.partners.add(device);
       }
+    }
+    for (const { id, partners } of this.#devices) {
+      this.#partnerIds.set(id, new Set([...partners].map((partner) => partner.id)));
     }
     for (const device of this.#devices) device.start();
     this.#connectEverybody();
@@ -154,6 +167,11 @@ export class LivenessMesh {
 
   believes(observer: LivenessDevice, subject: LivenessDevice): string {
     return observer.state.members.get(subject.id)?.rumour?.state ?? "unknown";
+  }
+
+  /** Who shares a session with `member`. */
+  partnersOf(member: DeviceId): ReadonlySet<DeviceId> {
+    return this.#partnerIds.get(member) ?? new Set();
   }
 
   /** An actor publishes what it believes. */
@@ -249,7 +267,7 @@ class SimulatedDevice implements LivenessDevice {
     this.#behaviour = liveness({
       self: id,
       sessions: sessionsRef,
-      partnersOf: choosePeers,
+      partnersOf: (member) => mesh.partnersOf(member),
       // The model carries messages as they are; `bytesOf` says what they would take.
       encode: (message) => {
         this.#encoded = message;
@@ -342,11 +360,21 @@ class SimulatedDevice implements LivenessDevice {
   }
 }
 
-/** What a message takes in an envelope, bytes. */
-function bytesOf(message: LivenessMessage): number {
-  const rumours = "rumours" in message ? message.rumours.length : 0;
-  if (rumours > 0) return encodeLivenessMessage(message).length;
-  return message.type === "gossip" || message.type === "beliefs" ? 12 : EMPTY_BYTES[message.type];
+/** What a message takes in its encoding, bytes: reckoned, because encoding every one would take most of the time. */
+export function bytesOf(message: LivenessMessage): number {
+  const rumours = "rumours" in message ? message.rumours : [];
+  let bytes = KIND_BYTES[message.type] + headBytes(rumours.length);
+  if ("sequence" in message) bytes += headBytes(message.sequence);
+  if (message.type === "digest") bytes += headBytes(message.count) + headBytes(message.sum);
+  for (const { incarnation, accusers } of rumours) {
+    bytes += 3 + KEY_BYTES + headBytes(incarnation) + accusers.length * KEY_BYTES;
+  }
+  return bytes;
+}
+
+/** The head of a CBOR item with this number in it. */
+function headBytes(number: number): number {
+  return number < 24 ? 1 : number < 256 ? 2 : number < 65_536 ? 3 : number < 2 ** 32 ? 5 : 9;
 }
 
 function registryOf(ids: readonly DeviceId[]): Registry {

@@ -1,6 +1,9 @@
 /** Liveness actors together, over a model of a network: who finds out what, and when. */
 import assert from "node:assert/strict";
-import { LivenessMesh, type LivenessMeshChange } from "../../simulation/liveness_mesh.ts";
+import { deviceIdOf } from "../../protocols/ids.ts";
+import type { LivenessMessage, Rumour } from "../../protocols/liveness/messages.ts";
+import { encodeLivenessMessage } from "../../protocols/liveness/wire.ts";
+import { bytesOf, LivenessMesh, type LivenessMeshChange } from "../../simulation/liveness_mesh.ts";
 
 /** A mesh that has settled, and what its devices have published since. */
 function settledMesh(options: { nodes: number; seed?: number; loss?: number }) {
@@ -100,4 +103,22 @@ Deno.test("what a device sends while nothing happens does not grow with the mesh
   };
   const [few, many] = [idleBytes(10), idleBytes(150)];
   assert.ok(many < few * 1.1, `${few} bytes a second among 10, ${many} among 150`);
+});
+
+Deno.test("the model counts the bytes that a message really takes", () => {
+  const subject = deviceIdOf(new Uint8Array(32).fill(9));
+  const rumour: Rumour = { subject, state: "suspect", incarnation: 300, accusers: [subject] };
+  const many = Array.from({ length: 30 }, () => rumour);
+  const messages: readonly LivenessMessage[] = [[], [rumour], many].flatMap((rumours) => [
+    { type: "ping", sequence: 70_000, rumours },
+    { type: "ack", sequence: 3, rumours },
+    { type: "pingRequest", sequence: 200, target: subject, rumours },
+    { type: "gossip", rumours },
+    { type: "digest", count: 100, sum: 4_000_000_000, rumours },
+    { type: "beliefs", answerWanted: true, rumours },
+  ]);
+  for (const message of [...messages, { type: "nack", sequence: 1, noSession: true } as const]) {
+    const told = `${message.type} ${JSON.stringify(message).length}`;
+    assert.equal(bytesOf(message), encodeLivenessMessage(message).length, told);
+  }
 });
