@@ -13,6 +13,8 @@ import type { Clock, Crypto, Random, Signer } from "./ports.ts";
 
 /** Everybody says this often that it is here, ms; a tenth more or less, so that devices do not speak in step. */
 export const PRESENCE_EVERY_MS = 30_000;
+/** After a start presence is said again after these times, ms: the broker may let us speak a little later than we try. */
+const AGAIN_MS = [1_500, 5_000] as const;
 /** Who was not heard for this long is gone, ms: three presences may be lost. */
 export const PRESENCE_EXPIRY_MS = 100_000;
 /** Answers to a newcomer are spread over this much for each device that is present, ms, */
@@ -78,6 +80,7 @@ class Session implements DiscoverySession {
   #ended = false;
   #answeredAtMs = -Infinity;
   #cancelAnnounce = () => {};
+  #cancelAgain = () => {};
   #cancelAnswer: (() => void) | null = null;
 
   constructor(
@@ -95,7 +98,7 @@ class Session implements DiscoverySession {
       mesh.subscribe(presenceSubject, (message, current) => this.#onMessage(message, current)),
       mesh.watchMesh(() => this.#onMeshChanged()),
       mesh.broker.watch((state) => {
-        if (state.type === "connected") this.#announceRegularly(true);
+        if (state.type === "connected") this.#begin();
       }),
     ];
     this.#cancelAnnounce = options.clock.schedule(0, () => {
@@ -105,7 +108,7 @@ class Session implements DiscoverySession {
         interfaces: [],
         reason: "presence over a broker",
       });
-      this.#announceRegularly(true);
+      this.#begin();
     });
   }
 
@@ -136,9 +139,20 @@ class Session implements DiscoverySession {
     this.#ended = true;
     for (const stop of this.#stops) stop();
     this.#cancelAnnounce();
+    this.#cancelAgain();
     this.#cancelAnswer?.();
     for (const { cancelExpiry } of this.#heard.values()) cancelExpiry();
     this.#heard.clear();
+  }
+
+  /** We have just come, or come back. */
+  #begin(times = 0): void {
+    if (this.#ended) return;
+    this.#announceRegularly(times === 0 || this.#heard.size === 0);
+    this.#cancelAgain();
+    const delayMs = AGAIN_MS[times];
+    if (delayMs === undefined) return;
+    this.#cancelAgain = this.#options.clock.schedule(delayMs, () => this.#begin(times + 1));
   }
 
   #announceRegularly(asks: boolean): void {
@@ -173,7 +187,7 @@ class Session implements DiscoverySession {
     for (const device of [...this.#heard.keys()]) this.#onGone(device, "expired");
     this.#heard.clear();
     this.#unknown.clear();
-    this.#announceRegularly(true);
+    this.#begin();
   }
 
   #onMessage(message: BrokerMessage, current: MeshOnBroker): void {

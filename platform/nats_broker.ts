@@ -30,6 +30,8 @@ const SUBSCRIPTIONS_MAX = 10_000;
 const PENDING_MAX = 4_096;
 /** Bytes on their way into the broker's keeping at once. */
 const KEEPING_BYTES_MAX = 16 * 1024 * 1024;
+/** A subscription that was denied is tried again after this, ms: what is allowed follows membership, which may reach the server after us. */
+const DENIED_AGAIN_MS = 2_000;
 const SUBJECT = /^(?:[^\s.*>]+|\*)(?:\.(?:[^\s.*>]+|\*))*(?:\.>)?$/;
 const PLAIN_SUBJECT = /^[^\s.*>]+(?:\.[^\s.*>]+)*$/;
 const SUBJECT_LENGTH_MAX = 256;
@@ -62,6 +64,8 @@ class NatsBroker implements Broker {
   readonly #listeners = new Set<(state: BrokerState) => void>();
   readonly #listening = new Set<Listening>();
   readonly #receiving = new Set<Receiving>();
+  /** Cancel the next attempts of subscriptions that were denied. */
+  readonly #denied = new Set<() => void>();
   /** Told when the connection is lost. */
   readonly #pending = new Set<(reason: string) => void>();
   readonly #connector: Connector;
@@ -122,7 +126,7 @@ class NatsBroker implements Broker {
     this.#checkRoom();
     const listening = { subject, onMessage };
     this.#listening.add(listening);
-    if (this.#current !== undefined) listen(this.#current, listening);
+    if (this.#current !== undefined) this.#listen(this.#current, listening);
     return () => {
       if (!this.#listening.delete(listening)) return;
       const subscription = this.#current?.subscriptions.get(listening);
@@ -218,6 +222,7 @@ class NatsBroker implements Broker {
   async close(): Promise<void> {
     this.#listening.clear();
     this.#receiving.clear();
+    for (const cancel of this.#denied) cancel();
     await this.#connector.close();
   }
 
@@ -252,6 +257,8 @@ class NatsBroker implements Broker {
 
   /** Before a connection is given up for a nearer one, or lost: nothing more is taken from it. */
   #leave(): void {
+    for (const cancel of this.#denied) cancel();
+    this.#denied.clear();
     for (const end of this.#current?.receivers.values() ?? []) end();
     this.#current = undefined;
   }
@@ -266,7 +273,7 @@ class NatsBroker implements Broker {
     this.#leave();
     const current: Current = { ...connected, subscriptions: new Map(), receivers: new Map() };
     this.#current = current;
-    for (const listening of this.#listening) listen(current, listening);
+    for (const listening of this.#listening) this.#listen(current, listening);
     for (const receiving of this.#receiving) receive(current, receiving);
     const { link, mail } = connected;
     this.#setState({
@@ -277,21 +284,31 @@ class NatsBroker implements Broker {
       durable: mail !== null,
     });
   }
-}
 
-function listen(current: Current, listening: Listening): void {
-  const subscription = current.link.connection.subscribe(listening.subject, {
-    callback: (error, message) => {
-      // An error ends the subscription: the server does not allow it, and says so in its own log.
-      if (error !== null) return;
-      listening.onMessage({
-        subject: message.subject,
-        bytes: message.data,
-        replyTo: message.reply ? message.reply : null,
-      });
-    },
-  });
-  current.subscriptions.set(listening, subscription);
+  #listen(current: Current, listening: Listening): void {
+    const subscription = current.link.connection.subscribe(listening.subject, {
+      callback: (error, message) => {
+        // An error ends the subscription: the server does not allow it, and says so in its own log.
+        if (error !== null) return this.#listenLater(current, listening);
+        listening.onMessage({
+          subject: message.subject,
+          bytes: message.data,
+          replyTo: message.reply ? message.reply : null,
+        });
+      },
+    });
+    current.subscriptions.set(listening, subscription);
+  }
+
+  #listenLater(current: Current, listening: Listening): void {
+    if (this.#current !== current || !this.#listening.has(listening)) return;
+    const cancel = this.#connector.options.clock.schedule(DENIED_AGAIN_MS, () => {
+      this.#denied.delete(cancel);
+      const wanted = this.#current === current && this.#listening.has(listening);
+      if (wanted) this.#listen(current, listening);
+    });
+    this.#denied.add(cancel);
+  }
 }
 
 function receive(current: Current, receiving: Receiving): void {

@@ -87,3 +87,44 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "a device finds the broker that another device of its home runs, without settings",
+  ignore: !SERVER.ok,
+  async fn() {
+    const directory = await Deno.makeTempDir({ prefix: "submind-bridge-" });
+    const context = benchContext();
+    const nodes: ChildNode[] = [];
+    const start = async (name: string, bridge: string): Promise<ChildNode> => {
+      const folder = `${directory}/${name}`;
+      await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+      const settings = `[portMapping]\nenabled = false\n[bridge]\n${bridge}\n`;
+      await Deno.writeTextFile(`${folder}/config.toml`, settings);
+      const options = { name, directory: folder, multicast: false, rendezvousPort: 0 };
+      const node = await startChild(context, options);
+      nodes.push(node);
+      return node;
+    };
+    try {
+      const path = SERVER.ok ? SERVER.path : "";
+      const first = await start("first", `enabled = "true"\nnatsServer = "${path}"`);
+      const second = await start("second", `enabled = "auto"\nnatsServer = "/nonexistent"`);
+      assert.deepEqual((await second.client.bridge()).learnedServers, []);
+      await pairNodes(context, first, second);
+      await until("the second is connected to the first's broker", async () => {
+        return (await second.client.bridge()).state === "connected";
+      });
+      for (const node of [first, second]) {
+        await until("both hear of each other over it", async () => {
+          return (await node.client.bridge()).present === 1;
+        });
+      }
+      const { server, learnedServers, durable } = await second.client.bridge();
+      assert.ok(server !== null && learnedServers.includes(server));
+      assert.equal(durable, true);
+    } finally {
+      for (const node of nodes) await node.stop();
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
