@@ -53,6 +53,8 @@ const KEEP_MS_MAX = 5_000;
 const API_MS_MAX = 2_000;
 /** Pause after a failure, ms. */
 const AGAIN_MS = 250;
+/** A stream that we were not allowed to make is not asked for again before this, ms: what is allowed follows membership. */
+const DENIED_AGAIN_MS = 10_000;
 const NANOSECONDS = 1_000_000;
 /** Reasons longer than this are cut, characters. */
 const REASON_LENGTH_MAX = 200;
@@ -125,8 +127,8 @@ export class LinkMail {
   /** Everywhere mail may wait: the hubs, if they keep it, and last the server itself. */
   readonly #places: readonly Place[];
   #ended = false;
-  /** Streams that we may not make. */
-  readonly #denied = new Set<string>();
+  /** Streams that we may not make, and until when we believe so, monotonic ms. */
+  readonly #denied = new Map<string, number>();
 
   private constructor(
     readonly link: Link,
@@ -191,8 +193,9 @@ export class LinkMail {
 
   /** Null: there is one now. */
   async #ensureStream(stream: ReturnType<typeof streamOf>): Promise<KeepOutcome | null> {
-    // Hubs let nobody make streams; asking once is enough. Then it is there, and only its leader is being chosen.
-    if (this.#denied.has(stream.name)) return NOBODY;
+    // Hubs let nobody make streams; asking now and then is enough. Then it is there, and only its leader is being chosen.
+    const nowMs = this.options.clock.monotonicMs();
+    if (nowMs < (this.#denied.get(stream.name) ?? -Infinity)) return NOBODY;
     try {
       await this.#places.at(-1)?.manager.streams.add(streamConfig(stream, this.options.limits));
       return null;
@@ -202,7 +205,9 @@ export class LinkMail {
         if (error.code === STREAM_NAME_IN_USE) return null;
         return { type: "refused", reason: reasonOf(error) };
       }
-      if (error instanceof errors.PermissionViolationError) this.#denied.add(stream.name);
+      if (error instanceof errors.PermissionViolationError) {
+        this.#denied.set(stream.name, nowMs + DENIED_AGAIN_MS);
+      }
       return { type: "failed", reason: reasonOf(error) };
     }
   }
