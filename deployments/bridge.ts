@@ -1,5 +1,6 @@
 /** What a real node does over NATS, put together: client and leaf (`nats/bridge.ts`), and the services of the mesh on top of them. */
 import type { BridgeParts } from "../actors/bridge/bridge.ts";
+import { MESH_KEY } from "../actors/members/load.ts";
 import type { NodeDependencies } from "../actors/node.ts";
 import { type BrokerServices, brokerServices } from "../platform/broker_services.ts";
 import { combinedDiscovery } from "../platform/combined_discovery.ts";
@@ -9,7 +10,7 @@ import type { Clock, Crypto, Log, Random } from "../platform/ports.ts";
 import { rendezvousRouter } from "../platform/rendezvous_router.ts";
 import type { Rendezvous, Transport } from "../platform/transport.ts";
 import { brokerTagOf } from "../protocols/bridge/subjects.ts";
-import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
+import { type DeviceId, deviceIdOf, parseMeshId } from "../protocols/ids.ts";
 import { isAdmitted, type Registry } from "../protocols/registry/registry.ts";
 import type { Store } from "../store/store.ts";
 import { rendezvousAddresses } from "./addresses.ts";
@@ -19,7 +20,7 @@ import { type NatsBridge, startNatsBridge } from "./nats/bridge.ts";
 export interface BridgeOptions {
   readonly config: Pick<Config, "bridge" | "dataDirectory">;
   readonly signer: Identity;
-  readonly store: Pick<Store, "blocks">;
+  readonly store: Pick<Store, "blocks" | "settings">;
   readonly crypto: Crypto;
   readonly clock: Clock;
   readonly random: Random;
@@ -57,8 +58,10 @@ export interface NodeBridge {
 export async function openBridge(options: BridgeOptions): Promise<NodeBridge> {
   const { config, signer, clock, random } = options;
   const self = deviceIdOf(signer.publicKey);
+  const noted = await options.store.settings.get(MESH_KEY);
   const nats = await startNatsBridge({
     ...options,
+    mesh: typeof noted === "string" ? parseMeshId(noted) ?? null : null,
     settings: config.bridge,
     dataDirectory: config.dataDirectory,
     environment: Deno.env.toObject(),

@@ -7,7 +7,7 @@ import { natsBroker } from "../../platform/nats_broker.ts";
 import { MAIL_LIMITS } from "../../platform/nats_broker_mail.ts";
 import type { BrokerLogin, Clock, Crypto, Log, Random } from "../../platform/ports.ts";
 import { brokerTagOf } from "../../protocols/bridge/subjects.ts";
-import type { DeviceId } from "../../protocols/ids.ts";
+import type { DeviceId, MeshId } from "../../protocols/ids.ts";
 import { decodeDeviceKeys } from "../../protocols/keys/device_keys.ts";
 import { isAdmitted, type Registry } from "../../protocols/registry/registry.ts";
 import type { Store } from "../../store/store.ts";
@@ -28,6 +28,8 @@ export interface NatsBridgeOptions {
   readonly dataDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly self: DeviceId;
+  /** The mesh as noted on disk: the registry is read later, and a leaf that began without would have to be started twice. */
+  readonly mesh?: MeshId | null;
   readonly login: BrokerLogin;
   readonly store: Pick<Store, "blocks">;
   readonly crypto: Pick<Crypto, "sha256">;
@@ -62,10 +64,11 @@ export async function startNatsBridge(options: NatsBridgeOptions): Promise<NatsB
   const { settings, self, login, clock, random, log } = options;
   if (settings.enabled === "false") return null;
   let registry: Registry | null = null;
+  let mesh = options.mesh ?? null;
   let sensors: readonly LeafSensor[] = [];
   let learned: readonly string[] = [];
   const access = async (): Promise<LeafAccess> => ({
-    tag: registry === null ? null : brokerTagOf(options.crypto, registry.mesh),
+    tag: mesh === null ? null : brokerTagOf(options.crypto, mesh),
     members: [
       { device: self, brokerKey: login.publicKey },
       ...await otherMembers(options, registry),
@@ -105,6 +108,7 @@ export async function startNatsBridge(options: NatsBridgeOptions): Promise<NatsB
     useServers: (servers) => void (learned = servers),
     setRegistry(next) {
       registry = next;
+      mesh = next?.mesh ?? null;
       update();
     },
     keysChanged: update,

@@ -68,6 +68,8 @@ export class LeafProcess {
   #restarts = -1;
   #problem: string | null = null;
   #lock: FileLock | undefined;
+  /** The configuration on disk. */
+  #written = "";
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
 
@@ -206,6 +208,8 @@ export class LeafProcess {
     this.#state = "running";
     const { url, version } = this.view();
     log.write("info", "nats-server runs", { url, version, pid: child.pid });
+    // What changed while it started came too late for its first reading, and too early for `reload`.
+    if (this.options.config() !== this.#written) void this.reload();
     let failures = 0;
     while (!over()) {
       await this.#pauseUnless(HEALTH_EVERY_MS, child);
@@ -236,10 +240,13 @@ export class LeafProcess {
   /** Writes the configuration when the server accepts it; else says what it says about it and leaves the old one. */
   async #writeConfig(): Promise<string | null> {
     const draft = `${this.#configPath()}.new`;
-    await Deno.writeTextFile(draft, this.options.config(), { mode: 0o600 });
+    const text = this.options.config();
+    await Deno.writeTextFile(draft, text, { mode: 0o600 });
     const problem = await checkConfig(this.options.program, draft);
-    if (problem === null) await Deno.rename(draft, this.#configPath());
-    return problem;
+    if (problem !== null) return problem;
+    await Deno.rename(draft, this.#configPath());
+    this.#written = text;
+    return null;
   }
 
   /** The server itself takes no lock on its files, and two on one folder destroy them. */
