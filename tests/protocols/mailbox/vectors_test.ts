@@ -105,3 +105,27 @@ Deno.test("vectors: the body of a keys block", () => {
   assert.deepEqual(plain(decoded.message), fields);
   assert.equal(encodeDeviceKeys(decoded.message).toHex(), encoded);
 });
+
+/** The hex of the examples in a page, without comments and spaces. */
+async function examplesOf(page: string): Promise<readonly string[]> {
+  const url = new URL(`../../../docs/protocols/${page}`, import.meta.url);
+  const text = await Deno.readTextFile(url);
+  return [...text.matchAll(/```hex\n(.*?)```/gs)].map(([, example]) =>
+    example!.replaceAll(/;.*$/gm, "").replaceAll(/\s/g, "")
+  );
+}
+
+Deno.test("vectors: the examples in the pages are these", async () => {
+  const receipt = vectors.contents.findIndex(({ name }) => name === "receipt");
+  assert.deepEqual(await examplesOf("mailbox.md"), [
+    vectors.parcels[receipt]!.parcel,
+    vectors.contents[receipt]!.encoded + "80",
+  ]);
+  assert.deepEqual(await examplesOf("keys.md"), [vectors.deviceKeys.encoded]);
+  const keys = await Deno.readTextFile(
+    new URL("../../../docs/protocols/keys.md", import.meta.url),
+  );
+  for (const value of Object.values(vectors.devices.alice).slice(1)) {
+    assert.ok(keys.includes(value), value);
+  }
+});
