@@ -23,6 +23,7 @@ import { membersCommand } from "./commands/members.ts";
 import { openCommand } from "./commands/open.ts";
 import { pairCommand } from "./commands/pair.ts";
 import { peersCommand } from "./commands/peers.ts";
+import { relayCommand } from "./commands/relay.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { searchCommand } from "./commands/search.ts";
 import { sendCommand } from "./commands/send.ts";
@@ -70,6 +71,7 @@ function createParser(texts: Texts) {
     inboxCommand(texts),
     conversationsCommand(texts),
     sensorsCommand(texts),
+    relayCommand(texts),
   );
   const third = or(
     pairCommand(texts),

@@ -9,6 +9,7 @@ import {
 import { NodeClient } from "../client.ts";
 import { readNodeFile } from "../node_file.ts";
 import { formatDuration } from "../output/units.ts";
+import { examineBroker } from "./broker.ts";
 import type { Finding, FindingName } from "./finding.ts";
 import { examineDisk, examineFolder, examineIdentity, examinePages } from "./machine.ts";
 import { examineInterfaces, examineMulticast, examinePort, examineWebrtc } from "./network.ts";
@@ -48,6 +49,7 @@ export async function* examine(context: CommandContext): AsyncGenerator<Finding>
     }
     : await examineMulticast(context);
   yield await examineWebrtc(context);
+  if (outcome.type === "loaded") yield await examineBroker(context, outcome.config);
 }
 
 function ok(name: FindingName, detail: string): Finding {

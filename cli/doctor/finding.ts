@@ -12,6 +12,7 @@ export type FindingName =
   | "interfaces"
   | "multicast"
   | "webrtc"
+  | "broker"
   | "clock"
   | "memoryPages";
 

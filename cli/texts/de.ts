@@ -5,10 +5,12 @@ import { deEvents } from "./events_de.ts";
 import { deHelp } from "./help_de.ts";
 import { deMail } from "./mail_de.ts";
 import { deMother } from "./mother_de.ts";
+import { deRelay } from "./relay_de.ts";
 import { deSensors } from "./sensors_de.ts";
 
 export const de: Texts = {
   ...deHelp,
+  ...deRelay,
   ...deSensors,
   interrupted: "Abgebrochen.",
   error: "Fehler",
@@ -312,6 +314,7 @@ export const de: Texts = {
       interfaces: "Netzwerk",
       multicast: "Multicast",
       webrtc: "WebRTC",
+      broker: "NATS",
       clock: "Uhr",
       memoryPages: "Speicherseiten",
     },
@@ -337,6 +340,20 @@ export const de: Texts = {
     pagesUnknown: "hier nicht bekannt",
     pagesFix:
       "Stürzt die Laufzeit ab, einen Kernel mit 4-KiB-Seiten starten (Raspberry Pi 5: kernel=kernel8.img in config.txt).",
+    brokerOff: "durch bridge.enabled abgeschaltet",
+    brokerOffFix:
+      "Das ist in Ordnung; Nachrichten warten dann nur bei Geräten. Einschalten: submind config set bridge.enabled auto",
+    brokerFound: (version, path) => `nats-server ${version}, ${path}`,
+    brokerMissing:
+      "kein nats-server: kein Broker in diesem Haus, kein MQTT, keine Verbindung zu Relays; alles andere geht",
+    brokerOld: (path, version) => `${path} hat Version ${version}`,
+    brokerBad: (path, why) => `${path} ist nicht brauchbar: ${why}`,
+    brokerFix: (version) =>
+      `nats-server ${version} oder neuer installieren: aus den Paketen des Systems, wenn sie neu genug sind, ` +
+      "oder mit Go: go install github.com/nats-io/nats-server/v2@latest; dann muss es im PATH stehen oder in bridge.natsServer.",
+    hubsWithout: "bridge.hubs ist gesetzt, und bridge.hubCredentials nennt keine lesbare Datei",
+    hubsWithoutFix:
+      "Die site.seed dieses Hauses dorthin legen (submind relay init macht sie), Modus 0600.",
     portFix: (key) =>
       `Einen anderen wählen: submind config set ${key} PORT, oder anhalten, was ihn benutzt.`,
     noInterfaces: "nur Loopback",

@@ -4,10 +4,12 @@ import { enEvents } from "./events_en.ts";
 import { enHelp } from "./help_en.ts";
 import { enMail } from "./mail_en.ts";
 import { enMother } from "./mother_en.ts";
+import { enRelay } from "./relay_en.ts";
 import { enSensors } from "./sensors_en.ts";
 
 export const en = {
   ...enHelp,
+  ...enRelay,
   ...enSensors,
   interrupted: "Interrupted.",
   error: "Error",
@@ -309,6 +311,7 @@ export const en = {
       interfaces: "Network",
       multicast: "Multicast",
       webrtc: "WebRTC",
+      broker: "NATS",
       clock: "Clock",
       memoryPages: "Memory pages",
     },
@@ -334,6 +337,20 @@ export const en = {
     pagesUnknown: "not known here",
     pagesFix:
       "If the runtime crashes, boot a kernel with 4 KiB pages (Raspberry Pi 5: kernel=kernel8.img in config.txt).",
+    brokerOff: "switched off by bridge.enabled",
+    brokerOffFix:
+      "Nothing is wrong; messages wait at devices only. To switch it on: submind config set bridge.enabled auto",
+    brokerFound: (version: string, path: string) => `nats-server ${version}, ${path}`,
+    brokerMissing:
+      "no nats-server: no broker of this home, no MQTT, no link to hubs; all else works",
+    brokerOld: (path: string, version: string) => `${path} has version ${version}`,
+    brokerBad: (path: string, why: string) => `${path} cannot be used: ${why}`,
+    brokerFix: (version: string) =>
+      `Install nats-server ${version} or newer: from your system's packages if they are new enough, ` +
+      "or with Go: go install github.com/nats-io/nats-server/v2@latest; then put it on PATH or name it in bridge.natsServer.",
+    hubsWithout: "bridge.hubs is set, and bridge.hubCredentials names no file that can be read",
+    hubsWithoutFix:
+      "Put the site.seed of this home there (submind relay init makes it), mode 0600.",
     portFix: (key: string) =>
       `Choose another: submind config set ${key} PORT, or stop what uses it.`,
     noInterfaces: "only loopback",

@@ -11,6 +11,7 @@ import type { DeviceId, MeshId } from "../../protocols/ids.ts";
 import { decodeDeviceKeys } from "../../protocols/keys/device_keys.ts";
 import { isAdmitted, type Registry } from "../../protocols/registry/registry.ts";
 import type { Store } from "../../store/store.ts";
+import { rendezvousAddresses } from "../addresses.ts";
 import { type Leaf, type LeafAccess, type LeafSettings, startLeaf } from "./leaf.ts";
 import { HUB_DOMAIN, type LeafSensor } from "./leaf_config.ts";
 import type { LeafView } from "./leaf_process.ts";
@@ -104,7 +105,14 @@ export async function startNatsBridge(options: NatsBridgeOptions): Promise<NatsB
       const [url] = isOpen ? leaf?.servers() ?? [] : [];
       return url === undefined ? null : Number(new URL(url.replace("nats:", "http:")).port);
     },
-    mqttUrl: () => settings.mqttPort > 0 ? leaf?.view().mqttUrl ?? "" : "",
+    mqttUrl() {
+      // The ports file leaves MQTT out; the port is never one that the system has chosen.
+      if (settings.mqttPort === 0 || leaf?.view().state !== "running") return "";
+      const [lan = ""] = rendezvousAddresses(settings.mqttPort);
+      const url = new URL(lan);
+      if (!isOpen) url.hostname = settings.host;
+      return `mqtt://${url.host}`;
+    },
     useServers: (servers) => void (learned = servers),
     setRegistry(next) {
       registry = next;

@@ -1,14 +1,11 @@
 /** The node's own broker: finds nats-server, keeps it running with a configuration that follows membership, and says how it is. */
 import { join } from "node:path";
-import bcrypt from "bcryptjs";
 import { userNkey } from "../../platform/nats_broker_nkey.ts";
 import type { Clock, Log } from "../../platform/ports.ts";
 import { leafConfig, type LeafMember, type LeafPlan, type LeafSensor } from "./leaf_config.ts";
 import { LeafProcess, type LeafView } from "./leaf_process.ts";
 import { findNatsServer, NATS_SERVER_MIN, type NatsProgram } from "./program.ts";
 
-/** Cost of bcrypt for sensors' passwords, which are made by us and long: guessing is no danger, every login costs the leaf this much. */
-const PASSWORD_COST = 6;
 /** Changes of membership come in bursts; the server is told of all of them once, ms. */
 const GATHER_MS = 200;
 
@@ -160,10 +157,4 @@ function problemOf(program: NatsProgram): string {
     default:
       return program satisfies never;
   }
-}
-
-/** bcrypt of a sensor's password, as the leaf's configuration holds it. */
-export async function sensorPasswordHash(password: string): Promise<string> {
-  // nats-server only knows the older spelling of the same format.
-  return (await bcrypt.hash(password, PASSWORD_COST)).replace("$2b$", "$2a$");
 }

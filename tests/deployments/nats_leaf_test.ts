@@ -1,10 +1,12 @@
 /** The node's own broker: real servers that are started, denied, killed, revoked and linked. */
 import assert from "node:assert/strict";
 import { createUser } from "@nats-io/nkeys";
-import { sensorPasswordHash, startLeaf } from "../../deployments/nats/leaf.ts";
+import { startLeaf } from "../../deployments/nats/leaf.ts";
 import { checkConfig } from "../../deployments/nats/leaf_process.ts";
 import { leafConfig } from "../../deployments/nats/leaf_config.ts";
 import { findNatsServer, isAtLeast } from "../../deployments/nats/program.ts";
+import { hashPassword } from "../../platform/password_hash.ts";
+import { systemRandom } from "../../platform/system_random.ts";
 import { systemClock } from "../../platform/system_clock.ts";
 import { brokerAt, SERVER, until } from "../platform/nats_support.ts";
 import {
@@ -257,7 +259,7 @@ Deno.test({
       const mqttPort = freePort();
       const sensors = [{
         name: "kitchen",
-        passwordHash: await sensorPasswordHash("correct horse"),
+        passwordHash: hashPassword("correct horse", systemRandom()),
       }];
       await withLeaf({
         access: { tag: TAG, members: [alice], sensors },
@@ -304,6 +306,12 @@ Deno.test({
           () => heard.includes(`kiana.${TAG}.sensor.kitchen.temperature_c 21.5`),
         );
         await until("it is kept", () => kept.includes("21.5"));
+        const second: string[] = [];
+        a.collect({ subject: `kiana.${TAG}.sensor.>`, name: "another" }, (message) => {
+          second.push(new TextDecoder().decode(message.bytes));
+          message.acknowledge();
+        });
+        await until("another receiver has it too", () => second.includes("21.5"));
         assert.notEqual(await publish(`kiana/${TAG}/sensor/kitchen/t`, "1", "wrong"), 0);
         await publish(`kiana/${TAG}/sensor/cellar/t`, "denied");
         await publish(`kiana/${TAG}/node/alice/in`, "denied");
