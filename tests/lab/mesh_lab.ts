@@ -16,7 +16,7 @@ import type { Finished, Host } from "./lab.ts";
 
 const program = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const MAIN = program("../../cli/main.ts");
-const RELAY = program("./unix_relay.ts");
+const RELAY = program("../../deployments/lab/unix_relay.ts");
 const RUN = [Deno.execPath(), "run", "--quiet", "--no-check", "-A"];
 /** Each host has a loopback of its own, so every gateway may have the same port. */
 const GATEWAY_PORT = 7_463;
@@ -32,8 +32,15 @@ export interface Ready {
   readonly multicast: boolean;
 }
 
-export interface LabNodeOptions {
-  readonly host: Host;
+/** Where a node runs: a host of one of the labs. */
+export interface NodeHost {
+  readonly namespace: string;
+  spawn(command: readonly string[], env?: Record<string, string>): HostProcess;
+  run(...command: readonly string[]): Promise<Finished>;
+}
+
+export interface LabNodeOptions<H extends NodeHost = Host> {
+  readonly host: H;
   /** Shown to people; also the name of the data folder. */
   readonly name: string;
   /** Where data folders and sockets are made. */
@@ -73,37 +80,47 @@ export async function stopwatch(work: () => Promise<unknown>): Promise<number> {
 }
 
 /** One `submind up` on a host. It survives being killed: `start` again continues with the same data. */
-export class LabNode {
+export class LabNode<H extends NodeHost = Host> {
   readonly name: string;
-  readonly host: Host;
+  readonly host: H;
   readonly data: string;
   readonly #args: readonly string[];
   readonly #gatewayPort: number;
+  readonly #socket: string;
   readonly #http: Deno.HttpClient;
   #process: HostProcess | undefined;
   #ready: Ready | undefined;
   #token = "";
 
-  private constructor(options: LabNodeOptions, socket: string) {
+  private constructor(options: LabNodeOptions<H>) {
     this.host = options.host;
     this.name = options.name;
     this.data = `${options.folder}/${options.name}`;
     this.#args = options.args ?? [];
     this.#gatewayPort = options.gatewayPort ?? GATEWAY_PORT;
+    // A node may be carried to another host with its data; the old relay still listens then.
+    this.#socket = `${options.folder}/${options.name}-${options.host.namespace}.sock`;
+    const socket = this.#socket;
     this.#http = Deno.createHttpClient({ proxy: { transport: "unix", path: socket } });
   }
 
   /** Starts a node and waits until it answers. */
-  static async start(options: LabNodeOptions): Promise<LabNode> {
-    const socket = `${options.folder}/${options.name}.sock`;
-    const port = options.gatewayPort ?? GATEWAY_PORT;
-    const relay = options.host.spawn([...RUN, RELAY, socket, String(port)]);
-    const node = new LabNode(options, socket);
-    await Promise.all([
-      relay.waitFor((lines) => lines.includes("listening") || undefined, START_MS),
-      node.start(),
-    ]);
+  static async start<H extends NodeHost>(options: LabNodeOptions<H>): Promise<LabNode<H>> {
+    const node = new LabNode(options);
+    await Promise.all([node.#listen(), node.start()]);
     return node;
+  }
+
+  /** A node that does not run yet: with the data of another host, for example. */
+  static async prepare<H extends NodeHost>(options: LabNodeOptions<H>): Promise<LabNode<H>> {
+    const node = new LabNode(options);
+    await node.#listen();
+    return node;
+  }
+
+  async #listen(): Promise<void> {
+    const relay = this.host.spawn([...RUN, RELAY, this.#socket, String(this.#gatewayPort)]);
+    await relay.waitFor((lines) => lines.includes("listening") || undefined, START_MS);
   }
 
   get id(): string {
@@ -197,7 +214,7 @@ export class LabNode {
   async peers(): Promise<readonly PeerView[]> {
     return (await this.json<{ peers: readonly PeerView[] }>("/v1/peers")).peers;
   }
-  async peer(other: LabNode): Promise<PeerView | undefined> {
+  async peer(other: LabNode<NodeHost>): Promise<PeerView | undefined> {
     return (await this.peers()).find(({ deviceId }) => deviceId === other.id);
   }
   async pairings(): Promise<readonly PairingView[]> {
@@ -277,7 +294,11 @@ function parsed<T>(lines: readonly string[]): T[] {
 }
 
 /** Waits until the session between the two is up on both sides. */
-export async function connected(a: LabNode, b: LabNode, timeoutMs: number): Promise<void> {
+export async function connected(
+  a: LabNode<NodeHost>,
+  b: LabNode<NodeHost>,
+  timeoutMs: number,
+): Promise<void> {
   await until(`a session between ${a.name} and ${b.name}`, timeoutMs, async () => {
     const [there, back] = [await a.peer(b), await b.peer(a)];
     return there?.state === "up" && back?.state === "up";
@@ -286,7 +307,7 @@ export async function connected(a: LabNode, b: LabNode, timeoutMs: number): Prom
 
 /** Waits until every node has the same block ids, all of `wanted` among them; how many they are. */
 export async function converged(
-  nodes: readonly LabNode[],
+  nodes: readonly LabNode<NodeHost>[],
   wanted: readonly string[],
   timeoutMs: number,
 ): Promise<number> {
@@ -303,12 +324,12 @@ export async function converged(
 
 /** Pairs through an invite as two people would; the words both saw. */
 export async function pair(
-  inviter: LabNode,
-  joiner: LabNode,
+  inviter: LabNode<NodeHost>,
+  joiner: LabNode<NodeHost>,
   linkOrCode: string,
 ): Promise<readonly [string, string]> {
   const started = await joiner.json<PairingView>("/v1/pairings", { linkOrCode });
-  const words = (node: LabNode, other: LabNode) =>
+  const words = (node: LabNode<NodeHost>, other: LabNode<NodeHost>) =>
     until(`words on ${node.name}`, 10_000, async () => {
       const views = await node.pairings();
       const own = views.find(({ pairingId }) => pairingId === started.pairingId);
@@ -316,10 +337,10 @@ export async function pair(
       return views.find((view) => view.remoteDeviceId === other.id && view.phase === "confirming");
     });
   const [there, here] = await Promise.all([words(joiner, inviter), words(inviter, joiner)]);
-  const confirm = (node: LabNode, view: PairingView) =>
+  const confirm = (node: LabNode<NodeHost>, view: PairingView) =>
     node.json(`/v1/pairings/${view.pairingId}/confirm`, { wordsMatch: true });
   await Promise.all([confirm(inviter, here), confirm(joiner, there)]);
-  const completed = (node: LabNode, { pairingId }: PairingView) =>
+  const completed = (node: LabNode<NodeHost>, { pairingId }: PairingView) =>
     until(`the pairing to complete on ${node.name}`, 10_000, async () => {
       const view = (await node.pairings()).find((item) => item.pairingId === pairingId);
       if (view?.phase === "failed") throw new Error(`pairing failed: ${view.problem}`);
@@ -330,7 +351,10 @@ export async function pair(
 }
 
 /** How an invite is refused: the phase and problem of the joiner's pairing, or the answer of the API. */
-export async function refusedPairing(joiner: LabNode, linkOrCode: string): Promise<string> {
+export async function refusedPairing(
+  joiner: LabNode<NodeHost>,
+  linkOrCode: string,
+): Promise<string> {
   const answer = await joiner.call("/v1/pairings", {
     method: "POST",
     headers: { "content-type": "application/json" },
