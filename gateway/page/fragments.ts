@@ -35,7 +35,8 @@ export function bytesText(bytes: number, language: string): string {
   return `${number} ${units[unit]}`;
 }
 
-function timeText(timeMs: number, language: string): Html {
+/** A claimed time for people; "?" for what is no date. */
+export function timeText(timeMs: number, language: string): Html {
   // A claim of the author: it may be any integer, also one that is no date.
   const date = new Date(timeMs);
   if (Number.isNaN(date.getTime())) return html`<span>?</span>`;

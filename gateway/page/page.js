@@ -18,7 +18,10 @@ const PARTS = {
   // A wrong code spends an invite; that is told as a warning.
   warning: ["pairing"],
   pairingChanged: ["pairing", "devices"],
-  resync: ["blocks", "devices", "pairing"],
+  messageReceived: ["conversations", "messages"],
+  deliveryChanged: ["messages"],
+  conversationChanged: ["conversations", "messages"],
+  resync: ["blocks", "devices", "pairing", "conversations", "messages"],
 };
 const REFRESH_PAUSE_MS = 250;
 const waiting = new Set();
@@ -27,12 +30,16 @@ let timer;
 /** Fetches a part again; one that a person types or stands in waits until they leave it. */
 async function refresh(part) {
   const place = document.getElementById(part);
+  // Only while a conversation is open there is a place for its messages.
+  if (!place) return;
   const active = document.activeElement;
   const focused = place.contains(active) && active.matches("input, textarea");
   if (focused) return;
   // Made before this question was asked: only of these does the answer tell whether they are still open.
   const cards = part === "pairing" ? [...made.children] : [];
-  const response = await fetch(`/page/${part}`, { headers: { Accept: "text/html" } });
+  const response = await fetch(`/page/${part}${place.dataset.query ?? ""}`, {
+    headers: { Accept: "text/html" },
+  });
   if (!response.ok) return;
   const text = await response.text();
   if (place.dataset.shown === text) {
@@ -41,10 +48,13 @@ async function refresh(part) {
   }
   place.dataset.shown = text;
   const key = place.contains(active) ? active.closest("form")?.dataset.url : undefined;
+  const link = place.contains(active) && active.matches("a") ? active.href : undefined;
   place.innerHTML = text;
   settleInvites(place, cards);
+  if (part === "messages") sayRead();
   // The keyboard stays where it was, as far as that place still exists.
   if (key) place.querySelector(`form[data-url="${CSS.escape(key)}"] button`)?.focus();
+  if (link) [...place.querySelectorAll("a")].find(({ href }) => href === link)?.focus();
 }
 
 /** Takes away cards of invites that are no longer open, and list entries of those that a card shows. */
@@ -55,6 +65,18 @@ function settleInvites(place, cards) {
     const entry = listed(card.dataset.madeInvite);
     if (entry) entry.hidden = true;
   }
+}
+
+/** Tells the node that a person has seen the open conversation; its authors then know. */
+async function sayRead() {
+  const list = document.querySelector("#messages [data-read-up-to]");
+  if (!list || document.hidden) return;
+  const { conversation, readUpTo } = list.dataset;
+  await fetch(`/v1/conversations/${conversation}/read`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ upTo: readUpTo }),
+  });
 }
 
 /** Shows an invite that was just made, and looks again when it must have expired. */
@@ -84,14 +106,18 @@ function say(form, text, problem = false) {
 
 async function submit(form) {
   const values = JSON.parse(form.dataset.values ?? "{}");
-  for (const [name, value] of new FormData(form)) values[name] = value;
+  for (const [name, value] of new FormData(form)) {
+    // "to[]" is a list of one or more.
+    if (name.endsWith("[]")) (values[name.slice(0, -2)] ??= []).push(value);
+    else values[name] = value;
+  }
   const method = form.dataset.method;
   const init = { method };
   if (method !== "DELETE") {
     init.headers = { "Content-Type": "application/json" };
     init.body = JSON.stringify(values);
-    // A double click, or a retry after a lost answer, must not store a note twice.
-    if (form.dataset.url === "/v1/blocks") {
+    // A double click, or a retry after a lost answer, must not store a note or send a message twice.
+    if (["/v1/blocks", "/v1/messages"].includes(form.dataset.url)) {
       form.dataset.key ??= crypto.randomUUID();
       init.headers["Idempotency-Key"] = form.dataset.key;
     }
@@ -102,7 +128,7 @@ async function submit(form) {
     for (const field of form.querySelectorAll("textarea, input[name=linkOrCode]")) field.value = "";
     if (form.dataset.into === "made-invites") showInvite(await response.text());
     say(form, form.dataset.done ?? "");
-    refreshSoon(["blocks", "devices", "pairing"]);
+    refreshSoon(["blocks", "devices", "pairing", "conversations", "messages"]);
   } else {
     // A refusal is final; the same words changed are another note.
     delete form.dataset.key;
@@ -140,8 +166,13 @@ document.addEventListener("focusin", (event) => {
 
 // Invites made or cancelled elsewhere make no event: who comes back to the page sees what is so now.
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) refreshSoon(["pairing"]);
+  if (!document.hidden) {
+    refreshSoon(["pairing"]);
+    sayRead();
+  }
 });
+
+sayRead();
 
 const events = new EventSource("/v1/events");
 events.onopen = () => {

@@ -2,7 +2,9 @@
 import { html } from "hono/html";
 import type { NodeHandle } from "../../actors/handle.ts";
 import { devices, type Html, newestBlocks, searchResults } from "./fragments.ts";
+import { mailSection } from "./mail_fragments.ts";
 import { pairing, saidHere } from "./pairing_fragments.ts";
+import type { ConversationId } from "../../protocols/mailbox/content.ts";
 import type { Texts } from "./texts.ts";
 
 function frame(
@@ -28,17 +30,22 @@ function frame(
   `;
 }
 
-/** The page of a person who is logged in. `question` is what was searched for without a script. */
+/** The page of a person who is logged in. `question` is what was searched for without a script, `conversation` the one that is open. */
 export async function firstPage(
   node: NodeHandle,
   texts: Texts,
-  { question, nowMs }: { readonly question: string; readonly nowMs: number },
+  { question, nowMs, conversation }: {
+    readonly question: string;
+    readonly nowMs: number;
+    readonly conversation: ConversationId | undefined;
+  },
 ): Promise<Html> {
-  const [found, newest, inSight, pairs] = await Promise.all([
+  const [found, newest, inSight, pairs, mail] = await Promise.all([
     searchResults(node, question, texts),
     newestBlocks(node, texts),
     devices(node, texts),
     pairing(node, nowMs, texts),
+    mailSection(node, texts, conversation),
   ]);
   const body = html`
     <header>
@@ -65,6 +72,7 @@ export async function firstPage(
         </section>
       </div>
       <div class="side">
+        ${mail}
         <section aria-labelledby="note-title">
           <h2 id="note-title">${texts.note}</h2>
           <form class="card" data-method="POST" data-url="/v1/blocks" data-done="${texts.saved}"

@@ -1,5 +1,6 @@
 /** Every word of the first page, in the languages it speaks. */
 import type { PairingPhase } from "../../actors/events.ts";
+import { deMail, enMail, type MailTexts } from "./mail_texts.ts";
 import type { InviteView, SessionState } from "../../actors/handle.ts";
 
 export interface Texts {
@@ -57,6 +58,7 @@ export interface Texts {
   readonly loginContinue: string;
   readonly status: (blocks: string, bytes: string, peers: number) => string;
   readonly open: string;
+  readonly mail: MailTexts;
 }
 
 const en: Texts = {
@@ -125,7 +127,7 @@ const en: Texts = {
   failed: "That did not work:",
   offline: "The node does not answer. Trying again …",
   live: "Live",
-  noScript: "Search works without scripts. Notes, pairing and live updates need them.",
+  noScript: "Search and reading work without scripts. Writing, pairing and live updates need them.",
   api: "API",
   loginTitle: "Please log in",
   loginText:
@@ -137,6 +139,7 @@ const en: Texts = {
   status: (blocks, bytes, peers) =>
     `${blocks} blocks · ${bytes} · ${peers} ${peers === 1 ? "device" : "devices"} connected`,
   open: "Open",
+  mail: enMail,
 };
 
 const de: Texts = {
@@ -207,7 +210,8 @@ const de: Texts = {
   failed: "Das ging nicht:",
   offline: "Der Knoten antwortet nicht. Neuer Versuch …",
   live: "Live",
-  noScript: "Die Suche geht ohne Skripte. Notizen, Koppeln und Live-Anzeige brauchen sie.",
+  noScript:
+    "Suchen und Lesen gehen ohne Skripte. Schreiben, Koppeln und Live-Anzeige brauchen sie.",
   api: "API",
   loginTitle: "Bitte anmelden",
   loginText:
@@ -219,6 +223,7 @@ const de: Texts = {
   status: (blocks, bytes, peers) =>
     `${blocks} Blöcke · ${bytes} · ${peers} ${peers === 1 ? "Gerät" : "Geräte"} verbunden`,
   open: "Öffnen",
+  mail: deMail,
 };
 
 /** The texts for an `Accept-Language` header: whichever of German and English is wanted more; English otherwise. */

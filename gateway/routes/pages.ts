@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { setCookie } from "hono/cookie";
 import { COOKIE, type GatewayEnv, type GatewayHono, type GatewayParts } from "../environment.ts";
 import { devices, newestBlocks, searchResults } from "../page/fragments.ts";
+import { conversations, messages, openConversation } from "../page/mail_fragments.ts";
 import { madeInvite, pairing } from "../page/pairing_fragments.ts";
 import { firstPage, loginPage, referencePage } from "../page/pages.ts";
 import { textsFor } from "../page/texts.ts";
@@ -54,7 +55,9 @@ export function pageRoutes(app: GatewayHono, parts: GatewayParts): void {
   app.get("/", async (c) => {
     if (c.get("principal") === undefined) return c.html(loginPage(texts(c), "needed"), 401);
     const question = (c.req.query("q") ?? "").slice(0, 512);
-    return c.html(await firstPage(node, texts(c), { question, nowMs: clock.wallMs() }));
+    const conversation = openConversation(c.req.query("conversation"));
+    const nowMs = clock.wallMs();
+    return c.html(await firstPage(node, texts(c), { question, nowMs, conversation }));
   });
 
   app.get("/login", async (c) => {
@@ -78,6 +81,17 @@ export function pageRoutes(app: GatewayHono, parts: GatewayParts): void {
 
   app.get("/page/blocks", async (c) => c.html(await newestBlocks(node, texts(c))));
   app.get("/page/devices", async (c) => c.html(await devices(node, texts(c))));
+  app.get("/page/conversations", async (c) => {
+    const open = openConversation(c.req.query("conversation"));
+    return c.html(await conversations(node, texts(c), open));
+  });
+  app.get("/page/messages", async (c) => {
+    const open = openConversation(c.req.query("conversation"));
+    if (open === undefined) {
+      return problemResponse("invalid", "query.conversation is missing or no conversation id");
+    }
+    return c.html(await messages(node, texts(c), open));
+  });
   app.get("/page/pairing", async (c) => c.html(await pairing(node, clock.wallMs(), texts(c))));
   // The node tells link and code in this one answer only, so it is the answer that shows them.
   app.post("/page/invites", async (c) => {

@@ -87,7 +87,7 @@ Deno.test("every form that changes something has its own place for what became o
     await request("/v1/pairings", { method: "POST", json: { linkOrCode: "4821-7730" } });
     const page = await part(request, "/");
     const forms = [...page.matchAll(/<form[^>]*data-url[^]*?<\/form>/g)].map(([form]) => form);
-    assert.equal(forms.length, 6, "note, two answers, cancel, invite, join");
+    assert.equal(forms.length, 7, "message, note, two answers, cancel, invite, join");
     for (const form of forms) {
       assert.equal(form.match(/<p class="said" role="status" aria-live="polite">/g)?.length, 1);
     }
