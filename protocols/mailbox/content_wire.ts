@@ -25,6 +25,7 @@ import {
   TEXT_BYTES_MAX,
   TITLE_BYTES_MAX,
 } from "./content.ts";
+import type { FitsUnion } from "./schema_check.ts";
 
 /** Largest encoded content, bytes: fits into the largest box with its padding. */
 export const CONTENT_BYTES_MAX = 288 * 1024;
@@ -59,90 +60,91 @@ const attachment = z.tuple([
   }));
 
 // One schema per kind, found by the first element: a union would try all and report the wrong one.
-const schemas: { readonly [Type in Content["type"]]: z.ZodType<Extract<Content, { type: Type }>> } =
-  {
-    message: z.tuple([
-      z.literal("message"),
+const schemas = {
+  message: z.tuple([
+    z.literal("message"),
+    conversation,
+    messageId,
+    sequence,
+    sequence,
+    timeMs,
+    timeMs.nullable(),
+    text(TEXT_BYTES_MAX),
+    z.array(attachment).max(ATTACHMENTS_MAX),
+  ])
+    .refine(
+      ([, , , , , , , text, attachments]) => text !== "" || attachments.length > 0,
+      "a message has a text or an attachment",
+    )
+    .transform((
+      [type, conversation, message, number, clock, timeMs, expiresAtMs, text, attachments],
+    ) => ({
+      type,
       conversation,
-      messageId,
-      sequence,
-      sequence,
+      message,
+      number,
+      clock,
       timeMs,
-      timeMs.nullable(),
-      text(TEXT_BYTES_MAX),
-      z.array(attachment).max(ATTACHMENTS_MAX),
-    ])
-      .refine(
-        ([, , , , , , , text, attachments]) => text !== "" || attachments.length > 0,
-        "a message has a text or an attachment",
-      )
-      .transform((
-        [type, conversation, message, number, clock, timeMs, expiresAtMs, text, attachments],
-      ) => ({
-        type,
-        conversation,
-        message,
-        number,
-        clock,
-        timeMs,
-        expiresAtMs,
-        text,
-        attachments,
-      })),
-    receipt: z.tuple([
-      z.literal("receipt"),
-      conversation,
-      z.enum(["delivered", "read"]),
-      z.array(messageId).min(1).max(RECEIPT_MESSAGES_MAX),
-    ]).transform(([type, conversation, state, messages]) => ({
+      expiresAtMs,
+      text,
+      attachments,
+    })),
+  receipt: z.tuple([
+    z.literal("receipt"),
+    conversation,
+    z.enum(["delivered", "read"]),
+    z.array(messageId).min(1).max(RECEIPT_MESSAGES_MAX),
+  ]).transform(([type, conversation, state, messages]) => ({
+    type,
+    conversation,
+    state,
+    messages,
+  })),
+  part: z.tuple([
+    z.literal("part"),
+    contentHash,
+    z.int().min(0).max(PARTS_MAX - 1),
+    z.int().min(1).max(PARTS_MAX),
+    bytes(PART_BYTES),
+  ])
+    .refine(([, , index, count]) => index < count, "part index is beyond its count")
+    .transform(([type, blob, index, count, bytes]) => ({ type, blob, index, count, bytes })),
+  conversation: z.tuple([
+    z.literal("conversation"),
+    conversation,
+    sequence,
+    text(TITLE_BYTES_MAX).refine(isDisplayable, "title has control characters"),
+    z.array(deviceId).min(2).max(CONVERSATION_MEMBERS_MAX).refine(
+      (members) => members.every((id, i) => i === 0 || members[i - 1]! < id),
+      "members are not ascending",
+    ),
+    deviceId,
+  ])
+    .refine(([, , , , members, leader]) => members.includes(leader), "leader is no member")
+    .transform(([type, conversation, version, title, members, leader]) => ({
       type,
       conversation,
-      state,
-      messages,
+      version,
+      title,
+      members,
+      leader,
     })),
-    part: z.tuple([
-      z.literal("part"),
-      contentHash,
-      z.int().min(0).max(PARTS_MAX - 1),
-      z.int().min(1).max(PARTS_MAX),
-      bytes(PART_BYTES),
-    ])
-      .refine(([, , index, count]) => index < count, "part index is beyond its count")
-      .transform(([type, blob, index, count, bytes]) => ({ type, blob, index, count, bytes })),
-    conversation: z.tuple([
-      z.literal("conversation"),
-      conversation,
-      sequence,
-      text(TITLE_BYTES_MAX).refine(isDisplayable, "title has control characters"),
-      z.array(deviceId).min(2).max(CONVERSATION_MEMBERS_MAX).refine(
-        (members) => members.every((id, i) => i === 0 || members[i - 1]! < id),
-        "members are not ascending",
-      ),
-      deviceId,
-    ])
-      .refine(([, , , , members, leader]) => members.includes(leader), "leader is no member")
-      .transform(([type, conversation, version, title, members, leader]) => ({
-        type,
-        conversation,
-        version,
-        title,
-        members,
-        leader,
-      })),
-    group: z.tuple([
-      z.literal("group"),
-      conversation,
-      z.enum(["welcome", "commit", "application", "proposal", "rejoin"]),
-      z.int().min(0).max(Number.MAX_SAFE_INTEGER),
-      bytes(GROUP_BYTES_MAX),
-    ]).transform(([type, conversation, kind, epoch, bytes]) => ({
-      type,
-      conversation,
-      kind,
-      epoch,
-      bytes,
-    })),
-  };
+  group: z.tuple([
+    z.literal("group"),
+    conversation,
+    z.enum(["welcome", "commit", "application", "proposal", "rejoin"]),
+    z.int().min(0).max(Number.MAX_SAFE_INTEGER),
+    bytes(GROUP_BYTES_MAX),
+  ]).transform(([type, conversation, kind, epoch, bytes]) => ({
+    type,
+    conversation,
+    kind,
+    epoch,
+    bytes,
+  })),
+} satisfies Record<Content["type"], z.ZodType>;
+const schemasFit: FitsUnion<typeof schemas, Content> = true;
+void schemasFit;
 
 /** Decodes the inside of a box or of an application message; strict, bounded, never throws. */
 export function decodeContent(encoded: Uint8Array): Decoded<Content> {

@@ -10,6 +10,7 @@ import {
   type RefusalReason,
 } from "./messages.ts";
 import { PARCEL_BYTES_MAX, type ParcelId } from "./parcel.ts";
+import type { FitsUnion } from "./schema_check.ts";
 
 /** Largest encoded message, bytes: a full deposit, and 5 bytes of CBOR in front of each parcel with some for the frame. */
 export const MAILBOX_MESSAGE_BYTES_MAX = DEPOSIT_BYTES_MAX + DEPOSIT_PARCELS_MAX * 5 + 32;
@@ -33,16 +34,16 @@ const parcels = z.array(bytes(PARCEL_BYTES_MAX)).min(1).max(DEPOSIT_PARCELS_MAX)
 );
 
 // One schema per message, found by the first element: a union would try all and report the wrong one.
-const schemas: {
-  readonly [Type in MailboxMessage["type"]]: z.ZodType<Extract<MailboxMessage, { type: Type }>>;
-} = {
+const schemas = {
   deposit: z.tuple([z.literal("deposit"), parcels])
     .transform(([type, parcels]) => ({ type, parcels })),
   taken: z.tuple([z.literal("taken"), ids]).transform(([type, ids]) => ({ type, ids })),
   refused: z.tuple([z.literal("refused"), parcelId, z.enum(REASONS)])
     .transform(([type, id, reason]) => ({ type, id, reason })),
   discard: z.tuple([z.literal("discard"), ids]).transform(([type, ids]) => ({ type, ids })),
-};
+} satisfies Record<MailboxMessage["type"], z.ZodType>;
+const schemasFit: FitsUnion<typeof schemas, MailboxMessage> = true;
+void schemasFit;
 
 /** Decodes what a peer sent; strict, bounded, never throws. Parcels inside are still bytes: `decodeParcel` reads each by itself. */
 export function decodeMailboxMessage(body: Uint8Array): Decoded<MailboxMessage> {
