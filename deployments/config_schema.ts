@@ -178,6 +178,12 @@ const bridge = z.strictObject({
   /** PEM files of authorities that the system does not know. */
   hubCertificateAuthority: optionalPath.default(""),
   certificateAuthority: optionalPath.default(""),
+  /** Monitoring of hubs, shown among this node's metrics. */
+  monitoring: described(
+    z.array(z.string().refine(isHttpAddress)).max(7),
+    'at most 7 addresses such as "http://10.0.0.1:8222"',
+    'höchstens 7 Adressen wie "http://10.0.0.1:8222"',
+  ).default([]),
   /** What our own server may store. */
   storeBytesMax: integer(16_777_216, 1_099_511_627_776, "bytes", "Bytes").default(1_073_741_824),
 });

@@ -252,7 +252,15 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
     if (outcome.type === "done") onLeaving();
     return outcome;
   };
-  const gateway = await openGateway(config, { handle, leaveMesh, crypto, clock, random, log });
+  const gateway = await openGateway(config, {
+    handle,
+    leaveMesh,
+    relays: () => bridge.nats?.relays() ?? Promise.resolve([]),
+    crypto,
+    clock,
+    random,
+    log,
+  });
   gatewayUrl = gateway.server.address;
   teardown.add(() => gateway.server.stop());
   const { dataDirectory } = config;
@@ -328,13 +336,14 @@ async function openGateway(
   parts: {
     readonly handle: NodeHandle;
     readonly leaveMesh: NonNullable<Parameters<typeof startGateway>[0]["leaveMesh"]>;
+    readonly relays: NonNullable<Parameters<typeof startGateway>[0]["relays"]>;
     readonly crypto: Crypto;
     readonly clock: ReturnType<typeof systemClock>;
     readonly random: ReturnType<typeof systemRandom>;
     readonly log: Log;
   },
 ): Promise<{ readonly server: GatewayServer; readonly token: string }> {
-  const { handle, leaveMesh, crypto, clock, random, log } = parts;
+  const { handle, leaveMesh, relays, crypto, clock, random, log } = parts;
   const tokens = await openTokens({ directory: config.dataDirectory, clock, random });
   const { host, port, allowedHosts } = config.gateway;
   const tls = await readTlsFiles(config.gateway);
@@ -350,6 +359,7 @@ async function openGateway(
     node: handle,
     ...backups,
     leaveMesh,
+    relays,
     tokens,
     clock,
     random,

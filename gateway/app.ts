@@ -102,7 +102,7 @@ export function createApp(options: GatewayOptions): Gateway {
     secure: options.secure ?? false,
     events,
     logins: loginCodes(options),
-    metrics: gatewayMetrics(options.node, events),
+    metrics: gatewayMetrics(options.node, events, options.relays),
   };
   const app: GatewayHono = new OpenAPIHono<GatewayEnv>({
     defaultHook: (result) => {

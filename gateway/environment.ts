@@ -6,6 +6,7 @@ import type { BackupVault } from "../store/backup_vault.ts";
 import type { EventHub } from "./event_hub.ts";
 import type { LoginCodes } from "./login_codes.ts";
 import type { GatewayMetrics } from "./metrics.ts";
+import type { RelaySample } from "./relay_metrics.ts";
 import type { Principal, Tokens } from "./tokens.ts";
 
 /** Bounds of the gateway. */
@@ -55,6 +56,8 @@ export interface GatewayOptions {
   readonly allowedHosts?: readonly string[];
   /** Where backups of other devices are kept. Absent: none are. */
   readonly backups?: BackupVault;
+  /** NATS servers around this node, for its metrics. Absent: there are none. */
+  readonly relays?: () => Promise<readonly RelaySample[]>;
   /** Leaves the mesh, which ends this node and starts another one: only whoever runs the node can. Absent: nobody can. */
   readonly leaveMesh?: (options: { readonly bring: boolean }) => Promise<Outcome<null>>;
   /** Whether the listener speaks TLS: cookies are then only sent over TLS. */

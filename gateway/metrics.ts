@@ -4,6 +4,7 @@ import type { NodeHandle, NodeStatus } from "../actors/handle.ts";
 import type { EventHub } from "./event_hub.ts";
 import { bridgeMetrics } from "./bridge_metrics.ts";
 import { mailMetrics } from "./mail_metrics.ts";
+import { relayMetrics, type RelaySample } from "./relay_metrics.ts";
 
 export interface RequestRecord {
   readonly method: string;
@@ -37,8 +38,12 @@ const STATUS_GAUGES = {
   submind_uptime_seconds: ["Since the node started.", (s) => s.uptimeMs / 1_000],
 } as const satisfies Record<string, readonly [help: string, value: (s: NodeStatus) => number]>;
 
-/** Metrics of `node`; `events` is asked for its readers. */
-export function gatewayMetrics(node: NodeHandle, events: EventHub): GatewayMetrics {
+/** Metrics of `node`; `events` is asked for its readers, `relays` for the NATS servers around. */
+export function gatewayMetrics(
+  node: NodeHandle,
+  events: EventHub,
+  relays: () => Promise<readonly RelaySample[]> = () => Promise.resolve([]),
+): GatewayMetrics {
   const registry = new Registry();
   const registers = [registry];
   const requests = new Counter({
@@ -104,11 +109,13 @@ export function gatewayMetrics(node: NodeHandle, events: EventHub): GatewayMetri
   });
 
   const refreshBridge = bridgeMetrics(node, registry);
+  const refreshRelays = relayMetrics(relays, registry);
   const mail = mailMetrics(node, registry);
 
   async function refresh(): Promise<void> {
     const status = await node.status();
     await mail.refresh();
+    await refreshRelays();
     for (const { gauge, value } of gauges) gauge.set(value(status));
     sessions.reset();
     let sent = 0;

@@ -2,6 +2,7 @@
  * Runs the tests: makes sure of the system packages that only tests need, runs `deno test`, and closes with one plain line of
  * counts. `--long` runs the suites that take longer; other arguments go to `deno test`.
  */
+import { natsServer } from "./lab/nats_server.ts";
 import { ensurePackages } from "./lab/system_packages.ts";
 
 // What the lab tests run beside us. Without them those tests say why they did not run.
@@ -39,6 +40,10 @@ const rest = args.filter((arg) => arg !== "--long");
 
 const packages = await ensurePackages(PACKAGES);
 if (!packages.ok) console.error(`Some tests will not run: ${packages.reason}`);
+const nats = await natsServer();
+console.error(
+  nats.ok ? `nats-server ${nats.version}: ${nats.path}` : `Some tests will not run: ${nats.reason}`,
+);
 
 const chosen = rest.some((arg) => !arg.startsWith("-"));
 const apart = [...OWN_PROCESS, ...(long ? [] : [LONG])];

@@ -2,6 +2,7 @@
  * The node's side of NATS put together: its own leaf where nats-server is installed, the client that uses the nearest of all servers known,
  * and the list of those who may log in, which follows membership and published keys.
  */
+import type { RelaySample } from "../../gateway/relay_metrics.ts";
 import type { Broker } from "../../platform/broker.ts";
 import { natsBroker } from "../../platform/nats_broker.ts";
 import { MAIL_LIMITS } from "../../platform/nats_broker_mail.ts";
@@ -15,11 +16,14 @@ import { rendezvousAddresses } from "../addresses.ts";
 import { type Leaf, type LeafAccess, type LeafSettings, startLeaf } from "./leaf.ts";
 import { HUB_DOMAIN, type LeafSensor } from "./leaf_config.ts";
 import type { LeafView } from "./leaf_process.ts";
+import { relaySampler } from "./samples.ts";
 
 /** Settings of the bridge: the section `bridge` of the configuration. */
 export interface BridgeSettings extends LeafSettings {
   /** Other brokers to use, such as "tls://relay.example.org:4222". */
   readonly servers: readonly string[];
+  /** Addresses of hubs' monitoring. */
+  readonly monitoring: readonly string[];
   /** PEM file of the authority that signed their certificates; empty: the system's. */
   readonly certificateAuthority: string;
 }
@@ -48,6 +52,8 @@ export interface NatsBridge {
   leafPort(): number | null;
   /** "mqtt://…:1883" for sensors; empty when MQTT is off. */
   mqttUrl(): string;
+  /** The leaf and the hubs as their monitoring shows them. */
+  relays(): Promise<readonly RelaySample[]>;
   /** Why no leaf runs although one was not switched off; empty when there is nothing to say. */
   readonly problem: string;
   /** Servers that members told of. */
@@ -100,6 +106,13 @@ export async function startNatsBridge(options: NatsBridgeOptions): Promise<NatsB
   return {
     broker,
     problem,
+    relays: relaySampler(() => {
+      const own = leaf?.view().monitoringUrl ?? null;
+      return [
+        ...own === null ? [] : [{ server: "leaf", monitoringUrl: own }],
+        ...settings.monitoring.map((url) => ({ server: url, monitoringUrl: url })),
+      ];
+    }, clock),
     leaf: () => leaf?.view() ?? null,
     leafPort() {
       const [url] = isOpen ? leaf?.servers() ?? [] : [];

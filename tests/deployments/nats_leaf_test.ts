@@ -1,10 +1,13 @@
 /** The node's own broker: real servers that are started, denied, killed, revoked and linked. */
 import assert from "node:assert/strict";
 import { createUser } from "@nats-io/nkeys";
+import { Registry } from "prom-client";
 import { startLeaf } from "../../deployments/nats/leaf.ts";
 import { checkConfig } from "../../deployments/nats/leaf_process.ts";
 import { leafConfig } from "../../deployments/nats/leaf_config.ts";
 import { findNatsServer, isAtLeast } from "../../deployments/nats/program.ts";
+import { relaySampler, secondsOf } from "../../deployments/nats/samples.ts";
+import { relayMetrics } from "../../gateway/relay_metrics.ts";
 import { hashPassword } from "../../platform/password_hash.ts";
 import { systemRandom } from "../../platform/system_random.ts";
 import { systemClock } from "../../platform/system_clock.ts";
@@ -358,3 +361,44 @@ async function mosquitto(args: string[]): Promise<number> {
   });
   return (await command.output()).code;
 }
+
+Deno.test("durations of monitoring are read", () => {
+  assert.equal(secondsOf("1.5ms"), 0.0015);
+  assert.equal(secondsOf("87µs"), 87e-6);
+  assert.equal(secondsOf("1m2s"), 62);
+  for (const wrong of ["", "1", "ms", "-1s", "1 s", "1sx"]) {
+    assert.equal(secondsOf(wrong), undefined);
+  }
+});
+
+Deno.test({
+  name: "metrics show the leaf and say when a hub does not answer",
+  ignore,
+  fn: () =>
+    inFolder(async (folder) => {
+      const alice = device("alice");
+      await withLeaf(
+        { access: { tag: TAG, members: [alice], sensors: [] }, folder },
+        async (leaf) => {
+          const a = brokerAt(() => leaf.servers(), { login: alice.login });
+          await until("alice is in", () => isUp(a));
+          await settle(a);
+          const registry = new Registry();
+          const refresh = relayMetrics(
+            relaySampler(() => [
+              { server: "leaf", monitoringUrl: leaf.view().monitoringUrl ?? "" },
+              { server: "hub", monitoringUrl: "http://127.0.0.1:1" },
+            ], systemClock()),
+            registry,
+          );
+          await refresh();
+          const text = await registry.metrics();
+          assert.match(text, /submind_relay_healthy\{server="leaf"\} 1/);
+          assert.match(text, /submind_relay_healthy\{server="hub"\} 0/);
+          assert.match(text, /submind_relay_peers\{server="leaf"\} 1/);
+          assert.match(text, /submind_relay_federation_links\{server="leaf"\} 0/);
+          await a.close();
+        },
+      );
+    }),
+});
