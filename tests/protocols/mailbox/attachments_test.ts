@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createDecipheriv } from "node:crypto";
 import fc from "fast-check";
+import { equalBytes } from "../../../protocols/codec.ts";
 import {
   openAttachment,
   openPart,
@@ -23,7 +24,8 @@ Deno.test("attachments of every size around a part's come back as they were", ()
     assert.equal(sealed.parts, partsOf(bytes));
     assert.equal(sealed.ciphertext.length, sealed.parts);
     assert.ok(sealed.ciphertext.every((part) => part.length <= PART_BYTES));
-    assert.deepEqual(openAttachment(sealed, sealed.ciphertext, crypto), body);
+    const opened = openAttachment(sealed, sealed.ciphertext, crypto);
+    assert.ok(opened !== undefined && equalBytes(opened, body), `${bytes} bytes`);
   }
   assert.equal(partsOf(ATTACHMENT_BYTES_MAX), 257);
 });
@@ -44,18 +46,18 @@ Deno.test("parts that are missing, doubled, swapped, cut or changed are noticed"
     [a, b, new Uint8Array(0)],
     [a.with(5, a[5]! ^ 1), b, c],
   ];
-  for (const parts of wrong) assert.equal(opened(parts), undefined);
+  for (const parts of wrong) assert.ok(opened(parts) === undefined);
   // Even for whoever could give the blob another name: the construction itself tells.
   for (const parts of wrong) {
     const blob = crypto.sha256(...parts).toHex();
-    assert.equal(opened(parts, { blob }), undefined);
-    assert.equal(opened(parts, { blob, parts: parts.length }), undefined);
+    assert.ok(opened(parts, { blob }) === undefined);
+    assert.ok(opened(parts, { blob, parts: parts.length }) === undefined);
     const bytes = Math.max(0, (parts.length - 1) * PART_PLAIN_BYTES + 1);
-    assert.equal(opened(parts, { blob, parts: parts.length, bytes }), undefined);
+    assert.ok(opened(parts, { blob, parts: parts.length, bytes }) === undefined);
   }
-  assert.equal(opened([a, b, c], { bytes: sealed.bytes - 1 }), undefined);
-  assert.equal(opened([a, b, c], { blob: "00".repeat(32) }), undefined);
-  assert.equal(opened([a, b, c], { key: new Uint8Array(32) }), undefined);
+  assert.ok(opened([a, b, c], { bytes: sealed.bytes - 1 }) === undefined);
+  assert.ok(opened([a, b, c], { blob: "00".repeat(32) }) === undefined);
+  assert.ok(opened([a, b, c], { key: new Uint8Array(32) }) === undefined);
 });
 
 Deno.test("a part opens in its own place only", () => {
@@ -64,15 +66,15 @@ Deno.test("a part opens in its own place only", () => {
   assert.ok(openPart(sealed, 0, a, crypto) !== undefined);
   assert.ok(openPart(sealed, 1, b, crypto) !== undefined);
   for (const [index, part] of [[1, a], [0, b], [2, a], [-1, a], [0.5, a]] as const) {
-    assert.equal(openPart(sealed, index, part, crypto), undefined);
+    assert.ok(openPart(sealed, index, part, crypto) === undefined);
   }
-  assert.equal(openPart({ ...sealed, parts: 1 }, 0, a, crypto), undefined, "taken for the last");
+  assert.ok(openPart({ ...sealed, parts: 1 }, 0, a, crypto) === undefined, "taken for the last");
   assert.equal(
     openPart({ ...sealed, parts: 3 }, 1, b, crypto),
     undefined,
     "taken for not the last",
   );
-  assert.equal(openPart(sealed, 0, new Uint8Array(15), crypto), undefined);
+  assert.ok(openPart(sealed, 0, new Uint8Array(15), crypto) === undefined);
 });
 
 Deno.test("each file has its own key", () => {
