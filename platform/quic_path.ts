@@ -4,13 +4,13 @@ import type { QuicReader } from "./quic_reader.ts";
 import type { Path, PathEvent } from "./transport.ts";
 
 /** Largest frame, bytes. */
-export const QUIC_FRAME_BYTES_MAX = 128 * 1024;
+export const QUIC_FRAME_BYTES_MAX = 64 * 1024;
 /** `send` refuses while more than this waits, bytes. */
 export const QUIC_BUFFER_BYTES_MAX = 2 * 1024 * 1024;
 /** `drained` comes when no more than this waits, bytes. */
 const BUFFER_BYTES_LOW = 512 * 1024;
-/** Frames are handed to the stream together up to this, bytes: every write costs a turn of the event loop. */
-const WRITE_BYTES_MAX = 512 * 1024;
+/** Frames that wait are put together in pieces of this size, bytes: every write costs a turn of the event loop. */
+const PIECE_BYTES = 4 * (QUIC_FRAME_BYTES_MAX + 4);
 /** Bytes that may arrive before anybody listens; then the stream is left alone. */
 const UNHEARD_BYTES_MAX = 1024 * 1024;
 /** How long `close` waits for what is buffered and for the other end to say that it has it, ms. */
@@ -36,7 +36,7 @@ export function quicPath(options: QuicPathOptions): Path {
   let unheard: PathEvent[] = [];
   let unheardBytes = 0;
   let onHeard: (() => void) | undefined;
-  let queue: Uint8Array[] = [];
+  let pieces: Piece[] = [];
   let buffered = 0;
   let writing = false;
   let wantsRoom = false;
@@ -53,7 +53,7 @@ export function quicPath(options: QuicPathOptions): Path {
     if (ended) return;
     ended = true;
     cancelFlush();
-    queue = [];
+    pieces = [];
     buffered = 0;
     try {
       connection.close({ closeCode: 0, reason: "" });
@@ -67,10 +67,9 @@ export function quicPath(options: QuicPathOptions): Path {
   const pump = async (): Promise<void> => {
     if (writing) return;
     writing = true;
-    while (queue.length > 0 && !ended) {
-      const part = takePart(queue);
-      await writer.write(part);
-      buffered -= part.length;
+    for (let piece = pieces.shift(); piece !== undefined && !ended; piece = pieces.shift()) {
+      await writer.write(piece.bytes.subarray(0, piece.filled));
+      buffered -= piece.filled;
       if (!wantsRoom || ended || closing || buffered > BUFFER_BYTES_LOW) continue;
       wantsRoom = false;
       deliver({ type: "drained" });
@@ -124,11 +123,8 @@ export function quicPath(options: QuicPathOptions): Path {
         wantsRoom = true;
         return false;
       }
-      const bytes = new Uint8Array(LENGTH_BYTES + frame.length);
-      new DataView(bytes.buffer).setUint32(0, frame.length);
-      bytes.set(frame, LENGTH_BYTES);
-      queue.push(bytes);
-      buffered += bytes.length;
+      append(pieces, frame, writing ? PIECE_BYTES : 0);
+      buffered += LENGTH_BYTES + frame.length;
       pump().catch(fail);
       return true;
     },
@@ -150,21 +146,22 @@ export function quicPath(options: QuicPathOptions): Path {
   };
 }
 
-/** The next frames as one piece. */
-function takePart(queue: Uint8Array[]): Uint8Array {
-  let count = 0;
-  let bytes = 0;
-  while (count < queue.length && (count === 0 || bytes + queue[count]!.length <= WRITE_BYTES_MAX)) {
-    bytes += queue[count]!.length;
-    count += 1;
+/** Frames that are written together. */
+interface Piece {
+  readonly bytes: Uint8Array;
+  filled: number;
+}
+
+/** Copies a frame, with its length before it, behind those that wait. A new piece has room for `pieceBytes`, or just for the frame. */
+function append(pieces: Piece[], frame: Uint8Array, pieceBytes: number): void {
+  const needed = LENGTH_BYTES + frame.length;
+  let piece = pieces.at(-1);
+  if (piece === undefined || piece.bytes.length - piece.filled < needed) {
+    piece = { bytes: new Uint8Array(Math.max(needed, pieceBytes)), filled: 0 };
+    pieces.push(piece);
   }
-  const taken = queue.splice(0, count);
-  if (taken.length === 1) return taken[0]!;
-  const part = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of taken) {
-    part.set(piece, at);
-    at += piece.length;
-  }
-  return part;
+  const { bytes, filled } = piece;
+  new DataView(bytes.buffer).setUint32(filled, frame.length);
+  bytes.set(frame, filled + LENGTH_BYTES);
+  piece.filled += needed;
 }
