@@ -173,10 +173,13 @@ Deno.test("a presence that came before the news of an admission counts when the 
 Deno.test("many that come at once are answered once a second, not once each", async () => {
   const { world, first } = await two();
   const before = first.device.mesh.traffic().messagesSent;
-  for (let i = 0; i < 20; i++) new Listener(world, await world.device(`n${i}`), `N${i}`);
-  await world.clock.advance(2_000);
+  for (let i = 0; i < 20; i++) {
+    new Listener(world, await world.device(`n${i}`), `N${i}`);
+    await world.clock.advance(150);
+  }
+  // Some 3.2 s, in which somebody asked every 160 ms; and what we say by ourselves after a start.
   const answers = first.device.mesh.traffic().messagesSent - before;
-  assert.ok(answers >= 1 && answers <= 4, `${answers} answers`);
+  assert.ok(answers >= 3 && answers <= 6, `${answers} answers`);
   await world.close();
 });
 

@@ -55,6 +55,7 @@ Deno.test("a signal goes to the device and its reply comes back, up to the large
     request.reply(Uint8Array.of(9));
   });
   assert.deepEqual(await ask(all, all.asking), { type: "reply", body: Uint8Array.of(3, 2, 1) });
+  assert.equal(all.b.mesh.traffic().messagesSent, 1, "the second answer is not sent");
   const body = new Uint8Array(RENDEZVOUS_BYTES_MAX).fill(7);
   assert.deepEqual(await ask(all, all.asking, { body }), { type: "reply", body });
   assert.deepEqual(await ask(all, all.asking, { body: new Uint8Array(0) }), {
