@@ -125,7 +125,8 @@ async function firstLook(
     return "unwilling";
   }
   if (!step.isAdmitted(header.to)) return "notPermitted";
-  if (carried.bytes + header.sealedBytes > limits.carriedBytesMax) return "full";
+  const inThisStep = step.facts.carried.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (carried.bytes + inThisStep + header.sealedBytes > limits.carriedBytesMax) return "full";
   const share = await step.totals("carried", { sender: header.from });
   return share.bytes + header.sealedBytes > limits.carriedBytesPerSenderMax ? "quota" : "new";
 }
