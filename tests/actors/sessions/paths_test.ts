@@ -120,27 +120,27 @@ Deno.test("sessions remember which kind failed, so that coming back does not wai
 });
 
 Deno.test("a session over a broker moves to a direct path when one appears, and loses, repeats and reorders nothing", async () => {
-  for (let seed = 0; seed < 25; seed++) {
+  for (let seed = 0; seed < 12; seed++) {
     const kinds = [
-      testKind("quic", { works: false }),
-      testKind("webrtc", { works: false }),
-      testKind("nats", { relayed: true }),
+      testKind("quic", { works: false, latencyMs: 5 + seed % 7 * 10 }),
+      // Slower than the path before: what is said there overtakes what is said here.
+      testKind("webrtc", { works: false, latencyMs: 1 + seed * 6 }),
+      testKind("nats", { relayed: true, latencyMs: 1 }),
     ];
     const { a, b, net, time, stop } = await world(kinds, `move ${seed}`);
-    net.latencyMs = 1 + seed * 3;
     await time.run(4_000);
     assert.deepEqual(ups(a), ["nats"]);
     const random = seededRandom(`flow ${seed}`);
     let sent = 0;
-    for (let step = 0; step < 900; step++) {
-      if (step === 100) kinds[1]!.works = true;
-      if (step === 500) kinds[0]!.works = true;
+    for (let step = 0; step < 400; step++) {
+      if (step === 60) kinds[1]!.works = true;
+      if (step === 220) kinds[0]!.works = true;
       a.send(b, numbered(sent));
       b.send(a, numbered(sent));
       sent += 1;
       await time.run(random.below(200));
     }
-    await time.run(10_000);
+    await time.run(30_000);
     const all = Array.from({ length: sent }, (_, index) => index);
     assert.deepEqual(numbers(b), all, `seed ${seed}`);
     assert.deepEqual(numbers(a), all, `seed ${seed}`);

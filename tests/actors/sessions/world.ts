@@ -106,6 +106,9 @@ class TestPath implements Path {
   get relayed(): boolean {
     return this.made.relayed;
   }
+  get #latencyMs(): number {
+    return this.made.latencyMs ?? this.net.latencyMs;
+  }
   bufferedBytes(): number {
     return this.#buffered;
   }
@@ -118,7 +121,7 @@ class TestPath implements Path {
     const copy = frame.slice();
     this.net.frames.push(copy);
     this.#buffered += copy.length;
-    this.net.time.schedule(this.net.latencyMs, () => {
+    this.net.time.schedule(this.#latencyMs, () => {
       if (this.net.stuck.has(this)) return;
       this.#buffered -= copy.length;
       if (!this.silent && this.other?.closed === false) {
@@ -136,7 +139,7 @@ class TestPath implements Path {
     this.end(reason);
     const other = this.other;
     if (other !== undefined && !this.silent) {
-      this.net.time.schedule(this.net.latencyMs, () => other.end(reason));
+      this.net.time.schedule(this.#latencyMs, () => other.end(reason));
     }
   }
   end(reason: string): void {
@@ -160,6 +163,8 @@ export interface TestKind {
   readonly relayed: boolean;
   /** How long a dial takes, ms; default `TestNetwork.dialMs`. */
   readonly dialMs?: number;
+  /** One way, ms; default `TestNetwork.latencyMs`. */
+  readonly latencyMs?: number;
   /** False: dials fail. */
   works: boolean;
   dials: number;
