@@ -275,3 +275,71 @@ Deno.test("a welcome into a group with a forged leaf is refused", async () => {
   assert.ok(decodeMlsMessage(bytes, 0) !== undefined);
   assert.equal(await anna.crypto.join(bytes, annas), undefined);
 });
+
+Deno.test("a commit by which its author becomes another device is refused", async () => {
+  const { evil, bens } = await group();
+  const own = evil.ratchetTree[0]!;
+  assert.ok(own.nodeType === "leaf");
+  // The second identity vouches for the leaf's key: everything is signed as it should be.
+  const credential = credentialFor(carla.signer, own.leaf.signaturePublicKey);
+  const ratchetTree = evil.ratchetTree.with(0, { ...own, leaf: { ...own.leaf, credential } });
+  const { commit } = await createCommit({ state: { ...evil, ratchetTree }, cipherSuite: suite });
+  await refusedBy(bens, sent(commit), /another device/);
+});
+
+/** What anna makes of a welcome that mallory wrote with this state. */
+async function welcomedBy(state: ClientState): Promise<Uint8Array | undefined> {
+  const annas = await anna.crypto.keyPackage(anna.id);
+  const keyPackage = decodePackage(annas.publicPackage)!;
+  const { welcome } = await createCommit({ state, cipherSuite: suite }, {
+    ratchetTreeExtension: true,
+    extraProposals: [{ proposalType: "add", add: { keyPackage } }],
+  });
+  const message = { version: "mls10", wireformat: "mls_welcome", welcome: welcome! } as const;
+  return await anna.crypto.join(encodeMlsMessage(message), annas);
+}
+
+Deno.test("a welcome that its signer did not sign is refused", async () => {
+  const { evil } = await group();
+  assert.ok(await welcomedBy(evil) !== undefined);
+  const { signKey } = await suite.signature.keygen();
+  assert.equal(await welcomedBy({ ...evil, signaturePrivateKey: signKey }), undefined);
+});
+
+Deno.test("a welcome into a tree that could not have come about is refused", async () => {
+  const { evil } = await group();
+  const { newState } = await createCommit({ state: evil, cipherSuite: suite });
+  const root = newState.ratchetTree[1]!;
+  assert.ok(root.nodeType === "parent");
+  assert.ok(await welcomedBy(newState) !== undefined);
+  const withRoot = (changes: Partial<typeof root.parent>) => ({
+    ...newState,
+    ratchetTree: newState.ratchetTree.with(1, {
+      ...root,
+      parent: { ...root.parent, ...changes },
+    }),
+  });
+  // An entry for a leaf that is not below the node, one that is blank, entries that do not ascend, another parent hash.
+  const wrong: readonly Partial<typeof root.parent>[] = [
+    { unmergedLeaves: [2] },
+    { unmergedLeaves: [3] },
+    { unmergedLeaves: [1, 1] },
+    { parentHash: new Uint8Array(32) },
+  ];
+  for (const changes of wrong) {
+    assert.equal(await welcomedBy(withRoot(changes)), undefined, JSON.stringify(changes));
+  }
+});
+
+Deno.test("a welcome into a group with extensions is refused", async () => {
+  const { evil } = await group();
+  const extensions = [{
+    extensionType: "external_senders" as const,
+    extensionData: new Uint8Array(1),
+  }];
+  const groupContext = { ...evil.groupContext, extensions };
+  assert.equal(
+    await welcomedBy({ ...evil, groupContext }).catch(() => undefined),
+    undefined,
+  );
+});

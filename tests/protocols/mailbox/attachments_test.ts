@@ -69,9 +69,8 @@ Deno.test("a part opens in its own place only", () => {
     assert.ok(openPart(sealed, index, part, crypto) === undefined);
   }
   assert.ok(openPart({ ...sealed, parts: 1 }, 0, a, crypto) === undefined, "taken for the last");
-  assert.equal(
-    openPart({ ...sealed, parts: 3 }, 1, b, crypto),
-    undefined,
+  assert.ok(
+    openPart({ ...sealed, parts: 3 }, 1, b, crypto) === undefined,
     "taken for not the last",
   );
   assert.ok(openPart(sealed, 0, new Uint8Array(15), crypto) === undefined);
