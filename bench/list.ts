@@ -21,6 +21,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   webrtc: () => import("./network/webrtc_bench.ts"),
   paths: () => import("./network/paths_bench.ts"),
   transfer: () => import("./network/transfer_bench.ts"),
+  messages: () => import("./network/messages_bench.ts"),
   discovery: () => import("./network/discovery_bench.ts"),
   bridge: () => import("./network/bridge_bench.ts"),
 };
