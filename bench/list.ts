@@ -22,6 +22,8 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   paths: () => import("./network/paths_bench.ts"),
   transfer: () => import("./network/transfer_bench.ts"),
   messages: () => import("./network/messages_bench.ts"),
+  broker: () => import("./network/broker_bench.ts"),
+  relay: () => import("./network/relay_bench.ts"),
   discovery: () => import("./network/discovery_bench.ts"),
   bridge: () => import("./network/bridge_bench.ts"),
 };
