@@ -42,7 +42,7 @@ function usage(message: string, hint: string): CliError {
   return new CliError(message, { code: "usage", exitCode: EXIT.usage, hint });
 }
 
-function readKeyFile(path: string): BackupSecret | null {
+function readKeyFile(context: CommandContext, path: string): BackupSecret | null {
   let text: string;
   try {
     text = Deno.readTextFileSync(path);
@@ -50,11 +50,28 @@ function readKeyFile(path: string): BackupSecret | null {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
   }
-  const { n, r, p, salt, secret } = keyFileSchema.parse(JSON.parse(text));
+  const parsed = keyFileSchema.safeParse(jsonOrNull(text));
+  if (!parsed.success) {
+    const { badKeyFile, badKeyFileHint } = context.texts.mother;
+    throw new CliError(badKeyFile(path), {
+      code: "failed",
+      exitCode: EXIT.failed,
+      hint: badKeyFileHint,
+    });
+  }
+  const { n, r, p, salt, secret } = parsed.data;
   return {
     kdf: { n, r, p, salt: Uint8Array.fromBase64(salt) },
     secret: Uint8Array.fromBase64(secret),
   };
+}
+
+function jsonOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function writeKeyFile(path: string, { kdf, secret }: BackupSecret): void {
@@ -132,7 +149,7 @@ export async function secretForBackup(
   },
 ): Promise<BackupSecret> {
   const path = join(dataDirectory, "keys", KEY_FILE);
-  const kept = found.recoveryKey ? null : readKeyFile(path);
+  const kept = found.recoveryKey ? null : readKeyFile(context, path);
   if (kept !== null) {
     const passphrase = given(context, found);
     if (passphrase === null) return kept;
@@ -188,7 +205,7 @@ export async function secretForRestore(
   const texts = context.texts.mother;
   const typed = given(context, { ...found, recoveryKey: false });
   if (typed === null) {
-    const kept = readKeyFile(join(dataDirectory, "keys", KEY_FILE));
+    const kept = readKeyFile(context, join(dataDirectory, "keys", KEY_FILE));
     if (kept !== null && fits(crypto, kept, version)) return kept;
   }
   const passphrase = typed ?? await ask(context, texts.askKnown);

@@ -38,6 +38,9 @@ export const deMother: Texts["mother"] = {
   wrongPassphrase: "Das ist nicht die Passphrase, mit der die Sicherungen gemacht wurden.",
   wrongPassphraseHint:
     "Nichts wurde verändert. Eine andere versuchen; für Sicherungen unter neuem Schlüssel --recovery-key nehmen.",
+  badKeyFile: (path) => `${path} ist beschädigt.`,
+  badKeyFileHint:
+    "Die Datei entfernen und die Passphrase oder den Notschlüssel noch einmal nennen: Sicherungen gehen dann weiter wie bisher.",
   recoveryKey:
     "Notschlüssel. Jetzt aufschreiben: er wird nur einmal gezeigt, und ohne ihn kann niemand zurückholen:",
   preparing: "Kopieren",

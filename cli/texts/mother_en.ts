@@ -36,6 +36,9 @@ export const enMother = {
   wrongPassphrase: "This is not the passphrase that the backups were made with.",
   wrongPassphraseHint:
     "Nothing was changed. Try another one; for backups under a new key use --recovery-key.",
+  badKeyFile: (path: string) => `${path} is damaged.`,
+  badKeyFileHint:
+    "Remove it, and name the passphrase or the recovery key again: later backups go on as before.",
   recoveryKey:
     "Recovery key. Write it down now: it is shown only once, and without it nobody can restore:",
   preparing: "Copying",

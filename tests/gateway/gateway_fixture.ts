@@ -4,6 +4,7 @@ import type { Clock, Log } from "../../platform/ports.ts";
 import { systemRandom } from "../../platform/system_random.ts";
 import { createApp, type Gateway } from "../../gateway/app.ts";
 import type { GatewayLimits } from "../../gateway/environment.ts";
+import type { BackupVault } from "../../store/backup_vault.ts";
 import { openTokens, OWNER, type Scope, type Tokens } from "../../gateway/tokens.ts";
 import { type FakeNode, fakeNode } from "./fake_node.ts";
 
@@ -57,7 +58,7 @@ export interface Fixture {
 /** Runs `test` with a fresh gateway and cleans up after it. */
 export async function withGateway(
   test: (fixture: Fixture) => Promise<void>,
-  options: { limits?: Partial<GatewayLimits> } = {},
+  options: { limits?: Partial<GatewayLimits>; backups?: BackupVault } = {},
 ): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "submind-gateway-" });
   const clock = manualClock();
