@@ -220,6 +220,19 @@ function checkTogether(
       "eine Loopback-Adresse, oder dazu gateway.tlsCertificate und gateway.tlsKey",
     )];
   }
+  const { turnServers, turnSecret, turnUsername, turnPassword, relayOnly } = config.ice;
+  if (turnServers.length > 0 && turnSecret === "" && (turnUsername === "" || turnPassword === "")) {
+    return [bad(
+      "ice.turnSecret",
+      "",
+      "the secret of the TURN servers, or ice.turnUsername and ice.turnPassword",
+      "das Geheimnis der TURN-Server, oder ice.turnUsername und ice.turnPassword",
+    )];
+  }
+  if (relayOnly && turnServers.length === 0) {
+    const en = "at least one server, because ice.relayOnly is true";
+    return [bad("ice.turnServers", "", en, "mindestens ein Server, weil ice.relayOnly true ist")];
+  }
   return [];
 }
 

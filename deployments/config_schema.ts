@@ -97,9 +97,9 @@ const discovery = z.strictObject({
   ).default([]),
 });
 
-/** "stun:host", "turn:host:3478", "turn:host:3478?transport=tcp", "turns:host:5349"; IPv6 addresses in brackets. */
-const ICE_SERVER =
-  /^(stuns?|turns?):(\[[0-9a-f:.]{2,45}\]|[0-9a-z.-]{1,253})(:\d{1,5})?(\?transport=(udp|tcp))?$/i;
+/** "stun:host", "turn:host:3478", "turn:host:3478?transport=tcp", "turns:host:5349": what both WebRTC libraries understand. */
+const STUN_SERVER = /^stun:[0-9a-z.-]{1,253}(:\d{1,5})?$/i;
+const TURN_SERVER = /^turns?:[0-9a-z.-]{1,253}(:\d{1,5})?(\?transport=(udp|tcp))?$/i;
 
 const secret = described(
   z.string().max(512),
@@ -110,13 +110,13 @@ const secret = described(
 const ice = z.strictObject({
   /** By these a device learns how its router shows it to others. */
   stunServers: described(
-    z.array(z.string().regex(ICE_SERVER).regex(/^stun/i)).max(4),
+    z.array(z.string().regex(STUN_SERVER)).max(4),
     'at most 4 STUN servers such as "stun:stun.example.org:3478"',
     'höchstens 4 STUN-Server wie "stun:stun.example.org:3478"',
   ).default([]),
   /** These carry encrypted traffic where no direct way exists. */
   turnServers: described(
-    z.array(z.string().regex(ICE_SERVER).regex(/^turn/i)).max(4),
+    z.array(z.string().regex(TURN_SERVER)).max(4),
     'at most 4 TURN servers such as "turn:turn.example.org:3478"',
     'höchstens 4 TURN-Server wie "turn:turn.example.org:3478"',
   ).default([]),

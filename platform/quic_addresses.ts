@@ -59,6 +59,11 @@ export function dialAddresses(options: {
   return unique(found).slice(0, QUIC_DIALS_MAX);
 }
 
+/** Where a signal came from, when that is an address and not the name of a broker. */
+export function seenAt(from: string, port: number): DialAddress | null {
+  return ipBytes(from.replace(/%.*$/, "")) === undefined ? null : { host: from, port };
+}
+
 /** The host of a rendezvous address ("http://[fe80::1%25eth0]:7464"), as it is dialled; null when it has none. */
 export function hostOfAddress(address: string): string | null {
   const host = /^https?:\/\/(?:\[([^\]]+)\]|([^/:]+))(?::\d+)?\/?$/i.exec(address);

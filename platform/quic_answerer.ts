@@ -10,7 +10,7 @@ import {
   verifyQuicSignal,
 } from "../protocols/session/quic_signalling.ts";
 import { ANY_DEVICE } from "../protocols/session/signalling.ts";
-import { dialAddresses } from "./quic_addresses.ts";
+import { dialAddresses, seenAt } from "./quic_addresses.ts";
 import { beginMeeting, type Meeting } from "./quic_meeting.ts";
 import { ownProof, type QuicShared } from "./quic_shared.ts";
 import type { Path, RendezvousRequest } from "./transport.ts";
@@ -79,7 +79,7 @@ export function quicAnswerer(shared: QuicShared): QuicAnswerer {
       binding: quicBinding(options.crypto, { id: message.id, offer: message, answer: proof }),
       addresses: dialAddresses({
         candidates: message.candidates,
-        seenAt: { host: request.from, port: message.port },
+        seenAt: seenAt(request.from, message.port),
         interfaces: shared.interfaces(),
         ipv6: socket.ipv6,
         port: socket.port,

@@ -156,3 +156,17 @@ Deno.test("changing a setting in a file with inline tables is still right", () =
   assert.equal(config.gateway.port, 9);
   assert.equal(config.gateway.host, "::1");
 });
+
+Deno.test("TURN servers need a secret or an account, and relaying only needs a TURN server", () => {
+  const server = '[ice]\nturnServers = ["turn:turn.example.org:3478"]\n';
+  const named = (file: string) =>
+    problems(load(file)).map((problem) => "key" in problem ? problem.key : "");
+  assert.deepEqual(named(server), ["ice.turnSecret"]);
+  assert.deepEqual(named(server + 'turnUsername = "anna"\n'), ["ice.turnSecret"]);
+  assert.deepEqual(named("[ice]\nrelayOnly = true\n"), ["ice.turnServers"]);
+  for (const urls of ["stun:[::1]:3478", "http://turn.example.org", "stuns:turn.example.org"]) {
+    assert.deepEqual(named(`[ice]\nstunServers = ["${urls}"]\n`), ["ice.stunServers"], urls);
+  }
+  const { config } = loaded(load(server + 'turnSecret = "s"\nstunServers = ["stun:a:1"]\n'));
+  assert.deepEqual(config.ice.stunServers, ["stun:a:1"]);
+});

@@ -6,6 +6,7 @@ import {
   hostOfAddress,
   offeredCandidates,
   QUIC_DIALS_MAX,
+  seenAt,
 } from "../../platform/quic_addresses.ts";
 import { QUIC_FRAME_BYTES_MAX, quicPath } from "../../platform/quic_path.ts";
 import { QuicReader } from "../../platform/quic_reader.ts";
@@ -136,6 +137,14 @@ Deno.test("link-local addresses are dialled on every link, and nothing that is n
   ]);
   const many = Array.from({ length: 24 }, (_, index) => ({ host: "fe80::1", port: index + 1 }));
   assert.equal(dialAddresses({ ...given, candidates: many, ipv6: true }).length, QUIC_DIALS_MAX);
+});
+
+Deno.test("only an address is dialled back, never a name that somebody else made", () => {
+  assert.deepEqual(seenAt("fe80::1%eth0", 7), { host: "fe80::1%eth0", port: 7 });
+  assert.deepEqual(seenAt("192.168.1.7", 7), { host: "192.168.1.7", port: 7 });
+  for (const from of ["nats", "router.example", "", "192.168.1"]) {
+    assert.equal(seenAt(from, 7), null);
+  }
 });
 
 Deno.test("the host of a rendezvous address is dialled with its zone", () => {

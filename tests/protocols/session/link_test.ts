@@ -268,3 +268,28 @@ Deno.test("link never throws on stream bytes from outside, and keeps no more tha
     { seed: 3, numRuns: 500 },
   );
 });
+
+Deno.test("link goes on where it is when acknowledgements on the old path have overtaken the resume frame of the new one", () => {
+  const [anna, ben] = [newLink("overtaken a"), newLink("overtaken b")];
+  connect(anna, ben);
+  const delivered: Uint8Array[] = [];
+  for (let number = 0; number < 4; number++) anna.enqueue(message(number, 500));
+  move(anna, ben, 1, 600, delivered);
+  acknowledge(ben, anna);
+  // Ben begins a better path; before anna hears of it, more has come over the old one and was acknowledged there.
+  const early = resumeOf(ben);
+  move(anna, ben, 2, 600, delivered);
+  acknowledge(ben, anna);
+  assert.ok(anna.acknowledged > early.received);
+  assert.deepEqual(anna.onResume(early, "responder"), { type: "resumed" });
+  assert.deepEqual(ben.onResume(resumeOf(anna), "initiator"), { type: "resumed" });
+  move(anna, ben, 10, 600, delivered);
+  assert.deepEqual(delivered.map((body) => body.length), Array(4).fill(delivered[0]!.length));
+  assert.deepEqual(
+    delivered.map((bytes) => new DataView(bytes.buffer, bytes.byteOffset + 6).getUint32(0)),
+    [0, 1, 2, 3],
+  );
+  // What was never sent cannot have arrived.
+  const tooFar = { ...resumeOf(ben), received: ben.received + 1 };
+  assert.equal(anna.onResume(tooFar, "responder").type, "violation");
+});
