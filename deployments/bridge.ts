@@ -2,6 +2,7 @@
 import type { BridgeParts } from "../actors/bridge/bridge.ts";
 import { MESH_KEY } from "../actors/members/load.ts";
 import type { NodeDependencies } from "../actors/node.ts";
+import type { SensorRecord } from "../actors/sensors/commands.ts";
 import { type BrokerServices, brokerServices } from "../platform/broker_services.ts";
 import { combinedDiscovery } from "../platform/combined_discovery.ts";
 import type { Discovery } from "../platform/discovery.ts";
@@ -11,6 +12,7 @@ import { rendezvousRouter } from "../platform/rendezvous_router.ts";
 import type { Rendezvous, Transport } from "../platform/transport.ts";
 import { brokerTagOf } from "../protocols/bridge/subjects.ts";
 import { type DeviceId, deviceIdOf, parseMeshId } from "../protocols/ids.ts";
+import { sensorReadySubject, sensorSubjects } from "../protocols/sensors/mqtt.ts";
 import { isAdmitted, type Registry } from "../protocols/registry/registry.ts";
 import type { Store } from "../store/store.ts";
 import { rendezvousAddresses } from "./addresses.ts";
@@ -82,14 +84,8 @@ export async function openBridge(options: BridgeOptions): Promise<NodeBridge> {
     mail: { broker: services.mesh.broker },
     sensors: {
       broker: services.mesh.broker,
-      sensorSubject: (mesh) => `kiana.${brokerTagOf(options.crypto, mesh)}.sensor.>`,
-      onSensorsChanged: (sensors) =>
-        nats.setSensors(
-          sensors.filter(({ revoked }) => !revoked).map(({ sensor, passwordHash }) => ({
-            name: sensor,
-            passwordHash,
-          })),
-        ),
+      sensorSubject: (mesh) => sensorSubjects(brokerTagOf(options.crypto, mesh)),
+      onSensorsChanged: sensorDoor({ nats, services, clock }),
     },
     rendezvousOver: (http) =>
       rendezvousRouter(
@@ -106,6 +102,48 @@ export async function openBridge(options: BridgeOptions): Promise<NodeBridge> {
       await services.close();
       await nats.stop();
     },
+  };
+}
+
+/** How long until the broker is asked again whether it keeps what sensors say, ms. */
+const ASK_AGAIN_MS = 1_000;
+
+/**
+ * Lets sensors in, but not before the broker keeps what they say: it acknowledges a message to a sensor whether or not anybody has asked for it.
+ */
+function sensorDoor(
+  { nats, services, clock }: {
+    readonly nats: NatsBridge;
+    readonly services: BrokerServices;
+    readonly clock: Clock;
+  },
+): (sensors: readonly SensorRecord[]) => void {
+  let wanted: readonly SensorRecord[] = [];
+  let state: "closed" | "asking" | "open" = "closed";
+  const letIn = (): void =>
+    nats.setSensors(
+      wanted.filter(({ revoked }) => !revoked).map(({ sensor, passwordHash }) => ({
+        name: sensor,
+        passwordHash,
+      })),
+    );
+  const ask = (): void => {
+    const tag = services.mesh.current()?.tag;
+    if (tag === undefined) return void clock.schedule(ASK_AGAIN_MS, ask);
+    const messageId = `ready-${clock.wallMs()}`;
+    const subject = sensorReadySubject(tag);
+    services.mesh.broker.keep({ subject, messageId, bytes: new Uint8Array(0) }, ({ type }) => {
+      if (type !== "kept") return void clock.schedule(ASK_AGAIN_MS, ask);
+      state = "open";
+      letIn();
+    });
+  };
+  return (sensors) => {
+    wanted = sensors;
+    if (state === "open") return letIn();
+    if (state === "asking" || sensors.length === 0) return;
+    state = "asking";
+    ask();
   };
 }
 

@@ -7,6 +7,7 @@ import {
   type ReadingsPoint,
   type ReadingsQuery,
   type ReadingsRepository,
+  REPEATED_MS,
   type SeriesSummary,
   type WaitingReadings,
 } from "./readings.ts";
@@ -40,6 +41,7 @@ export class MemoryReadings implements ReadingsRepository {
       for (const reading of wanted) {
         const key = keyOf(sensor, reading);
         const before = this.#rows.get(key);
+        if (this.#isRepeated(sensor, reading)) continue;
         if (before === undefined) accepted += 1;
         else if (!published || before.published) continue;
         remember(() => before === undefined ? this.#rows.delete(key) : this.#rows.set(key, before));
@@ -134,6 +136,19 @@ export class MemoryReadings implements ReadingsRepository {
       }
       return old.length;
     });
+  }
+
+  #isRepeated(sensor: string, { metric, atMs, sequence, value }: Reading): boolean {
+    if (sequence === null) return false;
+    let before: StoredReading | undefined;
+    let after: StoredReading | undefined;
+    for (const row of this.#rows.values()) {
+      if (row.sensor !== sensor || row.metric !== metric || row.atMs === atMs) continue;
+      if (Math.abs(row.atMs - atMs) >= REPEATED_MS) continue;
+      if (row.atMs < atMs && !(before !== undefined && before.atMs >= row.atMs)) before = row;
+      if (row.atMs > atMs && !(after !== undefined && after.atMs <= row.atMs)) after = row;
+    }
+    return [before, after].some((one) => one?.sequence === sequence && one.value === value);
   }
 
   get #rows(): MemoryReadingsTable {

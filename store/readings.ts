@@ -38,10 +38,13 @@ export interface WaitingReadings {
 }
 
 export const POINTS_MAX = 10_000;
+/** A sensor whose message was not acknowledged sends it again within this time, ms. */
+export const REPEATED_MS = 10 * 60_000;
 
 export interface ReadingsRepository {
   /**
-   * Keeps readings in one transaction. Equal (metric, atMs, sequence) is kept once: the first one stays.
+   * Keeps readings in one transaction. Equal (metric, atMs, sequence) is kept once: the first one stays. So is a reading that a sensor without a
+   * clock has sent again: one with the counter and value of the reading next to it in time, less than `REPEATED_MS` away.
    *
    * @param published true for readings that came in a block
    */

@@ -6,6 +6,7 @@ import {
   type ReadingsPoint,
   type ReadingsQuery,
   type ReadingsRepository,
+  REPEATED_MS,
   type SeriesSummary,
   type WaitingReadings,
 } from "./readings.ts";
@@ -42,6 +43,7 @@ export class SqliteReadings implements ReadingsRepository {
         let accepted = 0;
         for (const reading of wanted) {
           const key = this.#seriesKey(sensor, reading.metric);
+          if (this.#isRepeated(key, reading)) continue;
           const inserted = database.run(
             "INSERT INTO readings (series_key, at_ms, sequence, value, published) VALUES (?, ?, ?, CAST(? AS REAL), ?) " +
               "ON CONFLICT (series_key, at_ms, sequence) DO NOTHING",
@@ -159,6 +161,30 @@ export class SqliteReadings implements ReadingsRepository {
         );
         return forgotten;
       }));
+  }
+
+  #isRepeated(key: number, { atMs, sequence, value }: Reading): boolean {
+    if (sequence === null) return false;
+    const { database } = this.#context;
+    type Neighbour = { readonly sequence: number; readonly value: number };
+    const neighbours = [
+      database.first<Neighbour>(
+        "SELECT sequence, value FROM readings WHERE series_key = ? AND at_ms < ? AND at_ms > ? " +
+          "ORDER BY at_ms DESC LIMIT 1",
+        key,
+        atMs,
+        atMs - REPEATED_MS,
+      ),
+      // A broker that gives messages again does not keep their order.
+      database.first<Neighbour>(
+        "SELECT sequence, value FROM readings WHERE series_key = ? AND at_ms > ? AND at_ms < ? " +
+          "ORDER BY at_ms LIMIT 1",
+        key,
+        atMs,
+        atMs + REPEATED_MS,
+      ),
+    ];
+    return neighbours.some((one) => one?.sequence === sequence && one.value === value);
   }
 
   #publish(key: number, { atMs, sequence }: Reading): void {

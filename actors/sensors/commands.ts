@@ -1,7 +1,6 @@
 /** Commands of the sensors actor: readings come in over MQTT or HTTP, are durable at once, and go into blocks in batches. */
 import type { KeptMessage } from "../../platform/broker.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
-import type { Reading } from "../../protocols/sensors/readings.ts";
 import type { WaitingReadings } from "../../store/readings.ts";
 import type { Outcome } from "../handle.ts";
 import type { Ref, TaskOutcome } from "../kernel/actor.ts";
@@ -40,9 +39,6 @@ export type SensorsPrivateCommand =
   | {
     readonly type: "ingested";
     readonly sensor: string;
-    readonly readings: readonly Reading[];
-    /** Readings that came again at once and were left out. */
-    readonly repeated: number;
     readonly outcome: TaskOutcome<IngestResult>;
     readonly answer: (outcome: Outcome<IngestResult>) => Answer;
   }

@@ -1,5 +1,6 @@
 /** Readings on their way in: checked, made durable, then acknowledged. */
 import type { KeptMessage } from "../../platform/broker.ts";
+import { READY_NAME } from "../../protocols/sensors/mqtt.ts";
 import { decodePayload } from "../../protocols/sensors/payload.ts";
 import { problemOfReading, type Reading, READINGS_MAX } from "../../protocols/sensors/readings.ts";
 import { nodeEvents } from "../events.ts";
@@ -12,10 +13,6 @@ import type { Of, SensorsContext, SensorsState } from "./state.ts";
 
 /** Ingests under way at once, at most; a view that comes then is told to come later. */
 export const INGESTING_MAX = 256;
-/** A sensor says the same thing again within this time, ms. */
-const REPEATED_MS = 10 * 60_000;
-/** Series whose newest reading is remembered. */
-const NEWEST_MAX = 10_000;
 /** Parts of a subject after "sensor": the sensor, and its metric or none. */
 const SUBJECT = /\.sensor\.([^.]+)(?:\.([^.]+))?$/;
 
@@ -64,6 +61,7 @@ export function onMessageKept(
   deps: SensorsDependencies,
 ): void {
   const [, sensor = "", metric = null] = SUBJECT.exec(message.subject) ?? [];
+  if (sensor === READY_NAME) return message.acknowledge();
   // What cannot be stored yet comes again by itself.
   if (!state.loaded || state.ingesting >= INGESTING_MAX) return;
   const unknown = problemOfSensor(state, sensor);
@@ -98,42 +96,16 @@ function store(
   deps: SensorsDependencies,
 ): void {
   state.ingesting += 1;
-  const fresh = readings.filter((reading) => !isRepeated(state, sensor, reading));
-  const repeated = readings.length - fresh.length;
   context.perform(
-    () => deps.store.readings.add(sensor, fresh, false),
-    (outcome) => ({ type: "ingested", sensor, readings: fresh, repeated, outcome, answer }),
+    () => deps.store.readings.add(sensor, readings, false),
+    (outcome) => ({ type: "ingested", sensor, outcome, answer }),
   );
-}
-
-/**
- * A sensor without a clock sends the same message again (MQTT with QoS 1, when the acknowledgement was lost), and it arrives at another
- * time: the same counter and value as the newest reading, soon after it, is that reading.
- */
-function isRepeated(state: SensorsState, sensor: string, reading: Reading): boolean {
-  const newest = state.newest.get(`${sensor} ${reading.metric}`);
-  return newest !== undefined && reading.sequence !== null &&
-    newest.sequence === reading.sequence && newest.value === reading.value &&
-    Math.abs(reading.atMs - newest.atMs) < REPEATED_MS;
-}
-
-function noteNewest(state: SensorsState, sensor: string, readings: readonly Reading[]): void {
-  for (const reading of readings) {
-    const key = `${sensor} ${reading.metric}`;
-    // Newest in the map, so that the oldest go when there are too many.
-    state.newest.delete(key);
-    state.newest.set(key, reading);
-  }
-  for (const key of state.newest.keys()) {
-    if (state.newest.size <= NEWEST_MAX) break;
-    state.newest.delete(key);
-  }
 }
 
 export function onIngested(
   context: SensorsContext,
   state: SensorsState,
-  { sensor, readings, repeated, outcome, answer }: Of<"ingested">,
+  { sensor, outcome, answer }: Of<"ingested">,
   deps: SensorsDependencies,
 ): void {
   state.ingesting -= 1;
@@ -141,10 +113,8 @@ export function onIngested(
     const why = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
     return tell(context, answer(refusal("unavailable", why)));
   }
-  const { accepted, duplicates } = outcome.value;
-  noteNewest(state, sensor, readings);
-  const value = { accepted, duplicates: duplicates + repeated };
-  tell(context, answer({ type: "done", value }));
+  const { accepted } = outcome.value;
+  tell(context, answer({ type: "done", value: outcome.value }));
   if (accepted === 0) return;
   state.waiting += accepted;
   context.publish(nodeEvents, { type: "readingsStored", sensor, count: accepted });

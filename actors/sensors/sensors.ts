@@ -120,7 +120,6 @@ function start(context: SensorsContext, deps: SensorsDependencies): SensorsState
     requests: 0,
     blocks: [],
     indexing: false,
-    newest: new Map(),
     refused: 0,
     stopCollecting: null,
   };

@@ -1,7 +1,6 @@
 /** What the sensors actor knows. Shared by its files; nobody else needs it. */
 import type { Block } from "../../protocols/blocks/block.ts";
 import type { MeshId } from "../../protocols/ids.ts";
-import type { Reading } from "../../protocols/sensors/readings.ts";
 import type { WaitingReadings } from "../../store/readings.ts";
 import type { Context } from "../kernel/actor.ts";
 import type { SensorRecord, SensorsCommand } from "./commands.ts";
@@ -28,8 +27,6 @@ export interface SensorsState {
   /** Blocks of readings that wait to be indexed. */
   blocks: Block[];
   indexing: boolean;
-  /** The newest reading of each series, by "sensor metric". */
-  readonly newest: Map<string, Reading>;
   /** Messages of sensors that were refused. */
   refused: number;
   stopCollecting: (() => void) | null;

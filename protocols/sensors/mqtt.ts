@@ -9,3 +9,11 @@ export function sensorMqttTopic(tag: string, sensor: string): string {
 export function sensorSubjects(tag: string): string {
   return `kiana.${tag}.sensor.>`;
 }
+
+/** No sensor has this name: a message under it asks whether the broker keeps messages at all. */
+export const READY_NAME = "_";
+
+/** The subject of such a message. */
+export function sensorReadySubject(tag: string): string {
+  return `kiana.${tag}.sensor.${READY_NAME}`;
+}

@@ -52,6 +52,20 @@ export function readingsContract(name: string, makePlace: () => Promise<Readings
     assert.deepEqual((await store.readings.series(ALL)).map(({ value }) => value), [5, 5]);
   });
 
+  contract("keeps what a sensor without a clock has sent again once", async (store) => {
+    const add = async (atMs: number, value: number, sequence: number | null) =>
+      (await store.readings.add("attic", [reading(atMs, value, { sequence })], false)).accepted;
+    assert.equal(await add(1_000, 20, 7), 1);
+    assert.equal(await add(4_000, 20, 7), 0);
+    assert.equal(await add(500, 20, 7), 0);
+    // It has started anew, or has no counter, or it is long ago.
+    assert.equal(await add(5_000, 21, 7), 1);
+    assert.equal(await add(6_000, 21, null), 1);
+    assert.equal(await add(7_000, 21, null), 1);
+    assert.equal(await add(8_000, 20, 8), 1);
+    assert.equal(await add(8_000 + 11 * 60_000, 20, 8), 1);
+  });
+
   contract("knows which readings wait for a block", async (store) => {
     await store.readings.add("shed", [reading(2, 2), reading(1, 1)], false);
     await store.readings.add("attic", [reading(3, 3)], false);
