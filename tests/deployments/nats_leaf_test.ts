@@ -402,3 +402,34 @@ Deno.test({
       );
     }),
 });
+
+Deno.test({
+  name: "nats-server ends with a node that is killed",
+  ignore: ignore || Deno.build.os !== "linux",
+  fn: () =>
+    inFolder(async (folder) => {
+      const program = new URL("./nats_orphan_program.ts", import.meta.url).pathname;
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-check", program, folder],
+        stdin: "null",
+        stdout: "piped",
+        stderr: "inherit",
+      }).spawn();
+      const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      const { value } = await reader.read();
+      const pid = Number((value ?? "").trim());
+      assert.ok(pid > 0);
+      child.kill("SIGKILL");
+      await child.status;
+      await reader.cancel();
+      await until("it is gone", async () => !await isRunning(pid));
+    }),
+});
+
+async function isRunning(pid: number): Promise<boolean> {
+  try {
+    return (await Deno.readTextFile(`/proc/${pid}/cmdline`)).includes("nats-server");
+  } catch {
+    return false;
+  }
+}
