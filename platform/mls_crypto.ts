@@ -21,7 +21,6 @@ import {
   type Proposal,
   type ProposalWithSender,
   type UnappliedProposals,
-  zeroOutUint8Array,
 } from "ts-mls";
 import { signWithLabel } from "ts-mls/crypto/signature.js";
 import { encodeLeafNode, encodeLeafNodeTBS } from "ts-mls/leafNode.js";
@@ -190,7 +189,6 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
         : encodeMlsMessage({ version: "mls10", wireformat: "mls_welcome", welcome }),
       epoch: Number(newState.groupContext.epoch),
     };
-    result.consumed.forEach(zeroOutUint8Array);
     return outcome;
   }
 
@@ -278,7 +276,6 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
         privateMessage: result.privateMessage,
       }),
     };
-    result.consumed.forEach(zeroOutUint8Array);
     return outcome;
   }
 

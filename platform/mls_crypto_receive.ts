@@ -7,7 +7,6 @@ import {
   type PrivateMessage,
   processPrivateMessage,
   type ProposalWithSender,
-  zeroOutUint8Array,
 } from "ts-mls";
 import { validateLeafNodeUpdateOrCommit } from "ts-mls/clientState.js";
 import { encodeLeafNode } from "ts-mls/leafNode.js";
@@ -60,7 +59,6 @@ export async function processed(
   const result = await processPrivateMessage(group, message, emptyPskIndex, suite);
   if (result.kind !== "applicationMessage") return unreadable("not what it says to be");
   const state = encodeState({ group: result.newState, ownUpdate, proposals });
-  result.consumed.forEach(zeroOutUint8Array);
   const epoch = Number(message.epoch);
   return { type: "application", state, plaintext: result.message, sender, epoch };
 }
@@ -171,7 +169,6 @@ async function applied(
   }
   const state = encodeState({ group: newState, ownUpdate: null, proposals: [] });
   const members = membersOf(newState);
-  result.consumed.forEach(zeroOutUint8Array);
   return { type: "changed", state, sender, epoch, members };
 
   function removes(leafIndex: number): boolean {
@@ -191,7 +188,7 @@ function isUsual({ proposal }: ProposalWithSender): boolean {
     proposal.proposalType === "update";
 }
 
-/** What is left to a device that was removed: who is in the group now, and no way to go on. */
+/** What is left to a device that was removed: who is in the group now, and no keys to go on or back. */
 function withoutUs(group: ClientState, proposals: readonly ProposalWithSender[]): ClientState {
   const removed = new Set(
     proposals.flatMap(({ proposal }) =>
@@ -210,6 +207,9 @@ function withoutUs(group: ClientState, proposals: readonly ProposalWithSender[])
     ...group,
     ratchetTree: [...leaves, ...added].flatMap((leaf, i) => i === 0 ? [leaf] : [undefined, leaf]),
     unappliedProposals: {},
+    secretTree: [],
+    historicalReceiverData: new Map(),
+    signaturePrivateKey: new Uint8Array(0),
     groupActiveState: { kind: "removedFromGroup" },
   };
 }

@@ -107,7 +107,8 @@ export function createParcel(parcel: NewParcel): Parcel {
   const wire = headerToWire(header);
   const problem = problemOfWire(wire) ?? problemOfHeader(header);
   invariant(problem === undefined, () => `Cannot create parcel: ${problem}`);
-  const headerBytes = encodeCanonical(wire);
+  // A plain array of its own: what the encoder gives may be a view into a larger buffer.
+  const headerBytes = new Uint8Array(encodeCanonical(wire));
   const id = crypto.sha256Hex(headerBytes) as ParcelId;
   return { id, header, headerBytes, signature: signer.sign(messageToSign(id)), sealed };
 }

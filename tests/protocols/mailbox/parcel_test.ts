@@ -24,8 +24,7 @@ Deno.test("a parcel survives its encoding, and its sender's signature holds", ()
   const made = parcel();
   const decoded = decodeParcel(encodeParcel(made), crypto);
   assert.ok(decoded.ok, JSON.stringify(decoded));
-  assert.deepEqual({ ...decoded.message, headerBytes: 0 }, { ...made, headerBytes: 0 });
-  assert.deepEqual(new Uint8Array(made.headerBytes), decoded.message.headerBytes);
+  assert.deepEqual(decoded.message, made);
   assert.equal(decoded.message.header.from, alice.id);
   assert.ok(crypto.verify(signedMessageOfParcel(decoded.message)));
 });
