@@ -23,7 +23,8 @@ export const deMother: Texts["mother"] = {
   badToken:
     "Das Token passt nicht. Auf jenem Knoten ein neues machen: submind token NAME --scope backup",
   cannotRead: (path, cause) => `„${path}“ ist nicht lesbar: ${cause}.`,
-  unreachableHint: "Läuft er, und lässt seine Firewall diesen Port durch?",
+  unreachableHint:
+    "Läuft er, lässt seine Firewall diesen Port durch, und ist sein Zertifikat hier bekannt (sonst: --ca DATEI)?",
   noDevice: "Das Token gilt für mehr als ein Gerät.",
   noDeviceHint: (names) => `Mit --device sagen, welches: ${names || "noch gibt es keines"}.`,
   askPassphrase: "Passphrase oder Notschlüssel (leer: ein Notschlüssel wird gemacht)",
@@ -65,6 +66,4 @@ export const deMother: Texts["mother"] = {
   damagedFile: (path) => `„${path}“ ist nicht, was gesichert wurde, obwohl die Stücke es sind.`,
   damagedHint:
     "Nichts wurde zurückgeholt. Eine ältere nehmen (--backup N), oder eine andere Sicherung.",
-  incomplete:
-    "Der andere Knoten hat inzwischen weggeworfen, worauf diese Sicherung aufbaut. Noch einmal versuchen.",
 };

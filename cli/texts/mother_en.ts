@@ -22,7 +22,8 @@ export const enMother = {
   badToken:
     "The token does not fit. Make a new one on that node: submind token NAME --scope backup",
   cannotRead: (path: string, cause: string) => `Cannot read "${path}": ${cause}.`,
-  unreachableHint: "Is it running, and does its firewall let this port through?",
+  unreachableHint:
+    "Is it running, does its firewall let this port through, and is its certificate known here (else: --ca FILE)?",
   noDevice: "The token is for more than one device.",
   noDeviceHint: (names: string) => `Say which one with --device: ${names || "there is none yet"}.`,
   askPassphrase: "Passphrase or recovery key (leave empty to have a recovery key made)",
@@ -62,6 +63,4 @@ export const enMother = {
     `Backup ${version} is not what a device has made: ${why}.`,
   damagedFile: (path: string) => `"${path}" is not what was backed up, although its pieces are.`,
   damagedHint: "Nothing was restored. Take an older one (--backup N), or another backup.",
-  incomplete:
-    "The other node threw away what this backup was built on while it was brought. Try again.",
 };

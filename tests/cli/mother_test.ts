@@ -334,3 +334,62 @@ Deno.test("a token for backups opens nothing else, and nothing of others", () =>
     assert.equal(await status("/v1/backups/laptop/versions/2"), 404);
     assert.equal(await status(`/v1/backups/laptop/pieces/${"0".repeat(64)}`), 404);
   }));
+
+/** A certificate of its own making, as PEM texts; null where the openssl program is missing. */
+function selfSigned(): { readonly certificate: string; readonly key: string } | null {
+  const folder = Deno.makeTempDirSync({ prefix: "submind-tls-" });
+  try {
+    const [key, certificate] = [join(folder, "key"), join(folder, "certificate")];
+    const { success } = new Deno.Command("openssl", {
+      args: [
+        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
+        ...["-keyout", key, "-out", certificate, "-days", "1", "-subj", "/CN=localhost"],
+        ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        ...["-addext", "basicConstraints=critical,CA:FALSE"],
+      ],
+      stdout: "null",
+      stderr: "null",
+    }).outputSync();
+    if (!success) return null;
+    return { certificate: Deno.readTextFileSync(certificate), key: Deno.readTextFileSync(key) };
+  } catch {
+    return null;
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+const tls = selfSigned();
+if (tls === null) console.log("the test of backups over TLS needs the openssl program");
+
+Deno.test({
+  name: "a keeper with a certificate of its own making is trusted when it is named, and only then",
+  ignore: tls === null,
+  async fn() {
+    assert(tls !== null);
+    const folder = Deno.makeTempDirSync();
+    const vault = openBackupVault({
+      directory: join(folder, "vault"),
+      crypto,
+      clock: systemClock(),
+      bytesPerDeviceMax: 1_000_000,
+      versionsMax: 1,
+    });
+    try {
+      await withRealGateway(async ({ address, tokens, data }) => {
+        assert.match(address, /^https:/);
+        const minted = { subject: "laptop", scope: "backup", validMs: 60_000 } as const;
+        const [token, ca] = [join(folder, "token"), join(folder, "ca")];
+        Deno.writeTextFileSync(token, await tokens.mint(minted));
+        Deno.writeTextFileSync(ca, tls.certificate);
+        const list = ["restore", "--from", address, "--token-file", token, "--list", "--json"];
+        const named = await run([...list, "--ca", ca, "--data", data]);
+        assert.deepEqual(JSON.parse(named.out).versions, []);
+        const stranger = JSON.parse((await run([...list, "--data", data])).out);
+        assert.equal(stranger.error.code, "notRunning");
+      }, { backups: vault, tls });
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});
