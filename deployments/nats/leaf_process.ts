@@ -70,6 +70,9 @@ export class LeafProcess {
   #lock: FileLock | undefined;
   /** The configuration on disk. */
   #written = "";
+  /** One after another, and so are writers of the file: a restart may come while the server is told to reload. */
+  #reloading: Promise<unknown> = Promise.resolve();
+  #writing: Promise<unknown> = Promise.resolve();
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
 
@@ -95,10 +98,17 @@ export class LeafProcess {
   }
 
   /** Makes the server use the configuration as it is now; a change it cannot take while running restarts it. */
-  async reload(): Promise<void> {
+  reload(): Promise<void> {
+    const turn = this.#reloading.then(() => this.#reload());
+    this.#reloading = turn.catch(() => {});
+    return turn;
+  }
+
+  async #reload(): Promise<void> {
     const child = this.#child;
     const monitoring = this.view().monitoringUrl;
     if (child === undefined || monitoring === null) return;
+    if (this.options.config() === this.#written) return;
     const problem = await this.#writeConfig();
     if (problem !== null) {
       this.options.log.write("error", "nats-server configuration refused", { problem });
@@ -209,7 +219,11 @@ export class LeafProcess {
     const { url, version } = this.view();
     log.write("info", "nats-server runs", { url, version, pid: child.pid });
     // What changed while it started came too late for its first reading, and too early for `reload`.
-    if (this.options.config() !== this.#written) void this.reload();
+    if (this.options.config() !== this.#written) {
+      void this.reload().catch((error: unknown) =>
+        log.write("error", "nats-server was not told of changes", { error: String(error) })
+      );
+    }
     let failures = 0;
     while (!over()) {
       await this.#pauseUnless(HEALTH_EVERY_MS, child);
@@ -238,7 +252,13 @@ export class LeafProcess {
   }
 
   /** Writes the configuration when the server accepts it; else says what it says about it and leaves the old one. */
-  async #writeConfig(): Promise<string | null> {
+  #writeConfig(): Promise<string | null> {
+    const turn = this.#writing.then(() => this.#writeNow());
+    this.#writing = turn.catch(() => {});
+    return turn;
+  }
+
+  async #writeNow(): Promise<string | null> {
     const draft = `${this.#configPath()}.new`;
     const text = this.options.config();
     await Deno.writeTextFile(draft, text, { mode: 0o600 });
