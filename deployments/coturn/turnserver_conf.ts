@@ -57,7 +57,7 @@ const VALUE = /^[^\s#"'\\]{1,512}$/;
 
 /** @throws {RangeError} when a value holds spaces, quotes or line breaks */
 export function turnServerConfig(options: TurnServerOptions): string {
-  const { realm, secret, port = 3_478, relayPorts = [49_160, 49_400], tls } = options;
+  const { realm, secret, port = 3_478, relayPorts = [49_160, 50_399], tls } = options;
   const { listeningIp, externalIp, stateDirectory = "/var/lib/turn" } = options;
   const line = (key: string, value: string | number): string => {
     if (VALUE.test(String(value))) return `${key}=${value}`;
@@ -99,11 +99,12 @@ export function turnServerConfig(options: TurnServerOptions): string {
       : DENIED_PEERS.map((range) => `denied-peer-ip=${range}`)),
     "no-software-attribute",
     "",
-    "# How much: allocations per device and in all, bytes per second per allocation and in all.",
-    "user-quota=12",
-    "total-quota=600",
+    "# How much: allocations per device and in all, bytes per second per allocation. What a device does not use any more is",
+    "# given back after ten minutes only, and looking for a direct way takes some anew.",
+    "# There is no bps-capacity: coturn would set max-bps aside for every allocation, used or not, and refuse after a few.",
+    "user-quota=100",
+    "total-quota=1200",
     "max-bps=4000000",
-    "bps-capacity=100000000",
     "max-allocate-lifetime=3600",
     "channel-lifetime=600",
     "permission-lifetime=300",
