@@ -49,6 +49,10 @@ export class HostProcess {
     return this.#stdout.split("\n").slice(0, -1);
   }
 
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** Sends a signal; harmless when it has ended. */
   kill(signal: Signal = "SIGTERM"): void {
     try {

@@ -188,6 +188,10 @@ export class LabNode<H extends NodeHost = Host> {
       ...init,
       headers,
       client: this.#http,
+    }).catch((cause: unknown) => {
+      const last = this.process.stderr.slice(-2_000);
+      const state = this.process.ended ? "has ended" : "runs";
+      throw new Error(`${this.name}, which ${state}, does not answer ${path}: ${last}`, { cause });
     });
     return { status: response.status, text: await response.text() };
   }

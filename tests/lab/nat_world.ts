@@ -90,6 +90,7 @@ export class NatWorld {
   /** Anna's in home 0, Ben's in home 1. */
   nodes: readonly [WorldNode, WorldNode];
   turn: Service;
+  #closing: Promise<void> | undefined;
 
   constructor(
     readonly lab: NatLab,
@@ -125,7 +126,12 @@ export class NatWorld {
     await Promise.all(this.nodes.map((node) => node.stop()));
   }
 
-  async close(): Promise<void> {
+  /** Ends and removes everything; twice is harmless. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     for (const node of [...this.nodes, ...this.parts.kitchen]) node[Symbol.dispose]();
     await Promise.all(this.parts.hosts.map((host) => host.end()));
     await this.turn.kill();
