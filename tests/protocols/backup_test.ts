@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { scryptSync } from "node:crypto";
 import fc from "fast-check";
 import { nodeCrypto } from "../../platform/node_crypto.ts";
 import { nodeSigner } from "../../platform/node_signer.ts";
@@ -50,6 +51,12 @@ Deno.test("the documented vector holds, with either library", () => {
   for (const library of [crypto, pureCrypto()]) {
     const secret = secretOf(vector.passphrase, { ...KDF, salt: hex(vector.salt) });
     assert.equal(secret.toHex(), vector.secret);
+    const foreign = scryptSync(vector.passphrase, hex(vector.salt), 32, {
+      N: vector.n,
+      r: 8,
+      p: 1,
+    });
+    assert.equal(foreign.toString("hex"), vector.secret, "OpenSSL says so, too");
     const made = keysOf(library, secret);
     assert.equal(made.check.toHex(), vector.check);
     assert.equal(made.gear[0], vector.gear0);
@@ -121,6 +128,10 @@ Deno.test("a piece that was changed, shortened or swapped does not open", () => 
         const name = crypto.sha256Hex(damaged) as ContentHash;
         const renamed = { reference: { ...reference, name }, sealed: damaged };
         assert.equal(openPiece(crypto, keys, renamed), undefined);
+        const elsewhere = { ...reference, name: "0".repeat(64) as ContentHash };
+        assert.equal(openPiece(crypto, keys, { reference: elsewhere, sealed }), undefined);
+        const longer = { ...reference, bytes: reference.bytes + 1 };
+        assert.equal(openPiece(crypto, keys, { reference: longer, sealed }), undefined);
         const other = keysOf(crypto, new Uint8Array(32).fill(4));
         assert.equal(openPiece(crypto, other, { reference, sealed }), undefined);
       },
