@@ -20,9 +20,35 @@ function tokenOf(c: Context<GatewayEnv>): string | undefined {
   return getCookie(c, COOKIE);
 }
 
+/** Where a sensor may log in with its own user and password. */
+const SENSOR_READINGS = /^\/v1\/sensors\/[^/]+\/readings$/;
+const BASIC = /^Basic +([A-Za-z0-9+/]{1,200}={0,2})$/i;
+
+/** The sensor whose user and password come with the request; undefined when none do, or wrong ones. */
+async function sensorOf(
+  c: Context<GatewayEnv>,
+  node: Pick<GatewayParts["node"], "sensors">,
+): Promise<Principal | undefined> {
+  const encoded = BASIC.exec(c.req.header("Authorization") ?? "")?.[1];
+  if (encoded === undefined || c.req.method !== "POST" || !SENSOR_READINGS.test(c.req.path)) {
+    return undefined;
+  }
+  let text: string;
+  try {
+    text = new TextDecoder().decode(Uint8Array.fromBase64(encoded));
+  } catch {
+    return undefined;
+  }
+  const colon = text.indexOf(":");
+  const [user, password] = [text.slice(0, Math.max(0, colon)), text.slice(colon + 1)];
+  return await node.sensors.authenticate(user, password)
+    ? { subject: user, scope: "sensor" }
+    : undefined;
+}
+
 /** Finds out who asks, and refuses strangers everywhere but on public paths. Readers may not change anything, and who only keeps backups here sees nothing else. */
 export function authenticate(
-  { tokens }: Pick<GatewayParts, "tokens">,
+  { tokens, node }: Pick<GatewayParts, "tokens" | "node">,
 ): MiddlewareHandler<GatewayEnv> {
   return async (c, next) => {
     c.set("principal", undefined);
@@ -35,7 +61,8 @@ export function authenticate(
     );
     const path = c.req.path;
     if (isPublic(path)) return await next();
-    const principal: Principal | undefined = c.get("principal");
+    const principal: Principal | undefined = c.get("principal") ?? await sensorOf(c, node);
+    c.set("principal", principal);
     if (principal === undefined) {
       if (path === FIRST_PAGE && c.req.header("Authorization") === undefined) return await next();
       const detail = verdict?.type === "invalid"
