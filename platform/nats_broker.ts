@@ -96,7 +96,7 @@ class NatsBroker implements Broker {
   }
 
   publish(subject: string, bytes: Uint8Array, replyTo?: string): boolean {
-    checkSubject(subject, PLAIN_SUBJECT);
+    checkPlainSubject(subject);
     if (replyTo !== undefined) checkSubject(replyTo, PLAIN_SUBJECT);
     checkSize(bytes);
     const link = this.#current?.link;
@@ -286,12 +286,14 @@ class NatsBroker implements Broker {
   }
 
   #listen(current: Current, listening: Listening): void {
+    // Without wildcards every message has the subject that was asked for, and need not be read again.
+    const exact = PLAIN_SUBJECT.test(listening.subject) ? listening.subject : null;
     const subscription = current.link.connection.subscribe(listening.subject, {
       callback: (error, message) => {
         // An error ends the subscription: the server does not allow it, and says so in its own log.
         if (error !== null) return this.#listenLater(current, listening);
         listening.onMessage({
-          subject: message.subject,
+          subject: exact ?? message.subject,
           bytes: message.data,
           replyTo: message.reply ? message.reply : null,
         });
@@ -322,6 +324,17 @@ function replyOfError(error: unknown): BrokerReply {
     return { type: "nobody" };
   }
   return { type: "failed", reason: messageOf(error) };
+}
+
+/** Subjects that were found right lately: most are used again and again. */
+const plainSubjects = new Set<string>();
+const PLAIN_SUBJECTS_MAX = 1_024;
+
+function checkPlainSubject(subject: string): void {
+  if (plainSubjects.has(subject)) return;
+  checkSubject(subject, PLAIN_SUBJECT);
+  if (plainSubjects.size >= PLAIN_SUBJECTS_MAX) plainSubjects.clear();
+  plainSubjects.add(subject);
 }
 
 function checkSubject(subject: string, pattern: RegExp): void {
