@@ -5,6 +5,7 @@ import { crowd } from "./crowd.ts";
 import { failureDetection } from "./failure_detection.ts";
 import { largeBodies } from "./large_bodies.ts";
 import { messages } from "./messages.ts";
+import { messagesOldDisk } from "./messages_old_disk.ts";
 import { pairing } from "./pairing.ts";
 import { paths } from "./paths.ts";
 import { partitionAndCrash } from "./partition_and_crash.ts";
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   churn,
   pairing,
   messages,
+  messagesOldDisk,
   largeBodies,
   paths,
   stranger,
