@@ -28,7 +28,6 @@ export interface LeafView {
   readonly version: string;
   /** Where devices reach it: "nats://127.0.0.1:4222"; null while it does not run. */
   readonly url: string | null;
-  readonly mqttUrl: string | null;
   readonly websocketUrl: string | null;
   /** "http://127.0.0.1:…" of its monitoring. */
   readonly monitoringUrl: string | null;
@@ -55,7 +54,6 @@ export interface LeafProcessOptions {
 interface Ports {
   readonly nats?: readonly string[];
   readonly monitoring?: readonly string[];
-  readonly mqtt?: readonly string[];
   readonly websocket?: readonly string[];
 }
 
@@ -88,7 +86,6 @@ export class LeafProcess {
       pid: this.#child?.pid ?? null,
       version: this.options.version,
       url: first(this.#ports.nats),
-      mqttUrl: first(this.#ports.mqtt),
       websocketUrl: first(this.#ports.websocket),
       monitoringUrl: first(this.#ports.monitoring),
       uptimeMs: up ? this.options.clock.monotonicMs() - this.#startedMs : 0,
