@@ -197,12 +197,12 @@ export class LabNode<H extends NodeHost = Host> {
   }
 
   /** Calls with a JSON body (POST) or without (GET). @throws when the node refuses */
-  async json<T>(path: string, body?: unknown): Promise<T> {
+  async json<T>(path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
     const answer = await this.call(
       path,
       body === undefined ? {} : {
         method: "POST",
-        headers: { "content-type": "application/json" },
+        headers: { "content-type": "application/json", ...headers },
         body: JSON.stringify(body),
       },
     );
