@@ -85,6 +85,8 @@ export interface StepFacts {
     readonly id: ParcelId;
     readonly reason: RefusalReason;
   }[];
+  /** Deposits that held something which is no parcel. */
+  readonly malformed: number[];
   readonly strikes: { readonly device: DeviceId; readonly reason: string }[];
   /** For the log, and as events for people. */
   readonly warnings: {
@@ -109,6 +111,7 @@ export class Step {
     dropped: [],
     taken: [],
     refused: [],
+    malformed: [],
     strikes: [],
     warnings: [],
     keysUsed: false,

@@ -12,6 +12,7 @@ import {
   problemOfConversation,
 } from "../../protocols/mailbox/conversations.ts";
 import { invariant } from "../../platform/invariant.ts";
+import { may } from "../../protocols/registry/registry.ts";
 import type { ConversationRow } from "../../store/mail.ts";
 import type { Outcome, Refusal } from "../handle.ts";
 import type { ConversationChange, ConversationView } from "../mail_handle.ts";
@@ -100,6 +101,10 @@ export async function changeConversation(
   const stranger = change.add?.find((device) => !step.isAdmitted(device));
   if (stranger !== undefined) {
     return refused("notFound", `device "${stranger}" is not a member of the mesh`);
+  }
+  const silent = change.add?.find((device) => !may(step.view.registry, device, "messages.send"));
+  if (silent !== undefined) {
+    return refused("notPermitted", `device "${silent}" lacks the permission messages.send`);
   }
   const members = [...new Set([...before, ...change.add ?? []])]
     .filter((device) => !change.remove?.includes(device)).sort();

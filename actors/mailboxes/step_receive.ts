@@ -48,6 +48,7 @@ export async function onDeposit(step: Step, job: DepositJob): Promise<void> {
       if (job.from !== null) {
         step.facts.strikes.push({ device: job.from, reason: decoded.reason });
       }
+      step.facts.malformed.push(job.deposit);
       step.warn(job.from, "malformed", decoded.reason);
       continue;
     }

@@ -336,6 +336,12 @@ async function conversationFor(
   if (stranger !== undefined) {
     return refused("notFound", `device "${stranger}" is not a member of the mesh`);
   }
+  const silent = to.find((device) => !may(step.view.registry, device, "messages.send"));
+  if (silent !== undefined) {
+    const why =
+      `device "${silent}" takes no part in messages: it lacks the permission messages.send`;
+    return refused("notPermitted", why);
+  }
   if (to.length === 1) return { type: "done", value: await directRow(step, to[0] as DeviceId) };
   if (to.length >= CONVERSATION_MEMBERS_MAX) {
     return refused(

@@ -201,6 +201,11 @@ function answerDeposits(
   deps: MailboxesDependencies,
   facts: StepFacts,
 ): void {
+  for (const deposit of facts.malformed) {
+    const depositor = state.depositors.get(deposit);
+    // Else it would come again for ever.
+    if (depositor?.type === "broker") depositor.kept.reject("malformed");
+  }
   const taken = new Map<DeviceId, ParcelId[]>();
   for (const { deposit, id } of facts.taken) {
     const depositor = state.depositors.get(deposit);

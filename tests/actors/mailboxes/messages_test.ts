@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { ConversationView, MailStatus, MessageView } from "../../../actors/mail_handle.ts";
 import type { MailboxMessage } from "../../../protocols/mailbox/messages.ts";
-import { PostOffice } from "./post_office.ts";
+import { MailBroker, PostOffice } from "./post_office.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -326,4 +326,48 @@ Deno.test("what waits is known after a restart, and the status says how much", a
   office.connect(ada, ben);
   await office.settle();
   assert.equal(office.texts(ben).length, 20);
+});
+
+Deno.test("a broker keeps mail for a device that nobody reaches, without reading it", async () => {
+  const broker = new MailBroker();
+  const office = new PostOffice(["ada", "ben"], { carryAfterMs: 2_000 }, broker);
+  await office.open();
+  const [ada, ben] = [office.post("ada"), office.post("ben")];
+  const message = await office.write(ada, [ben], "over the broker");
+  await office.pass(10_000);
+  assert.deepEqual(office.texts(ben), ["over the broker"]);
+  // The receipt comes back the same way.
+  await office.pass(10_000);
+  assert.equal(office.state(ada, message, ben), "delivered");
+  assert.equal(broker.kept.size, 0);
+  assert.deepEqual(broker.rejected, []);
+});
+
+Deno.test("what a broker brings is refused like everything else that is wrong", async () => {
+  const broker = new MailBroker();
+  const office = new PostOffice(["ada", "ben"], { carryAfterMs: 2_000 }, broker);
+  await office.open();
+  const ben = office.post("ben");
+  office.tell(ben, {
+    type: "mailCollected",
+    kept: {
+      subject: "any",
+      bytes: new Uint8Array(10),
+      delivery: 1,
+      keptAtMs: 0,
+      acknowledge() {},
+      reject: (reason) => void broker.rejected.push(reason),
+    },
+  });
+  await office.settle();
+  assert.ok(office.warnings(ben).includes("malformed"));
+  assert.deepEqual(broker.rejected, ["malformed"]);
+});
+
+Deno.test("a device that takes no part in messages is not written to", async () => {
+  const office = await opened(["ada", "ben"]);
+  const [ada, ben] = [office.post("ada"), office.post("ben")];
+  office.allow(ben, ["relay"]);
+  const outcome = await office.send(ada, { to: [ben.id], text: "hello?" });
+  assert.ok(outcome.type === "refused" && outcome.reason === "notPermitted");
 });

@@ -15,6 +15,7 @@ import type { MessageView, NewMessage } from "../../../actors/mail_handle.ts";
 import { membershipChanged } from "../../../actors/members/commands.ts";
 import { peerSessions, type SessionsCommand } from "../../../actors/sessions/commands.ts";
 import { blocksCommitted } from "../../../actors/storage/commands.ts";
+import type { Broker, BrokerState, KeptMessage } from "../../../platform/broker.ts";
 import { nodeSealer } from "../../../platform/identity_subkeys.ts";
 import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
@@ -54,6 +55,47 @@ export type Tap = (
   message: MailboxMessage,
 ) => readonly MailboxMessage[] | undefined;
 
+/** A broker that keeps mail and does nothing else. Whoever looks at `kept` sees what a broker sees. */
+export class MailBroker implements Pick<Broker, "state" | "keep" | "collect"> {
+  readonly kept = new Map<string, { readonly subject: string; readonly bytes: Uint8Array }>();
+  readonly rejected: string[] = [];
+  readonly #receivers = new Map<string, (message: KeptMessage) => void>();
+  durable = true;
+
+  state(): BrokerState {
+    const { durable } = this;
+    return { type: "connected", server: "test", serverName: "test", roundTripMs: null, durable };
+  }
+
+  keep: Broker["keep"] = ({ subject, messageId, bytes }, onOutcome) => {
+    this.kept.set(messageId, { subject, bytes });
+    onOutcome({ type: "kept" });
+    this.deliver(subject);
+  };
+
+  collect: Broker["collect"] = ({ subject }, onMessage) => {
+    this.#receivers.set(subject, onMessage);
+    return () => void this.#receivers.delete(subject);
+  };
+
+  /** Gives what is kept to whoever collects it, as a broker does when its receiver is there. */
+  deliver(subject?: string): void {
+    for (const [id, message] of [...this.kept]) {
+      if (subject !== undefined && message.subject !== subject) continue;
+      this.#receivers.get(message.subject)?.({
+        ...message,
+        delivery: 1,
+        keptAtMs: 0,
+        acknowledge: () => void this.kept.delete(id),
+        reject: (reason) => {
+          this.rejected.push(reason);
+          this.kept.delete(id);
+        },
+      });
+    }
+  }
+}
+
 export class PostOffice {
   readonly posts: Post[] = [];
   readonly #limits: Partial<MailLimits>;
@@ -64,7 +106,11 @@ export class PostOffice {
   #asks = 0;
   tap: Tap | null = null;
 
-  constructor(names: readonly string[], limits: Partial<MailLimits> = {}) {
+  constructor(
+    names: readonly string[],
+    limits: Partial<MailLimits> = {},
+    readonly broker?: MailBroker,
+  ) {
     this.#limits = limits;
     names.forEach((name, i) => {
       const seed = new Uint8Array(32).fill(i + 1);
@@ -184,6 +230,10 @@ export class PostOffice {
     for (let busy = true; busy;) {
       busy = false;
       for (const { actor } of this.posts) {
+        for (let effects = actor.runInlets(); effects.length > 0; effects = actor.runInlets()) {
+          this.#note(actor, effects);
+          busy = true;
+        }
         while (actor.pendingTasks().length > 0) {
           this.#note(actor, await actor.runTask());
           busy = true;
@@ -237,6 +287,7 @@ export class PostOffice {
         sessions: testRef<SessionsCommand>("sessions"),
         publisher: testRef("publisher"),
         brokerKey: new Uint8Array(32),
+        ...(this.broker !== undefined && { broker: this.broker as Broker }),
       }),
       { random },
     );
