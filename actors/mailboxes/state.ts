@@ -19,7 +19,7 @@ export interface MailboxesDependencies extends Omit<StepDependencies, "mail"> {
   readonly sessions: Ref<SessionsCommand>;
   readonly publisher: Ref<PublisherCommand>;
   /** Keeps mail for whoever is away; without one, other devices do. */
-  readonly broker?: Broker;
+  readonly broker?: Pick<Broker, "state" | "keep" | "collect">;
   /** By which this device logs in to brokers, 32 bytes; published beside the other keys. Zeros: to none. */
   readonly brokerKey: Uint8Array;
 }

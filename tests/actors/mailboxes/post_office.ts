@@ -287,7 +287,7 @@ export class PostOffice {
         sessions: testRef<SessionsCommand>("sessions"),
         publisher: testRef("publisher"),
         brokerKey: new Uint8Array(32),
-        ...(this.broker !== undefined && { broker: this.broker as Broker }),
+        ...(this.broker !== undefined && { broker: this.broker }),
       }),
       { random },
     );
