@@ -24,7 +24,7 @@ export const HALF_OPEN_MAX = 64;
 /** The same per address. */
 export const HALF_OPEN_PER_ADDRESS_MAX = 8;
 /** One that has not opened by then is closed, ms. */
-const HALF_OPEN_MS = 8_000;
+const HALF_OPEN_MS = 10_000;
 /** Ids of offers that are remembered, so that none is answered twice. */
 const SEEN_MAX = 4_096;
 /** All that a refused stranger is told. */

@@ -140,7 +140,7 @@ async function loadNodeDataChannel(): Promise<WebRtcLibrary> {
         const pair = (pc as unknown as {
           selectedCandidatePair(): { local: CandidateLike; remote: CandidateLike } | null;
         }).selectedCandidatePair();
-        return describe(pair?.local.type, pair?.remote);
+        return pair === null ? null : { localType: pair.local.type, remote: pair.remote };
       });
     },
     cleanup: () => native.cleanup(),
@@ -162,11 +162,9 @@ async function loadWerift(): Promise<WebRtcLibrary> {
       );
       return adapt(pc as unknown as PeerConnectionLike, () => {
         const pair = pc.iceTransports[0]?.connection.nominated;
-        const remote = pair?.remoteCandidate;
-        return describe(
-          pair?.localCandidate.type,
-          remote && { type: remote.type, address: remote.host, port: remote.port },
-        );
+        if (pair === undefined) return null;
+        const { type, host: address, port } = pair.remoteCandidate;
+        return { localType: pair.localCandidate.type, remote: { type, address, port } };
       });
     },
     cleanup() {},
@@ -181,20 +179,28 @@ interface CandidateLike {
 
 const UNKNOWN_PAIR: SelectedPair = { description: "unknown path", relayed: false };
 
-function describe(localType?: string, remote?: CandidateLike): SelectedPair {
-  if (remote === undefined) return UNKNOWN_PAIR;
+/** The pair in use as a library tells it. */
+interface RawPair {
+  readonly localType: string;
+  readonly remote: CandidateLike;
+}
+
+/** `relays`: addresses that the other end has told to be at a TURN server. */
+function describe({ localType, remote }: RawPair, relays: ReadonlySet<string>): SelectedPair {
   const { type, address, port } = remote;
-  const relayed = localType === "relay" || type === "relay";
+  // A check that arrives before its candidate is told makes a "peer-reflexive" one of it, which hides what it is.
+  const relayed = localType === "relay" || type === "relay" || relays.has(`${address} ${port}`);
   // Whose relay it is does not matter to people; that there is one does.
-  const word = relayed ? "relay" : type ?? "host";
+  const word = relayed ? "relay" : type;
   return {
     description: `${word} ${address.includes(":") ? `[${address}]` : address}:${port}`,
     relayed,
   };
 }
 
-function adapt(pc: PeerConnectionLike, selectedPair: () => SelectedPair): Connection {
+function adapt(pc: PeerConnectionLike, selectedPair: () => RawPair | null): Connection {
   const candidates: string[] = [];
+  const relays = new Set<string>();
   let onGathered: (() => void) | undefined;
   let failed: ((reason: string) => void) | undefined;
   const gathering = new Promise<void>((resolve) => onGathered = resolve);
@@ -241,6 +247,8 @@ function adapt(pc: PeerConnectionLike, selectedPair: () => SelectedPair): Connec
       return gathering;
     },
     async addCandidate(candidate) {
+      const told = /^(?:a=)?candidate:\S+ \d+ \S+ \d+ (\S+) (\d+) typ relay/i.exec(candidate);
+      if (told !== null) relays.add(`${told[1]} ${told[2]}`);
       try {
         await pc.addIceCandidate({ candidate, sdpMid: "0", sdpMLineIndex: 0 } as never);
         return true;
@@ -250,7 +258,8 @@ function adapt(pc: PeerConnectionLike, selectedPair: () => SelectedPair): Connec
     },
     selectedPair() {
       try {
-        return selectedPair();
+        const pair = selectedPair();
+        return pair === null ? UNKNOWN_PAIR : describe(pair, relays);
       } catch {
         return UNKNOWN_PAIR;
       }

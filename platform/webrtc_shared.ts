@@ -12,8 +12,8 @@ import type {
 
 /** How long candidates are gathered at most, ms; what is there by then is sent. */
 const GATHER_MS = 600;
-/** The same when only addresses at TURN servers count: an allocation takes several round trips. */
-const GATHER_RELAY_MS = 2_500;
+/** The same when there are TURN servers: an allocation takes several round trips, and a way through it may be the only one. */
+const GATHER_RELAY_MS = 2_000;
 
 export interface WebRtcOptions {
   readonly signer: Signer;
@@ -41,13 +41,18 @@ export interface Shared {
   readonly open: Set<Connection>;
 }
 
+/** True when connections may go over a TURN server, and so take longer to open. */
+export function mayRelay({ iceServers }: Pick<WebRtcOptions, "iceServers">): boolean {
+  return iceServers?.().some(({ urls }) => urls.startsWith("turn")) ?? false;
+}
+
 /** Our candidates, or those gathered by the time that is given. */
 export async function gathered(
   shared: Shared,
   connection: Connection,
 ): Promise<readonly string[]> {
-  const { clock, icePolicy } = shared.options;
-  const withinMs = icePolicy === "relay" ? GATHER_RELAY_MS : GATHER_MS;
+  const { clock } = shared.options;
+  const withinMs = mayRelay(shared.options) ? GATHER_RELAY_MS : GATHER_MS;
   const soFar = connection.gathered;
   return await new Promise((resolve) => {
     const cancel = clock.schedule(withinMs, () => resolve(soFar()));

@@ -22,7 +22,13 @@ import { firstReply, signalRequest } from "./signal_requests.ts";
 import type { DialTarget, Path, RendezvousReply, Transport } from "./transport.ts";
 import { type WebRtcAnswerer, webrtcAnswerer } from "./webrtc_answerer.ts";
 import { type Connection, loadWebRtcLibrary, type WebRtcLibraryName } from "./webrtc_library.ts";
-import { gathered, portKeepingHosts, type Shared, type WebRtcOptions } from "./webrtc_shared.ts";
+import {
+  gathered,
+  mayRelay,
+  portKeepingHosts,
+  type Shared,
+  type WebRtcOptions,
+} from "./webrtc_shared.ts";
 import { type WebRtcPath, webrtcPath } from "./webrtc_path.ts";
 import type { DeviceId } from "../protocols/ids.ts";
 export type { WebRtcOptions } from "./webrtc_shared.ts";
@@ -40,6 +46,8 @@ export interface WebRtcTransport extends Transport {
 const ATTEMPTS_MAX = 3;
 /** An attempt is given up after this long, ms. */
 const ATTEMPT_MS = 5_000;
+/** The same where TURN servers are asked at both ends, one after the other. */
+const ATTEMPT_RELAY_MS = 6_000;
 
 // The addon's threads end only when every connection of the process is closed: the last transport out says so.
 const transportsOpen = new Map<WebRtcLibraryName, number>();
@@ -172,7 +180,8 @@ function attempt(
     },
   });
   connection.onFailed((reason) => path.fail(reason));
-  cancels.push(options.clock.schedule(ATTEMPT_MS, () => fail(`not open within ${ATTEMPT_MS} ms`)));
+  const withinMs = mayRelay(options) ? ATTEMPT_RELAY_MS : ATTEMPT_MS;
+  cancels.push(options.clock.schedule(withinMs, () => fail(`not open within ${withinMs} ms`)));
   signal(shared, connection, {
     target,
     cancels,

@@ -44,7 +44,10 @@ export async function startCoturn(): Promise<Coturn> {
   const reading = (async () => {
     for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
       text += part;
-      if (/UDP listener opened on ?: 127\.0\.0\.1|listener opened/i.test(text)) listening.resolve();
+      // The TCP listener opens first; whoever asks by UDP before its listener is there takes the server for dead.
+      if (/UDP listener opened/.test(text) && /admin thread|DB connection success/.test(text)) {
+        listening.resolve();
+      }
     }
     listening.reject(new Error(`coturn ended: ${text.slice(-500)}`));
   })();
