@@ -55,11 +55,13 @@ export class NodeClient {
   readonly mail: MailClient;
   readonly sensors: SensorClient;
 
-  constructor(node: NodeFile, texts: Texts) {
+  /** @param socket path of a Unix socket that leads to the gateway, for nodes in a network of their own */
+  constructor(node: NodeFile, texts: Texts, socket = "") {
     this.#http = new GatewayHttp({
       url: node.gatewayUrl.replace(/\/+$/, ""),
       token: node.token,
       certificate: node.tlsCertificate,
+      socket,
       unreachableHint: texts.client.unreachableHint(node.pid),
       unauthenticatedHint: texts.client.unauthenticatedHint,
     }, texts);

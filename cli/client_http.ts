@@ -31,6 +31,8 @@ export interface Target {
   readonly token: string;
   /** PEM file to trust; empty for the system's own list. */
   readonly certificate: string;
+  /** Path of a Unix socket that leads there; empty: directly. */
+  readonly socket?: string;
   readonly unreachableHint: string;
   readonly unauthenticatedHint: string;
 }
@@ -44,7 +46,10 @@ export class GatewayHttp {
   constructor(target: Target, texts: Texts) {
     this.#target = target;
     this.#texts = texts;
-    this.#http = target.certificate === ""
+    const { socket = "" } = target;
+    this.#http = socket !== ""
+      ? Deno.createHttpClient({ proxy: { transport: "unix", path: socket } })
+      : target.certificate === ""
       ? undefined
       : Deno.createHttpClient({ caCerts: [Deno.readTextFileSync(target.certificate)] });
   }

@@ -26,6 +26,16 @@ export interface ChildOptions {
   readonly multicast: boolean;
   /** 0 takes any; a node that comes back uses the port it had. */
   readonly rendezvousPort: number;
+  /** Where it runs when not simply on this machine. */
+  readonly place?: ChildPlace;
+}
+
+/** A network of its own in which a node runs. */
+export interface ChildPlace {
+  /** The command line that runs `command` there. */
+  inside(command: readonly string[]): readonly string[];
+  /** A Unix socket that leads to a port of its loopback. */
+  socketTo(port: number): Promise<string>;
 }
 
 export interface ChildNode {
@@ -51,8 +61,11 @@ export async function startChild(
   context: CommandContext,
   options: ChildOptions,
 ): Promise<ChildNode> {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [...programArguments(), ...upArguments(options)],
+  const { place } = options;
+  const command = [Deno.execPath(), ...programArguments(), ...upArguments(options)];
+  const [program = "", ...args] = place?.inside(command) ?? command;
+  const process = new Deno.Command(program, {
+    args,
     env: environmentOf(context),
     clearEnv: true,
     // When this process dies, whatever the way, the pipe closes and the node ends by itself.
@@ -91,11 +104,12 @@ export async function startChild(
     throw startError(context, options, typeof first === "number" ? first : null);
   }
   void drain(lines);
+  const socket = await place?.socketTo(Number(new URL(first.gatewayUrl).port));
   return {
     name: options.name,
     options,
     ready: first,
-    client: new NodeClient(found.node, context.texts),
+    client: new NodeClient(found.node, context.texts, socket),
     rendezvousPort: portOf(first) ?? options.rendezvousPort,
     running: () => alive,
     stop,

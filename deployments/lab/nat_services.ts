@@ -51,7 +51,7 @@ export async function startTurnServer(
   const path = join(folder, "turnserver.conf");
   await Deno.writeTextFile(path, config, { mode: 0o600 });
   const log = join(folder, "turnserver.log");
-  const service = spawn(place.inside([program, "-c", path]), log);
+  const service = startService(place.inside([program, "-c", path]), log);
   // Its output is buffered; the kernel knows at once. The port stands there in hex.
   const listening = `:${TURN_PORT.toString(16).toUpperCase().padStart(4, "0")} `;
   await until("the TURN server to listen", async () => {
@@ -70,6 +70,41 @@ export function turnAddress(place: Place): { readonly stun: string; readonly tur
     stun: `stun:${place.address}:${TURN_PORT}`,
     turn: `turn:${place.address}:${TURN_PORT}`,
   };
+}
+
+/** The settings of a node in a home of the lab, as `config.toml`; an empty list leaves the section out. */
+export function homeSettings(
+  { natsServer, hubs, credentials, turn, relayOnly = false }: {
+    readonly natsServer: string;
+    readonly hubs: readonly string[];
+    /** File with the site's seed. */
+    readonly credentials: string;
+    readonly turn: { readonly place: Place; readonly secret: string } | null;
+    /** No direct paths: what is left when there is no TURN server either is the broker. */
+    readonly relayOnly?: boolean;
+  },
+): string {
+  const toml = JSON.stringify;
+  const addresses = turn === null ? null : turnAddress(turn.place);
+  return [
+    "[bridge]",
+    "enabled = true",
+    `natsServer = ${toml(natsServer)}`,
+    ...(addresses === null ? ['host = "127.0.0.1"'] : []),
+    `hubs = ${toml(hubs)}`,
+    `hubCredentials = ${toml(credentials)}`,
+    "storeBytesMax = 134217728",
+    "[ice]",
+    `relayOnly = ${relayOnly}`,
+    ...(turn === null || addresses === null ? [] : [
+      `stunServers = ${toml([addresses.stun])}`,
+      `turnServers = ${toml([addresses.turn])}`,
+      `turnSecret = ${toml(turn.secret)}`,
+    ]),
+    "[portMapping]",
+    "enabled = false",
+    "",
+  ].join("\n");
 }
 
 /** A site of the relay tier: what one home needs to become a leaf. */
@@ -147,7 +182,10 @@ export async function startHubs(
     const { hub, place } = at(name);
     const path = join(folder, `${name}.conf`);
     await Deno.writeTextFile(path, hubConfig(plan, hub), { mode: 0o600 });
-    running.set(name, spawn(place.inside([natsServer, "-c", path]), join(folder, `${name}.log`)));
+    running.set(
+      name,
+      startService(place.inside([natsServer, "-c", path]), join(folder, `${name}.log`)),
+    );
     await until(`${name} to be healthy`, async () => {
       const said = await ask(place, hub, "healthz?js-server-only=true");
       return said?.includes('"ok"') ?? false;
@@ -229,7 +267,7 @@ async function output(command: readonly string[], env: Record<string, string> = 
 }
 
 /** Runs a program whose output goes to a file; it ends with this process. */
-function spawn(command: readonly string[], log: string): Service {
+export function startService(command: readonly string[], log: string): Service {
   // A server that outlived a killed lab would hold its namespace for ever.
   const [program = "", ...args] = [
     ...Deno.build.os === "linux" ? ["setpriv", "--pdeathsig", "KILL", "--"] : [],

@@ -10,11 +10,11 @@ import {
   type NatLab,
 } from "../../deployments/lab/nat_lab.ts";
 import {
+  homeSettings,
   type Hubs,
   type Service,
   startHubs,
   startTurnServer,
-  turnAddress,
 } from "../../deployments/lab/nat_services.ts";
 import type { PeerView } from "../../actors/handle.ts";
 import { HostProcess } from "./host_process.ts";
@@ -223,27 +223,9 @@ async function writeSettings(
   await Deno.mkdir(data, { recursive: true, mode: 0o700 });
   const credentials = `${folder}/${name}.nk`;
   await Deno.writeTextFile(credentials, `${seed}\n`, { mode: 0o600 });
-  const { stun, turn } = turnAddress(turnPlace);
-  await Deno.writeTextFile(
-    `${data}/config.toml`,
-    `
-[bridge]
-enabled = true
-natsServer = ${JSON.stringify(natsServer)}
-hubs = ${JSON.stringify(hubs.leafUrls)}
-hubCredentials = ${JSON.stringify(credentials)}
-storeBytesMax = 134217728
-
-[ice]
-stunServers = ${JSON.stringify([stun])}
-turnServers = ${JSON.stringify([turn])}
-turnSecret = ${JSON.stringify(TURN_SECRET)}
-
-[portMapping]
-enabled = false
-`,
-    { mode: 0o600 },
-  );
+  const turn = { place: turnPlace, secret: TURN_SECRET };
+  const settings = homeSettings({ natsServer, hubs: hubs.leafUrls, credentials, turn });
+  await Deno.writeTextFile(`${data}/config.toml`, settings, { mode: 0o600 });
 }
 
 /** The way a session takes; undefined while it is not up. */
