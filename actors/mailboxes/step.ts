@@ -98,6 +98,14 @@ export interface StepFacts {
   keysUsed: boolean;
 }
 
+/** How much of one sender is kept here. */
+export interface SenderShare {
+  waiting: number;
+  waitingBytes: number;
+  unread: number;
+  carriedBytes: number;
+}
+
 /** The overlay of one step over the store. */
 export class Step {
   readonly deps: StepDependencies;
@@ -118,6 +126,8 @@ export class Step {
   };
   /** Receipts to send when the step ends: by author, by conversation. */
   readonly receipts = new Map<DeviceId, Map<ConversationId, MessageId[]>>();
+  /** What the store holds of each sender, and what this step has added: counted once in a step, because counting is slow. */
+  readonly #shares = new Map<DeviceId, SenderShare>();
   readonly #changes = new Map<MailTable, Map<string, MailChange>>();
   readonly #read = new Map<string, unknown>();
 
@@ -198,6 +208,25 @@ export class Step {
 
   remove<Table extends MailTable>(table: Table, key: Partial<MailTables[Table]>): void {
     this.#change(table, keyOfRow(table, key), { table, remove: key } as unknown as MailChange);
+  }
+
+  /** How much of a sender is here; whoever adds to it counts it. */
+  async shareOf(sender: DeviceId): Promise<SenderShare> {
+    const known = this.#shares.get(sender);
+    if (known !== undefined) return known;
+    const [waiting, unread, carried] = await Promise.all([
+      this.totals("waiting", { sender }),
+      this.totals("messages", { author: sender, read: 0 }),
+      this.totals("carried", { sender }),
+    ]);
+    const share = {
+      waiting: waiting.rows,
+      waitingBytes: waiting.bytes,
+      unread: unread.rows,
+      carriedBytes: carried.bytes,
+    };
+    this.#shares.set(sender, share);
+    return share;
   }
 
   /** Everything that the step changes. */

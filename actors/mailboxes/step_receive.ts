@@ -111,15 +111,13 @@ async function firstLook(
     return wrongTime;
   }
   if (own) {
-    const waiting = await step.totals("waiting", { sender: header.from });
-    if (
-      waiting.rows >= limits.waitingPerSenderMax ||
-      waiting.bytes + header.sealedBytes > limits.waitingBytesPerSenderMax
-    ) {
-      return "quota";
-    }
-    const unread = await step.totals("messages", { author: header.from, read: 0 });
-    return unread.rows >= limits.unreadPerSenderMax ? "quota" : "new";
+    const share = await step.shareOf(header.from);
+    const full = share.waiting >= limits.waitingPerSenderMax ||
+      share.waitingBytes + header.sealedBytes > limits.waitingBytesPerSenderMax ||
+      share.unread >= limits.unreadPerSenderMax;
+    if (full) return "quota";
+    share.unread++;
+    return "new";
   }
   // Only its sender hands a parcel to a carrier: nobody else knows better where it should wait.
   if (from !== header.from || limits.carriedBytesMax === 0 || !may(registry, self, "relay")) {
@@ -128,8 +126,10 @@ async function firstLook(
   if (!step.isAdmitted(header.to)) return "notPermitted";
   const inThisStep = step.facts.carried.reduce((sum, { bytes }) => sum + bytes, 0);
   if (carried.bytes + inThisStep + header.sealedBytes > limits.carriedBytesMax) return "full";
-  const share = await step.totals("carried", { sender: header.from });
-  return share.bytes + header.sealedBytes > limits.carriedBytesPerSenderMax ? "quota" : "new";
+  const share = await step.shareOf(header.from);
+  if (share.carriedBytes + header.sealedBytes > limits.carriedBytesPerSenderMax) return "quota";
+  share.carriedBytes += header.sealedBytes;
+  return "new";
 }
 
 function takeForAnother(step: Step, { parcel, encoded }: Arrived): Promise<"taken"> {
@@ -152,16 +152,16 @@ async function takeOwn(step: Step, arrived: Arrived): Promise<"taken" | RefusalR
   const series = header.series.toHex();
   const next = await nextOf(step, header.from, series);
   if (header.number > next) {
-    wait(step, arrived, { reason: "gap", conversation: null });
+    await wait(step, arrived, { reason: "gap", conversation: null });
     return "taken";
   }
   const fate = await open(step, arrived);
   if (fate === "noKey") {
-    wait(step, arrived, { reason: "key", conversation: null });
+    await wait(step, arrived, { reason: "key", conversation: null });
     return "taken";
   }
   if (fate === "invalid") return "invalid";
-  if (fate.type === "wait") wait(step, arrived, fate);
+  if (fate.type === "wait") await wait(step, arrived, fate);
   else noteReceived(step, arrived.parcel);
   if (header.number === next) {
     await advance(step, header.from, series, next + 1);
@@ -195,12 +195,15 @@ function noteReceived(step: Step, { id, header }: Parcel): void {
   step.put("received", { id, expiresAtMs: header.expiresAtMs });
 }
 
-function wait(
+async function wait(
   step: Step,
   { parcel, encoded }: Arrived,
   why: { readonly reason: WaitingRow["reason"]; readonly conversation: ConversationId | null },
-): void {
+): Promise<void> {
   const { id, header } = parcel;
+  const share = await step.shareOf(header.from);
+  share.waiting++;
+  share.waitingBytes += encoded.length;
   const { gapMs, missingMs } = step.deps.limits;
   step.put("waiting", {
     id,

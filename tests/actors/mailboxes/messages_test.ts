@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { ConversationView, MailStatus, MessageView } from "../../../actors/mail_handle.ts";
 import type { MailboxMessage } from "../../../protocols/mailbox/messages.ts";
+import { RESTORED_SETTING } from "../../../store/store.ts";
 import { MailBroker, PostOffice } from "./post_office.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -370,4 +371,29 @@ Deno.test("a device that takes no part in messages is not written to", async () 
   office.allow(ben, ["relay"]);
   const outcome = await office.send(ada, { to: [ben.id], text: "hello?" });
   assert.ok(outcome.type === "refused" && outcome.reason === "notPermitted");
+});
+
+Deno.test("a device whose disk was put back begins a new numbering and is added to its groups again", async () => {
+  const office = await opened(["ada", "ben"], {
+    rejoinMs: 1_000,
+    resendMs: 20_000,
+    missingMs: 10_000,
+  });
+  const [ada, ben] = [office.post("ada"), office.post("ben")];
+  office.connectAll();
+  await office.settle();
+  await office.write(ada, [ben], "before");
+  const series = ben.disk.tables.mail.sending.get(ada.id)?.series;
+  ben.disk.tables.settings.set(RESTORED_SETTING, "true");
+  office.restart(ben);
+  await office.settle();
+  office.connect(ada, ben);
+  await office.pass(20_000);
+  assert.equal(ben.disk.tables.mail.groups.size, 1);
+  await office.write(ben, [ada], "from ben");
+  await office.write(ada, [ben], "from ada");
+  await office.pass(60_000);
+  assert.notEqual(ben.disk.tables.mail.sending.get(ada.id)?.series, series);
+  assert.deepEqual(office.texts(ada), ["from ben"]);
+  assert.deepEqual(office.texts(ben), ["before", "from ada"]);
 });

@@ -14,7 +14,7 @@ import {
 import type { MessageView, NewMessage } from "../../../actors/mail_handle.ts";
 import { membershipChanged } from "../../../actors/members/commands.ts";
 import { peerSessions, type SessionsCommand } from "../../../actors/sessions/commands.ts";
-import { blocksCommitted } from "../../../actors/storage/commands.ts";
+import { type BlocksCommitted, blocksCommitted } from "../../../actors/storage/commands.ts";
 import type { Broker, BrokerState, KeptMessage } from "../../../platform/broker.ts";
 import { nodeSealer } from "../../../platform/identity_subkeys.ts";
 import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
@@ -102,6 +102,7 @@ export class PostOffice {
   readonly #links = new Set<string>();
   #permissions = new Map<DeviceId, readonly Permission[]>();
   #revoked = new Set<DeviceId>();
+  readonly #published: BlocksCommitted["blocks"][number][] = [];
   #sequence = 0;
   #asks = 0;
   tap: Tap | null = null;
@@ -131,6 +132,10 @@ export class PostOffice {
   /** The device starts anew on its disk. */
   restart(post: Post): void {
     post.actor = this.#start(post);
+    // The keys of all are in its log; here they are told before it has read the rest of its disk.
+    for (const blocks of this.#published) {
+      post.actor.publish(blocksCommitted, { blocks: [blocks] });
+    }
     post.actor.publish(membershipChanged, { registry: this.registry() });
   }
 
@@ -331,6 +336,7 @@ export class PostOffice {
     const header = { kind: "keys", author: from.id, sequence: ++this.#sequence };
     const block = { header, payload: draft.body } as unknown as Block;
     const blocks = [{ block, receivedFrom: null, completed: false }];
+    this.#published.push(...blocks);
     for (const { actor } of this.posts) {
       this.#note(actor, actor.publish(blocksCommitted, { blocks }));
     }
