@@ -136,7 +136,7 @@ async function loadNodeDataChannel(): Promise<WebRtcLibrary> {
           ...(bound === undefined ? {} : { bindAddress: bound }),
         } as ConstructorParameters<typeof RTCPeerConnection>[0],
       );
-      return adapt(pc as unknown as PeerConnectionLike, () => {
+      return adapt(pc as unknown as PeerConnectionLike, policy, () => {
         const pair = (pc as unknown as {
           selectedCandidatePair(): { local: CandidateLike; remote: CandidateLike } | null;
         }).selectedCandidatePair();
@@ -160,7 +160,7 @@ async function loadWerift(): Promise<WebRtcLibrary> {
           sctp: { mtu: 8_000 },
         } as ConstructorParameters<typeof RTCPeerConnection>[0],
       );
-      return adapt(pc as unknown as PeerConnectionLike, () => {
+      return adapt(pc as unknown as PeerConnectionLike, policy, () => {
         const pair = pc.iceTransports[0]?.connection.nominated;
         if (pair === undefined) return null;
         const { type, host: address, port } = pair.remoteCandidate;
@@ -198,7 +198,11 @@ function describe({ localType, remote }: RawPair, relays: ReadonlySet<string>): 
   };
 }
 
-function adapt(pc: PeerConnectionLike, selectedPair: () => RawPair | null): Connection {
+function adapt(
+  pc: PeerConnectionLike,
+  policy: IcePolicy,
+  selectedPair: () => RawPair | null,
+): Connection {
   const candidates: string[] = [];
   const relays = new Set<string>();
   let onGathered: (() => void) | undefined;
@@ -259,7 +263,9 @@ function adapt(pc: PeerConnectionLike, selectedPair: () => RawPair | null): Conn
     selectedPair() {
       try {
         const pair = selectedPair();
-        return pair === null ? UNKNOWN_PAIR : describe(pair, relays);
+        if (pair === null) return UNKNOWN_PAIR;
+        // Where only relays may be used, a pair has one whatever the library calls its ends.
+        return describe(policy === "relay" ? { ...pair, localType: "relay" } : pair, relays);
       } catch {
         return UNKNOWN_PAIR;
       }

@@ -102,10 +102,18 @@ async function overTurn(server: (port: number) => IceServer) {
     await coturn.stop();
   };
   const accepted = new Promise<Path>((resolve) => void b!.accept(resolve));
-  const outcome = await new Promise<DialOutcome>((resolve) =>
-    a!.dial({ deviceId: endB!.id, addresses: ["b"] }, resolve)
-  );
+  const dial = () =>
+    new Promise<DialOutcome>((resolve) =>
+      a!.dial({ deviceId: endB!.id, addresses: ["b"] }, resolve)
+    );
+  let outcome = await dial();
+  // Now and then no check gets through between two relays of one server; sessions dial again as well.
+  for (let more = 0; more < 2 && isSlow(outcome); more++) outcome = await dial();
   return { outcome, accepted, coturn };
+}
+
+function isSlow(outcome: DialOutcome): boolean {
+  return outcome.type === "failed" && outcome.reason.startsWith("not open within");
 }
 
 withCoturn("two devices that may only be relayed connect over TURN, and say so", async () => {
