@@ -46,7 +46,7 @@ const ACK_WAIT_MS = 10_000;
 /** Unacknowledged messages of one receiver, at most. */
 const UNACKNOWLEDGED_MAX = 256;
 /** Messages fetched at once. */
-const FETCH_MAX = 32;
+const FETCH_MAX = 256;
 /** A fetch ends after this, ms: a longer one would stall for long after a fail-over. */
 const FETCH_MS = 1_000;
 const KEEP_MS_MAX = 5_000;
@@ -205,7 +205,7 @@ export class LinkMail {
         if (error.code === STREAM_NAME_IN_USE) return null;
         return { type: "refused", reason: reasonOf(error) };
       }
-      if (error instanceof errors.PermissionViolationError) {
+      if (isDenied(error)) {
         this.#denied.set(stream.name, nowMs + DENIED_AGAIN_MS);
       }
       return { type: "failed", reason: reasonOf(error) };
@@ -273,6 +273,12 @@ function isNoStream(error: unknown): boolean {
 
 function isQuota(reason: string): boolean {
   return /exceed|insufficient|resource|limit/i.test(reason);
+}
+
+function isDenied(error: unknown): boolean {
+  const { PermissionViolationError } = errors;
+  return error instanceof PermissionViolationError ||
+    (error instanceof Error && error.cause instanceof PermissionViolationError);
 }
 
 function isNobody(error: unknown): boolean {

@@ -144,16 +144,16 @@ Deno.test({
       servers = all;
       const got = mailOf(b, "receiver");
       const acknowledged: string[] = [];
-      let refused = 0;
+      const reasons = new Map<string, number>();
       let sent = 0;
       let flowing = true;
       const flow = (async () => {
         while (flowing) {
           const batch = Array.from({ length: 32 }, () => `m${sent++}`);
           for (const id of batch) {
-            keep(a, `kiana.${TAG}.mail.receiver`, id).then(({ type }) => {
-              if (type === "kept") acknowledged.push(id);
-              else refused += 1;
+            keep(a, `kiana.${TAG}.mail.receiver`, id).then((outcome) => {
+              if (outcome.type === "kept") acknowledged.push(id);
+              else reasons.set(outcome.reason, (reasons.get(outcome.reason) ?? 0) + 1);
             });
           }
           await soon(20);
@@ -168,7 +168,8 @@ Deno.test({
       const failoverMs = (changes.at(-1)?.atMs ?? Infinity) - killedMs;
       assert.ok(failoverMs < 3_000, `fail-over took ${failoverMs} ms`);
       const before = acknowledged.length;
-      await until("mail flows again", () => acknowledged.length > before + 500);
+      // An election takes 5 s on a quiet machine and much longer on a busy one; that is JetStream's, not ours.
+      await until("mail flows again", () => acknowledged.length > before + 500, 120_000);
       const gapMs = performance.now() - killedMs;
       flowing = false;
       await flow;
@@ -176,7 +177,8 @@ Deno.test({
         acknowledged.every((id) => got.has(id)), 90_000);
       console.log(
         `fail-over ${failoverMs.toFixed(0)} ms, mail flowed again after ${gapMs.toFixed(0)} ms; ` +
-          `${acknowledged.length} acknowledged, ${refused} not, ${got.size} received, lost 0`,
+          `${acknowledged.length} acknowledged, ${got.size} received, lost 0; not taken:`,
+        reasons,
       );
       await a.close();
       await b.close();
