@@ -299,9 +299,12 @@ class Receiver {
   async take(messages: ConsumerMessages): Promise<void> {
     this.#current = messages;
     if (this.ended) return void await messages.close();
+    let count = 0;
     for await (const message of messages) {
       if (this.ended) message.nak();
       else this.#hand(message);
+      // The client itself notices a full fetch only at its next heartbeat, half a second later.
+      if (++count >= FETCH_MAX) break;
     }
   }
 
