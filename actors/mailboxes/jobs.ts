@@ -55,7 +55,8 @@ export type Job =
   }
   | { readonly type: "discard"; readonly from: DeviceId; readonly ids: readonly ParcelId[] }
   | { readonly type: "givenUp"; readonly id: ParcelId; readonly reason: RefusalReason }
-  | { readonly type: "keys"; readonly device: DeviceId }
+  /** Grows until its turn comes: a new member hears the keys of all others at once. */
+  | { readonly type: "keys"; readonly devices: DeviceId[] }
   | { readonly type: "membership" }
   | { readonly type: "restored" }
   | { readonly type: "tend" }
@@ -92,7 +93,7 @@ async function runJob(step: Step, job: Job): Promise<void> {
     case "givenUp":
       return await onGivenUp(step, job.id, job.reason);
     case "keys":
-      return await onKeys(step, job.device);
+      return await onKeys(step, job.devices);
     case "membership":
       return await onMembership(step);
     case "restored":

@@ -279,7 +279,9 @@ function onKeys(
   state.keySequences.set(device, sequence);
   state.keys.set(device, keys);
   if (device === deps.self || state.phase !== "open" || options.quietly) return;
-  addJob(context, state, deps, { type: "keys", device });
+  const waiting = state.jobs.find((job) => job.type === "keys");
+  if (waiting !== undefined) waiting.devices.push(device);
+  else addJob(context, state, deps, { type: "keys", devices: [device] });
 }
 
 function onTendDue(

@@ -151,8 +151,23 @@ export async function onMembership(step: Step): Promise<void> {
   }
 }
 
-/** The keys of a device have come: whatever waited for them goes on. */
-export async function onKeys(step: Step, device: DeviceId): Promise<void> {
+/** Keys of devices have come: whatever waited for them goes on. */
+export async function onKeys(step: Step, devices: readonly DeviceId[]): Promise<void> {
+  for (const device of devices) await onKeysOf(step, device);
+  for (const row of await step.list("conversations", { limit: CONVERSATIONS_MAX })) {
+    const members = membersOf(row);
+    const here = devices.filter((device) => members.includes(device));
+    if (here.length === 0 || !leads(step, row)) continue;
+    const group = await step.get("groups", { conversation: row.conversation });
+    const inGroup = group === undefined ? [] : membersOf(group);
+    const missing = here.filter((device) => !inGroup.includes(device));
+    if (missing.length === 0) continue;
+    if (row.direct === 0) await sendConversation(step, row, missing);
+    await ensureGroup(step, row.conversation);
+  }
+}
+
+async function onKeysOf(step: Step, device: DeviceId): Promise<void> {
   await drainKey(step, device);
   const open = await step.list("deliveries", {
     where: { device, attempts: 0 },
@@ -164,13 +179,6 @@ export async function onKeys(step: Step, device: DeviceId): Promise<void> {
     const known = await step.get("conversations", { conversation: row.conversation });
     if (known?.direct === 0 && leads(step, known)) await sendConversation(step, known, [device]);
     await attempt(step, message, [row]);
-  }
-  for (const row of await step.list("conversations", { limit: CONVERSATIONS_MAX })) {
-    if (!membersOf(row).includes(device) || !leads(step, row)) continue;
-    const group = await step.get("groups", { conversation: row.conversation });
-    if (group !== undefined && membersOf(group).includes(device)) continue;
-    if (row.direct === 0) await sendConversation(step, row, [device]);
-    await ensureGroup(step, row.conversation);
   }
 }
 
