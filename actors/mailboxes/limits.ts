@@ -18,8 +18,12 @@ export interface MailLimits {
   readonly unreadPerSenderMax: number;
   /** Ciphertext of attachments of one sender, bytes. */
   readonly partBytesPerSenderMax: number;
-  /** Commands of one peer that wait for their turn, at most. */
+  /**
+   * Deposits of one peer that wait for their turn, and their bytes, at most. A deposit may hold one parcel only, and a path that broke brings
+   * what was handed over before and after it at once: several windows must fit, or honest peers are taken for a flood.
+   */
   readonly jobsPerPeerMax: number;
+  readonly jobBytesPerPeerMax: number;
   readonly jobsMax: number;
   /** Parcels handed to one peer that it has not answered, at most. */
   readonly windowParcels: number;
@@ -54,7 +58,8 @@ export const DEFAULT_MAIL_LIMITS: MailLimits = {
   waitingBytesPerSenderMax: 32 * MIB,
   unreadPerSenderMax: 20_000,
   partBytesPerSenderMax: 1024 * MIB,
-  jobsPerPeerMax: 8,
+  jobsPerPeerMax: 1_024,
+  jobBytesPerPeerMax: 8 * MIB,
   jobsMax: 2_000,
   windowParcels: 256,
   windowBytes: 2 * MIB,

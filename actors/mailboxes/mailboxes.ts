@@ -171,17 +171,20 @@ function onPeerMessage(
   const peer = peerOf(state, from, context.monotonicMs());
   switch (message.type) {
     case "deposit": {
+      const { parcels } = message;
+      const bytes = parcels.reduce((sum, parcel) => sum + parcel.length, 0);
+      const { jobsPerPeerMax, jobBytesPerPeerMax } = deps.limits;
       // Whoever keeps to its window never has that many; what is dropped here is handed over again.
-      if (peer.jobs >= deps.limits.jobsPerPeerMax) {
+      if (peer.jobs >= jobsPerPeerMax || peer.jobBytes + bytes > jobBytesPerPeerMax) {
         const reason = `more than ${peer.jobs} deposits without waiting for answers`;
         return context.send(deps.sessions, { type: "strike", deviceId: from, reason });
       }
       const number = state.nextDeposit++;
-      const { parcels } = message;
       const job = { type: "deposit", deposit: { deposit: number, from, parcels } } as const;
       if (!addJob(context, state, deps, job)) return;
       state.depositors.set(number, { type: "peer", deviceId: from });
       peer.jobs++;
+      peer.jobBytes += bytes;
       return;
     }
     case "taken": {

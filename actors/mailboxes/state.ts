@@ -60,6 +60,8 @@ export interface Peer {
   inFlightBytes: number;
   /** Deposits of it that wait for their turn. */
   jobs: number;
+  /** Of those deposits. */
+  jobBytes: number;
   connectTries: number;
   connectAtMs: number;
   /** As a carrier: not asked again before this monotonic time. */
@@ -151,6 +153,7 @@ export function peerOf(state: MailboxesState, device: DeviceId, nowMs: number): 
     inFlight: new Map(),
     inFlightBytes: 0,
     jobs: 0,
+    jobBytes: 0,
     connectTries: 0,
     connectAtMs: 0,
     unwillingUntilMs: 0,

@@ -144,7 +144,9 @@ function settleDeposit(state: MailboxesState, job: Job): void {
   state.depositors.delete(job.deposit.deposit);
   if (depositor?.type !== "peer") return;
   const peer = state.peers.get(depositor.deviceId);
-  if (peer !== undefined) peer.jobs--;
+  if (peer === undefined) return;
+  peer.jobs--;
+  peer.jobBytes -= job.deposit.parcels.reduce((sum, parcel) => sum + parcel.length, 0);
 }
 
 function carryOut(

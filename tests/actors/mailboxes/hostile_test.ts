@@ -214,6 +214,19 @@ Deno.test("a flood of deposits is cut off at a few, and the peer is counted", as
   assert.deepEqual(await handOver(office, ada, ben, [craft(ada, ben)]), ["taken"]);
 });
 
+Deno.test("a whole window of small deposits at once, as after a path that stood still, is no flood", async () => {
+  const { office, ada, ben } = await three();
+  const parcels = Array.from({ length: 256 }, (_, i) => craft(ada, ben, { number: i + 1 }));
+  // What was handed over on the old path comes first, then the same once more on the new one.
+  for (const parcel of [...parcels, ...parcels]) {
+    const message = { type: "deposit", parcels: [parcel] } as const;
+    office.tell(ben, { type: "peerMessage", from: ada.id, message });
+  }
+  assert.deepEqual(ben.strikes, []);
+  await office.settle();
+  assert.deepEqual(ben.strikes, []);
+});
+
 Deno.test("parcels that come too early, and messages nobody reads, are bounded per sender", async () => {
   const { office, ada, ben, mallory } = await three({
     waitingPerSenderMax: 5,
