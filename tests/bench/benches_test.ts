@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { BENCHES } from "../../bench/list.ts";
 import { natsServer } from "../lab/nats_server.ts";
+import { skipped } from "../skipped.ts";
 
 /** Need a network namespace of their own or have a test beside what they measure. */
 const ELSEWHERE: ReadonlySet<string> = new Set(["discovery", "kernel"]);
@@ -9,13 +10,13 @@ const ELSEWHERE: ReadonlySet<string> = new Set(["discovery", "kernel"]);
 /** Measure a nats-server. */
 const ON_NATS: ReadonlySet<string> = new Set(["broker", "relay"]);
 const nats = await natsServer();
-if (!nats.ok) console.error(`Skipped: ${nats.reason}`);
+const withoutNats = skipped("benches of NATS", nats.ok ? null : nats.reason);
 
 for (const [name, load] of Object.entries(BENCHES)) {
   if (ELSEWHERE.has(name)) continue;
   Deno.test({
     name: `the ${name} bench measures`,
-    ignore: ON_NATS.has(name) && !nats.ok,
+    ignore: ON_NATS.has(name) && withoutNats,
     // Libraries under the benches keep sockets and threads of their own for the life of the process.
     sanitizeOps: false,
     sanitizeResources: false,

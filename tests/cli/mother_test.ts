@@ -7,6 +7,7 @@ import { type BackupVault, openBackupVault } from "../../store/backup_vault.ts";
 import { openSqliteStore } from "../../store/sqlite_store.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import { type Outcome, type RealGateway, run, withRealGateway } from "./fake_world.ts";
+import { skipped } from "../skipped.ts";
 
 const crypto = nodeCrypto({ workersMax: 0 });
 const PASSPHRASE = "correct horse battery staple";
@@ -360,11 +361,13 @@ function selfSigned(): { readonly certificate: string; readonly key: string } | 
 }
 
 const tls = selfSigned();
-if (tls === null) console.log("the test of backups over TLS needs the openssl program");
 
 Deno.test({
   name: "a keeper with a certificate of its own making is trusted when it is named, and only then",
-  ignore: tls === null,
+  ignore: skipped(
+    "backups over TLS",
+    tls === null ? "no openssl program to make a certificate" : null,
+  ),
   async fn() {
     assert(tls !== null);
     const folder = Deno.makeTempDirSync();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { skipped } from "../skipped.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
@@ -9,7 +10,7 @@ const ROOT = new URL("../..", import.meta.url).pathname;
  */
 Deno.test({
   name: "compiling embeds the whole program, its worker, its pages and the native library",
-  ignore: Deno.build.os !== "linux",
+  ignore: skipped("compiling", Deno.build.os === "linux" ? null : "needs Linux"),
   async fn() {
     const folder = await Deno.makeTempDir();
     try {

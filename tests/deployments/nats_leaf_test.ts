@@ -25,6 +25,7 @@ import {
   utf8,
   withLeaf,
 } from "./nats_leaf_support.ts";
+import { skipped } from "../skipped.ts";
 
 const ignore = !SERVER.ok;
 Deno.test("versions are compared by their numbers", () => {
@@ -41,7 +42,10 @@ Deno.test("versions are compared by their numbers", () => {
 
 Deno.test({
   name: "an old nats-server, something else under its name and none at all are told apart",
-  ignore: Deno.build.os === "windows",
+  ignore: skipped(
+    "telling programs apart",
+    Deno.build.os === "windows" ? "needs a shell script" : null,
+  ),
   fn: () =>
     inFolder(async (folder) => {
       const path = `${folder}/nats-server`;
@@ -255,7 +259,7 @@ Deno.test({
 Deno.test({
   name:
     "sensors publish their own subject over MQTT; a wrong password, a foreign subject and garbage get nowhere",
-  ignore: ignore || !await hasMosquitto(),
+  ignore: ignore || skipped("sensors over MQTT", await whyNoMosquitto()),
   fn: () =>
     inFolder(async (folder) => {
       const alice = device("alice");
@@ -342,14 +346,13 @@ Deno.test({
     }),
 });
 
-async function hasMosquitto(): Promise<boolean> {
+async function whyNoMosquitto(): Promise<string | null> {
   try {
     await new Deno.Command("mosquitto_pub", { args: ["--help"], stdout: "null", stderr: "null" })
       .output();
-    return true;
+    return null;
   } catch {
-    console.error("Skipped: no mosquitto_pub to play a sensor");
-    return false;
+    return "no mosquitto_pub to play a sensor";
   }
 }
 
@@ -405,7 +408,10 @@ Deno.test({
 
 Deno.test({
   name: "nats-server ends with a node that is killed",
-  ignore: ignore || Deno.build.os !== "linux",
+  ignore: ignore || skipped(
+    "a broker that ends with its node",
+    Deno.build.os === "linux" ? null : "needs Linux",
+  ),
   fn: () =>
     inFolder(async (folder) => {
       const program = new URL("./nats_orphan_program.ts", import.meta.url).pathname;

@@ -5,6 +5,7 @@ import { systemClock } from "../../platform/system_clock.ts";
 import { openTokens } from "../../gateway/tokens.ts";
 import { fakeNode } from "./fake_node.ts";
 import { random, silent } from "./gateway_fixture.ts";
+import { skipped } from "../skipped.ts";
 
 /** Real time: these tests talk over real sockets on loopback. */
 const clock = systemClock();
@@ -136,7 +137,10 @@ const tls = await selfSigned();
 
 Deno.test({
   name: "with TLS the gateway listens everywhere and its cookie is only sent over TLS",
-  ignore: tls === undefined, // needs the openssl program to make a certificate
+  ignore: skipped(
+    "the gateway with TLS",
+    tls === undefined ? "no openssl program to make a certificate" : null,
+  ),
   fn: () =>
     withOptions(async (options) => {
       assert.ok(tls !== undefined && new X509Certificate(tls.certificate).subject);

@@ -1,11 +1,11 @@
 /** What the lab tests of whole nodes have in common: folders, starting, what they wait for and how long that may take. */
 import { type Host, labAvailability } from "./lab.ts";
 import { LabNode, until } from "./mesh_lab.ts";
+import { skipped } from "../skipped.ts";
 
 const available = await labAvailability();
-if (!available.ok) console.log(`skipping the lab tests of whole nodes: ${available.reason}`);
 /** Where hosts cannot be made the tests are ignored; the reason is printed. */
-export const ignore = !available.ok;
+export const ignore = skipped("whole nodes on hosts", available.ok ? null : available.reason);
 
 export const DISCOVERY_MS = 5_000;
 /** A session is dead after 4 s of silence and looked at once a second; the rest is for a slow machine. */

@@ -4,13 +4,14 @@ import { fileURLToPath } from "node:url";
 import { createNatLab, type Machine, NAT_KINDS } from "../../deployments/lab/nat_lab.ts";
 import { HostProcess } from "./host_process.ts";
 import { labAvailability } from "./lab.ts";
+import { skipped } from "../skipped.ts";
 
 const PROGRAM = fileURLToPath(new URL("./udp_program.ts", import.meta.url));
 const START_MS = 20_000;
 const tag = () => crypto.getRandomValues(new Uint8Array(3)).toHex();
 
 const available = await labAvailability();
-if (!available.ok) console.log(`NAT lab tests do not run: ${available.reason}`);
+const ignore = skipped("routers of the lab", available.ok ? null : available.reason);
 
 function udp(host: Machine, ...args: readonly string[]): HostProcess {
   const deno = [Deno.execPath(), "run", "--quiet", "--no-check", "--unstable-net", "-A", PROGRAM];
@@ -19,7 +20,7 @@ function udp(host: Machine, ...args: readonly string[]): HostProcess {
 
 Deno.test({
   name: "each kind of router maps and filters UDP as RFC 4787 names it",
-  ignore: !available.ok,
+  ignore,
   async fn() {
     const homes = NAT_KINDS.map((nat) => ({ nat }));
     const lab = await createNatLab({ homes, publicHosts: 3, tag: tag() });
@@ -72,7 +73,7 @@ Deno.test({
 
 Deno.test({
   name: "cut homes are silent until healed, separated homes still reach the public hosts",
-  ignore: !available.ok,
+  ignore,
   async fn() {
     const homes = [{ nat: "port-restricted" }, { nat: "full-cone" }] as const;
     await using stack = new AsyncDisposableStack();

@@ -8,9 +8,9 @@ import { withFolder } from "./mesh_steps.ts";
 import { countMail, sendAll, sendMail } from "./nat_mail.ts";
 import { measureNatPairs } from "./nat_matrix.ts";
 import { createNatWorld, type NatWorld, wayOf, whyNoNatWorld } from "./nat_world.ts";
+import { skipped } from "../skipped.ts";
 
-const reason = await whyNoNatWorld();
-if (reason !== null) console.log(`tests of two homes behind routers do not run: ${reason}`);
+const ignore = skipped("two homes behind routers", await whyNoNatWorld());
 
 const UP_MS = 20_000;
 /** Better ways are looked for at growing distances: 1 s, 2 s, 4 s, … */
@@ -18,7 +18,7 @@ const BETTER_MS = 45_000;
 const MAIL_MS = 30_000;
 
 function labTest(name: string, fn: (folder: string) => Promise<void>): void {
-  Deno.test({ name, ignore: reason !== null, fn: () => withFolder(fn) });
+  Deno.test({ name, ignore, fn: () => withFolder(fn) });
 }
 
 const numbered = (from: string, count: number) =>

@@ -6,14 +6,15 @@ import { AVAHI_PACKAGES, startAvahi } from "../lab/avahi.ts";
 import { startDiscovery } from "../lab/discovery_program.ts";
 import { createLab, labAvailability } from "../lab/lab.ts";
 import { ensurePackages } from "../lab/system_packages.ts";
+import { skipped } from "../skipped.ts";
 
 const available = await labAvailability();
 const packages = available.ok ? await ensurePackages(AVAHI_PACKAGES) : available;
-if (!packages.ok) console.log(`skipping the Avahi tests: ${packages.reason}`);
+const ignore = skipped("discovery beside Avahi", packages.ok ? null : packages.reason);
 
 Deno.test({
   name: "Avahi resolves our service, and we see one that Avahi publishes",
-  ignore: !packages.ok,
+  ignore,
   async fn() {
     await using lab = await createLab({ hosts: 2 });
     const avahi = await startAvahi(lab.host(2));
@@ -67,7 +68,7 @@ Deno.test({
 
 Deno.test({
   name: "a name that Avahi has already is left to it",
-  ignore: !packages.ok,
+  ignore,
   async fn() {
     await using lab = await createLab({ hosts: 2 });
     const avahi = await startAvahi(lab.host(2));

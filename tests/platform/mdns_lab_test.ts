@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { type DiscoveryProgram, startDiscovery } from "../lab/discovery_program.ts";
 import { createLab, type Host, labAvailability } from "../lab/lab.ts";
+import { skipped } from "../skipped.ts";
 
 const available = await labAvailability();
-if (!available.ok) console.log(`skipping the discovery lab tests: ${available.reason}`);
-const ignore = !available.ok;
+const ignore = skipped("discovery between hosts", available.ok ? null : available.reason);
 
 /** What the heartbeat allows: 5 s of silence, one more question, and a slow machine. */
 const KILL_NOTICED_MS = 6_500;
@@ -157,7 +157,7 @@ Deno.test({
       lab.hosts.map((host) => host.impair({ lossPercent: 20 })),
     );
     if (impaired.includes(false)) {
-      console.log(`skipping "${test.name}": the kernel has neither netem nor nftables`);
+      skipped(test.name, "the kernel has neither netem nor nftables");
       return;
     }
     const programs = lab.hosts.map(start) as [DiscoveryProgram, DiscoveryProgram];

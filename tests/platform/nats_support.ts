@@ -5,9 +5,10 @@ import type { Broker } from "../../platform/broker.ts";
 import { systemClock } from "../../platform/system_clock.ts";
 import { systemRandom } from "../../platform/system_random.ts";
 import { natsServer } from "../lab/nats_server.ts";
+import { skipped } from "../skipped.ts";
 
 export const SERVER = await natsServer();
-if (!SERVER.ok) console.error(`Skipped: ${SERVER.reason}`);
+skipped("brokers of NATS", SERVER.ok ? null : SERVER.reason);
 
 /** One server with a folder of its own. */
 export class TestServer {

@@ -15,6 +15,7 @@ import { portKeepingHosts } from "../../platform/webrtc_shared.ts";
 import { TestTime } from "../actors/sessions/world.ts";
 import { createLab, labAvailability } from "../lab/lab.ts";
 import { ensurePackages } from "../lab/system_packages.ts";
+import { skipped } from "../skipped.ts";
 
 const PORTS: readonly PortToMap[] = [{ protocol: "TCP", port: 7464 }, {
   protocol: "UDP",
@@ -160,11 +161,10 @@ Deno.test("only routers that keep port numbers make an address outside worth a t
 
 const lab = await labAvailability();
 const packages = lab.ok ? await ensurePackages(["miniupnpd", "nftables"]) : lab;
-if (!packages.ok) console.log(`Port mapping with miniupnpd is not tested: ${packages.reason}`);
 
 Deno.test({
   name: "miniupnpd maps both ports and takes them back",
-  ignore: !packages.ok,
+  ignore: skipped("port mapping with miniupnpd", packages.ok ? null : packages.reason),
   async fn() {
     await using net = await createLab({ hosts: [[0], [0, 1]] });
     const [client, router] = [net.host(1), net.host(2)];

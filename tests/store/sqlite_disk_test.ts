@@ -10,6 +10,7 @@ import { NodeSqlite } from "../../store/node_sqlite.ts";
 import { StoreError } from "../../store/store.ts";
 import { chunk, TestAuthor } from "./authors.ts";
 import { damageColumn, damageFile, openStore, withFolder } from "./folders.ts";
+import { skipped } from "../skipped.ts";
 
 Deno.test("sqlite store refuses a folder that is in use and names folder and process", async () => {
   await withFolder(async (directory) => {
@@ -71,11 +72,14 @@ Deno.test("sqlite store says full when the database may not grow, keeps what it 
   });
 });
 
-const mounts = await canMount();
+const ignore = skipped(
+  "full and read-only disks",
+  await canMount() ? null : "only root may mount a small disk",
+);
 
 Deno.test({
   name: "sqlite store survives a disk that is really full (needs root, to mount a small tmpfs)",
-  ignore: !mounts,
+  ignore,
   fn: () =>
     withMount("size=2m", async (directory) => {
       const author = new TestAuthor("ada");
@@ -109,7 +113,7 @@ Deno.test({
 
 Deno.test({
   name: "sqlite store says readOnly for a folder on a read-only disk (needs root, to mount one)",
-  ignore: !mounts,
+  ignore,
   fn: () =>
     withMount("size=4m", async (directory) => {
       await (await openStore(directory)).close();
