@@ -16,6 +16,10 @@ export function demoCommand(texts: Texts) {
       }),
     ),
     keep: withDefault(flag("--keep", { description: plain(texts.options.demoKeep) }), false),
+    twoHomes: withDefault(
+      flag("--two-homes", { description: plain(texts.options.demoTwoHomes) }),
+      false,
+    ),
     noMulticast: withDefault(
       flag("--no-multicast", { description: plain(texts.options.demoNoMulticast) }),
       false,
@@ -24,6 +28,10 @@ export function demoCommand(texts: Texts) {
   return command(
     "demo",
     map(parser, (found): Action => async (context) => {
+      if (found.twoHomes) {
+        const { runTwoHomes } = await import("../demo/two_homes.ts");
+        return await runTwoHomes(context, found);
+      }
       const { runDemo } = await import("../demo/demo.ts");
       return await runDemo(context, found);
     }),

@@ -1,6 +1,7 @@
 /** Deutsche Texte. Dieselben Namen wie im Englischen; der Compiler achtet darauf, dass keiner fehlt. */
 import type { Texts } from "./en.ts";
 import { deDemo } from "./demo_de.ts";
+import { deTwoHomes } from "./two_homes_de.ts";
 import { deEvents } from "./events_de.ts";
 import { deHelp } from "./help_de.ts";
 import { deMail } from "./mail_de.ts";
@@ -370,6 +371,7 @@ export const de: Texts = {
       "Stattdessen dient die langsamere Bibliothek ohne nativen Code. Siehe docs/troubleshooting.md.",
   },
   demo: deDemo,
+  twoHomes: deTwoHomes,
   mail: deMail,
   mother: deMother,
 };

@@ -1,5 +1,6 @@
 /** English texts. Errors say what could not be done, the value, what was expected; hints say what to do. */
 import { enDemo } from "./demo_en.ts";
+import { enTwoHomes } from "./two_homes_en.ts";
 import { enEvents } from "./events_en.ts";
 import { enHelp } from "./help_en.ts";
 import { enMail } from "./mail_en.ts";
@@ -367,6 +368,7 @@ export const en = {
       "The slower library without native code is used instead. See docs/troubleshooting.md.",
   },
   demo: enDemo,
+  twoHomes: enTwoHomes,
   mail: enMail,
   mother: enMother,
 };

@@ -97,6 +97,7 @@ export const deHelp: typeof enHelp = {
     demoOnce: "Nach der Geschichte enden, statt das Netz laufen zu lassen.",
     demoDocs: "Der Ordner mit Dokumenten (sonst: docs des Projekts).",
     demoKeep: "Die Daten der Vorführung behalten.",
+    demoTwoHomes: "Stattdessen zwei Wohnungen hinter Routern zeigen (Root, nats-server, coturn).",
     demoNoMulticast: "So zeigen, wie es in einem Netz ohne Multicast ist.",
   },
 };

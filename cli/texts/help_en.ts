@@ -93,6 +93,7 @@ export const enHelp = {
     demoOnce: "End after the story instead of leaving the mesh running.",
     demoDocs: "The folder of documents to add (default: the project's docs).",
     demoKeep: "Keep the data of the demo.",
+    demoTwoHomes: "Show two homes behind routers instead (root, nats-server, coturn).",
     demoNoMulticast: "Show it as on a network without multicast.",
   },
 };
