@@ -3,7 +3,8 @@
  * everywhere). Every callback is guarded here, because an exception in one of the addon's callbacks ends the process.
  */
 
-import { bindAddress, withoutZone } from "./webrtc_bind_address.ts";
+import { bindAddress } from "./webrtc_bind_address.ts";
+import { allCandidates } from "./webrtc_candidates.ts";
 
 /** A STUN or TURN server. */
 export interface IceServer {
@@ -211,7 +212,7 @@ function adapt(
   pc.onicecandidate = guarded((event: { candidate?: { candidate?: string } | null }) => {
     const line = event.candidate?.candidate;
     if (line === undefined || line === "") return onGathered?.();
-    candidates.push(withoutZone(line.replace(/^a=/, "")));
+    candidates.push(line);
   });
   const checkGathering = guarded(() => {
     if (pc.iceGatheringState === "complete") onGathered?.();
@@ -245,7 +246,11 @@ function adapt(
     async acceptAnswer(answerSdp) {
       await pc.setRemoteDescription({ type: "answer", sdp: answerSdp } as never);
     },
-    gathered: () => [...candidates],
+    gathered() {
+      const all = allCandidates(candidates, pc.localDescription?.sdp ?? "");
+      // A device that must not show its addresses does not, whatever a library puts into a description.
+      return policy === "relay" ? all.filter((line) => / typ relay\b/i.test(line)) : all;
+    },
     whenGathered() {
       checkGathering();
       return gathering;

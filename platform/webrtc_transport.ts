@@ -48,6 +48,11 @@ const ATTEMPTS_MAX = 3;
 const ATTEMPT_MS = 5_000;
 /** The same where TURN servers are asked at both ends, one after the other. */
 const ATTEMPT_RELAY_MS = 6_000;
+/**
+ * An attempt that is not the last has this long to open once both ends know all candidates, ms: checks take a few round trips, a DTLS
+ * message that was lost comes again after 1 s. Where that is too short the last attempt has its whole time.
+ */
+const OPEN_MS = 2_500;
 
 // The addon's threads end only when every connection of the process is closed: the last transport out says so.
 const transportsOpen = new Map<WebRtcLibraryName, number>();
@@ -122,7 +127,8 @@ function dial(
   let attempts = 0;
   const next = (): void => {
     attempts += 1;
-    cancelAttempt = attempt(shared, target, (outcome) => {
+    const isLast = attempts === ATTEMPTS_MAX;
+    cancelAttempt = attempt(shared, { target, isLast }, (outcome) => {
       if (cancelled) {
         if (outcome.type === "opened") outcome.path.close("cancelled");
         return;
@@ -149,7 +155,7 @@ type AttemptOutcome =
 
 function attempt(
   shared: Shared,
-  target: DialTarget,
+  { target, isLast }: { readonly target: DialTarget; readonly isLast: boolean },
   onOutcome: (outcome: AttemptOutcome) => void,
 ): () => void {
   const { options, library, open } = shared;
@@ -180,8 +186,10 @@ function attempt(
     },
   });
   connection.onFailed((reason) => path.fail(reason));
-  const withinMs = mayRelay(options) ? ATTEMPT_RELAY_MS : ATTEMPT_MS;
-  cancels.push(options.clock.schedule(withinMs, () => fail(`not open within ${withinMs} ms`)));
+  const failAfter = (ms: number, since: string): void => {
+    cancels.push(options.clock.schedule(ms, () => fail(`not open within ${ms} ms${since}`)));
+  };
+  failAfter(mayRelay(options) ? ATTEMPT_RELAY_MS : ATTEMPT_MS, "");
   signal(shared, connection, {
     target,
     cancels,
@@ -190,7 +198,10 @@ function attempt(
       retry = true;
       path.settle(() => connection.selectedPair(), binding);
     },
-  }).catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
+  }).then(
+    () => settled || isLast || failAfter(OPEN_MS, " of knowing all addresses"),
+    (error: unknown) => fail(error instanceof Error ? error.message : String(error)),
+  );
   return () => {
     retry = false;
     fail("cancelled");
