@@ -1,9 +1,12 @@
 /**
- * Runs the tests: makes sure of the system packages that only tests need, runs `deno test`, and closes with one plain line of
- * counts. `--long` runs the suites that take longer; other arguments go to `deno test`.
+ * Runs the tests: makes sure of the system packages that only tests need, runs `deno test`, two at a time, and closes with what
+ * was skipped and why, what failed, and one plain line of counts. `--long` runs the suites that take longer; other arguments go to
+ * `deno test`, and with paths among them only those run.
  */
 import { natsServer } from "./lab/nats_server.ts";
 import { ensurePackages } from "./lab/system_packages.ts";
+import { allPasses, type Pass } from "./passes.ts";
+import { SKIPPED } from "./skipped.ts";
 
 // What the lab tests run beside us. Without them those tests say why they did not run.
 const PACKAGES = [
@@ -15,25 +18,24 @@ const PACKAGES = [
   "dbus",
   "coturn",
   "miniupnpd",
+  "mosquitto-clients",
+  "openssl",
 ];
 
-/**
- * Each of these has a process of its own. `deno test` gives every file a new isolate, and the WebRTC addon, loaded a second
- * time, calls back into the first one, which is gone: Deno then panics.
- */
-const OWN_PROCESS = [
-  "tests/bench/benches_test.ts",
-  "tests/platform/turn_test.ts",
-  "tests/platform/webrtc_transport_test.ts",
-];
-const LONG = "tests/long";
+// More at once and what tests measure by the clock would no longer hold on small machines.
+const AT_ONCE = Math.min(2, navigator.hardwareConcurrency);
 
-interface Counts {
-  passed: number;
-  failed: number;
-  ignored: number;
+interface Outcome {
+  readonly code: number;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly reasons: readonly string[];
+  /** The names of what failed, as `deno test` lists them. */
+  readonly failures: readonly string[];
 }
 
+const startedMs = performance.now();
 const args = [...Deno.args];
 const long = args.includes("--long");
 const rest = args.filter((arg) => arg !== "--long");
@@ -46,49 +48,71 @@ console.error(
 );
 
 const chosen = rest.some((arg) => !arg.startsWith("-"));
-const apart = [...OWN_PROCESS, ...(long ? [] : [LONG])];
-const passes = chosen ? [rest] : [
-  [...rest, `--ignore=${apart.join(",")}`, "tests/"],
-  ...OWN_PROCESS.map((file) => [...rest, file]),
-];
+const waiting: Pass[] = chosen ? [{ paths: [], without: [] }] : [...allPasses(long)];
+const outcomes: Outcome[] = [];
+await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+  for (let pass = waiting.shift(); pass !== undefined; pass = waiting.shift()) {
+    outcomes.push(await runTests(pass));
+  }
+}));
 
-const total: Counts = { passed: 0, failed: 0, ignored: 0 };
-let worstCode = 0;
-for (const pass of passes) {
-  const { code, counts } = await runTests(pass);
-  worstCode = Math.max(worstCode, code);
-  total.passed += counts.passed;
-  total.failed += counts.failed;
-  total.ignored += counts.ignored;
+const sum = (count: "passed" | "failed" | "skipped") =>
+  outcomes.reduce((total, outcome) => total + outcome[count], 0);
+const reasons = new Set(outcomes.flatMap((outcome) => outcome.reasons));
+for (const reason of reasons) console.log(`${SKIPPED}${reason}`);
+for (const failure of outcomes.flatMap((outcome) => outcome.failures)) {
+  console.log(`Failed: ${failure}`);
 }
-console.log(`${total.passed} passed, ${total.failed} failed, ${total.ignored} skipped`);
-Deno.exit(worstCode);
+const seconds = Math.round((performance.now() - startedMs) / 1_000);
+console.log(`took ${Math.floor(seconds / 60)} min ${seconds % 60} s`);
+console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+Deno.exit(Math.max(...outcomes.map((outcome) => outcome.code)));
 
-/** One `deno test`, shown as it runs; the counts are read from its closing line. */
-async function runTests(
-  args: readonly string[],
-): Promise<{ readonly code: number; readonly counts: Counts }> {
+/** One `deno test`. Its output is shown file by file, because another one may be writing at the same time. */
+async function runTests({ paths, without }: Pass): Promise<Outcome> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--allow-all", "--no-check", ...args],
+    args: [
+      ...["test", "--allow-all", "--no-check", ...rest],
+      ...(without.length > 0 ? [`--ignore=${without.join(",")}`] : []),
+      ...paths,
+    ],
+    stdin: "null",
     stdout: "piped",
-    stderr: "inherit",
+    stderr: "piped",
     env: long ? { SUBMIND_TEST_LONG: "1" } : {},
   }).spawn();
-  let tail = "";
-  const decoder = new TextDecoder();
-  for await (const part of child.stdout) {
-    Deno.stdout.writeSync(part);
-    tail = (tail + decoder.decode(part, { stream: true })).slice(-4096);
-  }
+  const [output] = await Promise.all([show(child.stdout), show(child.stderr)]);
   const { code } = await child.status;
-  // deno-lint-ignore no-control-regex -- colours are to be taken out
-  const plain = tail.replaceAll(/\u001b\[[0-9;]*m/g, "");
-  const summary =
-    /(\d+) passed[^\n]*$/m.exec(plain.slice(plain.lastIndexOf("\n", plain.lastIndexOf(" passed"))))
-      ?.[0] ?? "";
+  const [summary = ""] = /^.*\d+ passed \| \d+ failed.*$/m.exec(output) ?? [];
   const count = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(summary)?.[1] ?? 0);
+  const failures = / FAILURES \n\n([^]*?)\n\n/.exec(output)?.[1] ?? "";
   return {
     code,
-    counts: { passed: count("passed"), failed: count("failed"), ignored: count("ignored") },
+    passed: count("passed"),
+    failed: count("failed"),
+    skipped: count("ignored"),
+    reasons: [...output.matchAll(new RegExp(`^${SKIPPED}(.*)$`, "gm"))].map(([, reason = ""]) =>
+      reason
+    ),
+    failures: code !== 0 && summary === ""
+      ? [`${paths.join(" ")} ended with code ${code}`]
+      : failures.split("\n").filter((line) => line.trim() !== ""),
   };
+}
+
+/** Writes what comes, whole files of tests at once, and gives all of it without colours. */
+async function show(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let all = "";
+  let shown = 0;
+  for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+    all += part;
+    const end = all.lastIndexOf("\n", all.lastIndexOf("running "));
+    if (end > shown) {
+      console.log(all.slice(shown, end));
+      shown = end + 1;
+    }
+  }
+  if (all.length > shown) console.log(all.slice(shown));
+  // deno-lint-ignore no-control-regex -- colours are to be taken out
+  return all.replaceAll(/\u001b\[[0-9;]*m/g, "");
 }

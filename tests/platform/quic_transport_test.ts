@@ -18,8 +18,8 @@ import {
   type QuicSignal,
 } from "../../protocols/session/quic_signalling.ts";
 import { transportContract } from "../contracts/transport_contract.ts";
+import { MemoryRendezvous } from "./memory_rendezvous.ts";
 import { dialled, openQuic, type QuicEnd, quicEnd } from "./quic_support.ts";
-import { MemoryRendezvous } from "./webrtc_support.ts";
 
 transportContract("quic", async () => {
   const clock = systemClock();

@@ -4,8 +4,8 @@ import { firstReply, sharedSignals } from "../../platform/signal_requests.ts";
 import type { Rendezvous, RendezvousRequest } from "../../platform/transport.ts";
 import { decodeQuicSignal } from "../../protocols/session/quic_signalling.ts";
 import { TestTime } from "../actors/sessions/world.ts";
+import { MemoryRendezvous } from "./memory_rendezvous.ts";
 import { dialled, openQuic, quicEnd } from "./quic_support.ts";
-import { MemoryRendezvous } from "./webrtc_support.ts";
 
 function ask(net: MemoryRendezvous, body: Uint8Array): Promise<string> {
   return new Promise((resolve) =>
