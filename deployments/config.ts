@@ -229,9 +229,16 @@ function checkTogether(
       "das Geheimnis der TURN-Server, oder ice.turnUsername und ice.turnPassword",
     )];
   }
-  if (relayOnly && turnServers.length === 0) {
-    const en = "at least one server, because ice.relayOnly is true";
-    return [bad("ice.turnServers", "", en, "mindestens ein Server, weil ice.relayOnly true ist")];
+  const { enabled, servers, hubs } = config.bridge;
+  // A broker shows no addresses either.
+  const hasBroker = enabled !== "false" && servers.length + hubs.length > 0;
+  if (relayOnly && turnServers.length === 0 && !hasBroker) {
+    return [bad(
+      "ice.turnServers",
+      "",
+      "at least one server, or bridge.servers or bridge.hubs, because ice.relayOnly is true",
+      "mindestens ein Server, oder bridge.servers oder bridge.hubs, weil ice.relayOnly true ist",
+    )];
   }
   return [];
 }

@@ -157,13 +157,18 @@ Deno.test("changing a setting in a file with inline tables is still right", () =
   assert.equal(config.gateway.host, "::1");
 });
 
-Deno.test("TURN servers need a secret or an account, and relaying only needs a TURN server", () => {
+Deno.test("TURN servers need a secret or an account, and relaying only needs one of them or a broker", () => {
   const server = '[ice]\nturnServers = ["turn:turn.example.org:3478"]\n';
   const named = (file: string) =>
     problems(load(file)).map((problem) => "key" in problem ? problem.key : "");
   assert.deepEqual(named(server), ["ice.turnSecret"]);
   assert.deepEqual(named(server + 'turnUsername = "anna"\n'), ["ice.turnSecret"]);
-  assert.deepEqual(named("[ice]\nrelayOnly = true\n"), ["ice.turnServers"]);
+  const relayed = "[ice]\nrelayOnly = true\n";
+  assert.deepEqual(named(relayed), ["ice.turnServers"]);
+  // A broker carries everything as well, unless it is switched off.
+  const broker = `${relayed}[bridge]\nservers = ["nats://a:4222"]\n`;
+  assert.deepEqual(named(`${broker}enabled = false\n`), ["ice.turnServers"]);
+  assert.equal(loaded(load(broker)).config.ice.relayOnly, true);
   for (const urls of ["stun:[::1]:3478", "http://turn.example.org", "stuns:turn.example.org"]) {
     assert.deepEqual(named(`[ice]\nstunServers = ["${urls}"]\n`), ["ice.stunServers"], urls);
   }
