@@ -128,7 +128,7 @@ export function mailOfNode({ mail, crypto, request, ask }: MailOfNodeOptions): M
         return refused("notFound", `Message "${message}" has no attachment ${index}`);
       }
       const rows = await mail.list("parts", {
-        where: { blob: reference.blob },
+        where: { author: row.author, blob: reference.blob },
         order: ["part"],
         limit: CONVERSATIONS_MAX,
       });

@@ -77,7 +77,7 @@ export async function messageView(mail: MailReader, row: MessageRow): Promise<Me
   const attachments: AttachmentView[] = [];
   for (const { name, mediaType, bytes, blob, parts } of decodeAttachments(row.attachments)) {
     // One row says which parts are expected.
-    const { rows } = await mail.totals("parts", { blob });
+    const { rows } = await mail.totals("parts", { author: row.author, blob });
     attachments.push({ name, mediaType, bytes, complete: rows === parts + 1 });
   }
   return messageViewOf(row, deliveries, attachments);

@@ -154,7 +154,8 @@ export const MAIL_TABLES: { readonly [Table in MailTable]: Description<MailTable
       bytes: "integer",
       ciphertext: "blob",
     },
-    key: ["blob", "part"],
+    // Several may name one blob: what one author sends is apart from what others do.
+    key: ["author", "blob", "part"],
     indexes: [["message"], ["author"]],
   },
   keyPackages: {

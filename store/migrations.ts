@@ -234,6 +234,23 @@ const STEPS: readonly (readonly string[])[] = [
     `CREATE INDEX readings_waiting ON readings (series_key) WHERE published = 0`,
     `CREATE INDEX readings_by_time ON readings (at_ms)`,
   ],
+  // Parts of attachments are apart by author.
+  [
+    `ALTER TABLE mail_parts RENAME TO mail_parts_before`,
+    `CREATE TABLE mail_parts (
+      blob TEXT NOT NULL,
+      part INTEGER NOT NULL,
+      author TEXT NOT NULL,
+      message TEXT NOT NULL,
+      bytes INTEGER NOT NULL,
+      ciphertext BLOB NOT NULL,
+      PRIMARY KEY (author, blob, part)
+    ) STRICT`,
+    `INSERT INTO mail_parts SELECT blob, part, author, message, bytes, ciphertext FROM mail_parts_before`,
+    `DROP TABLE mail_parts_before`,
+    `CREATE INDEX mail_parts_1 ON mail_parts (message)`,
+    `CREATE INDEX mail_parts_2 ON mail_parts (author)`,
+  ],
 ];
 
 /** The schema version this program writes; kept in `PRAGMA user_version`. */

@@ -204,9 +204,17 @@ function onPeerMessage(
       }
       return pump(context, state, deps, from);
     }
-    case "discard":
-      addJob(context, state, deps, { type: "discard", from, ids: message.ids });
+    case "discard": {
+      // Others' ids cost nothing. While deposits of it wait for their turn, one of them may be meant.
+      const ids = message.ids.filter((id) => {
+        const carried = state.carried.get(id);
+        return carried === undefined
+          ? peer.jobs > 0
+          : carried.sender === from || carried.recipient === from;
+      });
+      if (ids.length > 0) addJob(context, state, deps, { type: "discard", from, ids });
       return;
+    }
     default:
       message satisfies never;
   }

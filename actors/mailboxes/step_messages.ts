@@ -106,7 +106,7 @@ export async function onPart(
   content: PartContent,
 ): Promise<ContentFate> {
   const { blob, index, count, bytes } = content;
-  const expected = await step.get("parts", { blob, part: EXPECTED_PART });
+  const expected = await step.get("parts", { author: from, blob, part: EXPECTED_PART });
   if (expected === undefined) return { type: "wait", reason: "conversation", conversation: null };
   const row = await step.get("messages", { author: from, message: expected.message });
   const reference = row && decodeAttachments(row.attachments).find((one) => one.blob === blob);
@@ -114,7 +114,7 @@ export async function onPart(
     step.warn(from, "wrongPart", `no message of it has an attachment ${blob} of ${count} parts`);
     return DONE;
   }
-  if (await step.get("parts", { blob, part: index }) !== undefined) return DONE;
+  if (await step.get("parts", { author: from, blob, part: index }) !== undefined) return DONE;
   const held = await step.totals("parts", { author: from });
   if (held.bytes + bytes.length > step.deps.limits.partBytesPerSenderMax) {
     step.warn(from, "attachmentQuota", `its attachments take ${held.bytes} bytes already`);
@@ -128,7 +128,7 @@ export async function onPart(
     bytes: bytes.length,
     ciphertext: bytes,
   });
-  if ((await step.totals("parts", { blob })).rows === count + 1) {
+  if ((await step.totals("parts", { author: from, blob })).rows === count + 1) {
     step.facts.events.push({ type: "conversationChanged", conversation: row.conversation });
   }
   return DONE;

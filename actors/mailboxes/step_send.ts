@@ -203,7 +203,11 @@ async function send(
   if (!queued) return;
   for (const reference of decodeAttachments(row.attachments)) {
     for (let index = 0; index < reference.parts; index++) {
-      const part = await step.get("parts", { blob: reference.blob, part: index });
+      const part = await step.get("parts", {
+        author: row.author,
+        blob: reference.blob,
+        part: index,
+      });
       if (part === undefined) continue;
       await queueContent(step, device, {
         type: "part",

@@ -113,7 +113,7 @@ async function forgetMessage(step: Step, row: MessageRow): Promise<void> {
   const { author, message, conversation } = row;
   step.remove("messages", { author, message });
   const parts = await step.list("parts", { where: { message, author }, limit: CONVERSATIONS_MAX });
-  for (const { blob, part } of parts) step.remove("parts", { blob, part });
+  for (const { blob, part } of parts) step.remove("parts", { author, blob, part });
   if (row.own === 1) {
     for (const delivery of await step.list("deliveries", { where: { message }, limit: 100 })) {
       if (isOpen(delivery)) changeDelivery(step, delivery, "expired", { nextAtMs: null });

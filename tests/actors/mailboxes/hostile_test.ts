@@ -1,12 +1,18 @@
 /** Mailboxes beside peers and senders that break the rules: refused with a reason, bounded, and nothing of others lost. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { decodeAttachments } from "../../../actors/mail_views.ts";
 import type { MailLimits } from "../../../actors/mailboxes/limits.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import type { MeshId } from "../../../protocols/ids.ts";
-import type { Content, ConversationId, MessageId } from "../../../protocols/mailbox/content.ts";
+import type {
+  AttachmentReference,
+  Content,
+  ConversationId,
+  MessageId,
+} from "../../../protocols/mailbox/content.ts";
 import { directConversation } from "../../../protocols/mailbox/conversations.ts";
-import { PARCEL_SKEW_MS } from "../../../protocols/mailbox/parcel.ts";
+import { PARCEL_SKEW_MS, type ParcelId } from "../../../protocols/mailbox/parcel.ts";
 import { createParcel, encodeParcel } from "../../../protocols/mailbox/parcel_wire.ts";
 import { sealContent } from "../../../protocols/mailbox/seal.ts";
 import { crypto, MESH, type Post, PostOffice } from "./post_office.ts";
@@ -59,7 +65,11 @@ function craft(from: Post, to: Post, options: Crafted = {}): Uint8Array {
   }));
 }
 
-function text(conversation: ConversationId, words: string): Content {
+function text(
+  conversation: ConversationId,
+  words: string,
+  attachments: readonly AttachmentReference[] = [],
+): Content {
   return {
     type: "message",
     conversation,
@@ -69,7 +79,7 @@ function text(conversation: ConversationId, words: string): Content {
     timeMs: NOW_MS,
     expiresAtMs: null,
     text: words,
-    attachments: [],
+    attachments,
   };
 }
 
@@ -201,6 +211,36 @@ Deno.test("receipts count only for what was written to their sender", async () =
   assert.equal(office.state(ada, message, ben), "queued");
 });
 
+Deno.test("whoever names the attachment of another as its own does not keep it from coming", async () => {
+  const { office, ada, ben, mallory } = await three();
+  const { conversation } = await office.write(ada, [ben, mallory], "for all three");
+  office.disconnect(ada, ben);
+  const body = Uint8Array.from({ length: 700_000 }, (_, i) => i & 255);
+  const attachments = [{ name: "photo.jpg", mediaType: "image/jpeg", body }];
+  await office.send(ada, { conversation, text: "look", attachments });
+  const seen = [...mallory.disk.tables.mail.messages.values()].find(({ text }) => text === "look");
+  assert.ok(seen !== undefined);
+  const stolen = decodeAttachments(seen.attachments);
+  const claim = () => [
+    craft(mallory, ben, { content: text(conversation, "mine", stolen) }),
+  ];
+  assert.deepEqual(await handOver(office, mallory, ben, claim()), ["taken"]);
+  let deposits = 0;
+  office.tap = (from, to, { type }) => {
+    if (from !== ada || to !== ben || type !== "deposit" || ++deposits !== 2) return undefined;
+    // The message is there, its parts are still to come.
+    const message = { type: "deposit", parcels: claim() } as const;
+    office.tell(ben, { type: "peerMessage", from: mallory.id, message });
+    return undefined;
+  };
+  office.connect(ada, ben);
+  await office.settle();
+  assert.ok(deposits > 2);
+  const { parts } = ben.disk.tables.mail;
+  const come = [...parts.values()].filter(({ author, part }) => author === ada.id && part >= 0);
+  assert.equal(come.length, 3);
+});
+
 Deno.test("a flood of deposits is cut off at a few, and the peer is counted", async () => {
   const { office, ada, ben } = await three({ jobsPerPeerMax: 4 });
   const parcels = Array.from({ length: 40 }, (_, i) => craft(ada, ben, { number: i + 1 }));
@@ -212,6 +252,18 @@ Deno.test("a flood of deposits is cut off at a few, and the peer is counted", as
   assert.ok(ben.strikes.length >= 30);
   await office.settle();
   assert.deepEqual(await handOver(office, ada, ben, [craft(ada, ben)]), ["taken"]);
+});
+
+Deno.test("a flood of words about parcels that are not here keeps nobody from anything", async () => {
+  const { office, ben, mallory } = await three();
+  for (let i = 0; i < 3_000; i++) {
+    const ids = [random.bytes(32).toHex() as ParcelId];
+    for (const type of ["discard", "taken"] as const) {
+      office.tell(ben, { type: "peerMessage", from: mallory.id, message: { type, ids } });
+    }
+  }
+  assert.equal(ben.actor.state.jobs.length, 0);
+  await office.write(ben, [mallory], "still heard");
 });
 
 Deno.test("a whole window of small deposits at once, as after a path that stood still, is no flood", async () => {
