@@ -1,6 +1,6 @@
 /** A real node with its own nats-server, and sensors that speak MQTT to it with a real client: what was acknowledged comes into the node, once. */
 import assert from "node:assert/strict";
-import { connectAsync } from "mqtt";
+import { connectAsync, type IClientOptions } from "mqtt";
 import { benchContext } from "../../bench/network/bench_nodes.ts";
 import { type ChildNode, startChild } from "../../cli/demo/child_node.ts";
 import { runSimulatedSensor } from "../../deployments/sensors/simulated_esp32.ts";
@@ -14,6 +14,9 @@ function freePort(): number {
   listener.close();
   return port;
 }
+
+/** One attempt: also a broker that hangs up without a word, as in the middle of a change of its settings, is a refusal. */
+const connectOnce = (url: string, options: IClientOptions) => connectAsync(url, options, false);
 
 async function readingsOf(node: ChildNode, sensor: string): Promise<number> {
   return (await node.client.sensors.list()).find((one) => one.sensor === sensor)?.readings ?? 0;
@@ -58,8 +61,8 @@ Deno.test({
       const url = attic.mqttUrl;
       assert.ok(url.endsWith(`:${mqttPort}`), url);
       const login = { protocolVersion: 4, username: "attic", reconnectPeriod: 0 } as const;
-      await assert.rejects(connectAsync(url, { ...login, password: "wrong" }));
-      await assert.rejects(connectAsync(url, { protocolVersion: 4, reconnectPeriod: 0 }));
+      await assert.rejects(connectOnce(url, { ...login, password: "wrong" }));
+      await assert.rejects(connectOnce(url, { protocolVersion: 4, reconnectPeriod: 0 }));
 
       // Every message three times, as when acknowledgements are lost.
       const parts = { intervalMs: 5, clock: systemClock(), random: seededRandom(7) };
@@ -79,7 +82,7 @@ Deno.test({
       );
 
       // Garbage, and a sensor that speaks for another: refused, and the next good message arrives.
-      const client = await connectAsync(url, {
+      const client = await connectOnce(url, {
         ...login,
         username: "shed",
         password: shed.password,
@@ -97,7 +100,7 @@ Deno.test({
       await until(
         "a revoked sensor is turned away",
         () =>
-          connectAsync(url, { ...login, username: "shed", password: shed.password })
+          connectOnce(url, { ...login, username: "shed", password: shed.password })
             .then((again) => again.endAsync().then(() => false), () => true),
       );
       const points = await node.client.sensors.series({
