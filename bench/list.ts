@@ -16,6 +16,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   reconcile: () => import("./micro/reconcile_bench.ts"),
   simulator: () => import("./micro/simulator_bench.ts"),
   liveness: () => import("./micro/liveness_bench.ts"),
+  gossip: () => import("./micro/gossip_bench.ts"),
   gateway: () => import("./network/gateway_bench.ts"),
   node: () => import("./network/node_bench.ts"),
   webrtc: () => import("./network/webrtc_bench.ts"),
@@ -26,4 +27,6 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   relay: () => import("./network/relay_bench.ts"),
   discovery: () => import("./network/discovery_bench.ts"),
   bridge: () => import("./network/bridge_bench.ts"),
+  nat: () => import("./network/nat_bench.ts"),
+  faults: () => import("./network/faults_bench.ts"),
 };

@@ -17,6 +17,7 @@ const PACKAGES = [
   "avahi-utils",
   "dbus",
   "coturn",
+  "conntrack",
   "miniupnpd",
   "mosquitto-clients",
   "openssl",

@@ -4,7 +4,7 @@ import { sleep } from "../wait.ts";
 import type { ChildNode } from "./child_node.ts";
 
 /** Between two messages of one person, ms. */
-const EVERY_MS = 40;
+const EVERY_MS = 100;
 const PAGE = 200;
 
 export interface MailResult {

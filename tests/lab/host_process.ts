@@ -1,7 +1,7 @@
 /** A program that runs on a host of the lab: its output is kept and can be waited for. */
 
 /** Characters of output that are kept at most; more ends the test with an error. */
-const OUTPUT_MAX = 4_000_000;
+const OUTPUT_MAX = 64_000_000;
 
 /** Which signal ends it how. */
 export type Signal = "SIGTERM" | "SIGKILL" | "SIGINT";

@@ -7,8 +7,8 @@ import { converged, until } from "./mesh_lab.ts";
 import { withFolder } from "./mesh_steps.ts";
 import { countMail, sendAll, sendMail } from "./nat_mail.ts";
 import { measureNatPairs } from "./nat_matrix.ts";
-import { createNatWorld, type NatWorld, wayOf, whyNoNatWorld } from "./nat_world.ts";
 import { skipped } from "../skipped.ts";
+import { createNatWorld, type NatWorld, wayOf, whyNoNatWorld } from "./nat_world.ts";
 
 const ignore = skipped("two homes behind routers", await whyNoNatWorld());
 
