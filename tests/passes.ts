@@ -16,18 +16,21 @@ export const LONG = "tests/long";
 /** What waits most, for processes, servers and networks of its own, so that two of them share a machine well; the slowest first. */
 const GROUPS: readonly string[] = ["tests/lab", "tests/cli", "tests/platform", "tests/deployments"];
 
+/** What needs no program that is not there already: everything outside of GROUPS. */
+const PURE: Pass = { paths: ["tests/"], without: [...OWN_PROCESS, ...GROUPS, LONG] };
+
 /** The paths of one `deno test`, and what it leaves out of them. */
 export interface Pass {
   readonly paths: readonly string[];
   readonly without: readonly string[];
 }
 
-/** Every test file once. */
+/** Every test file once; the first pass may begin before servers and packages for tests are there. */
 export function allPasses(long: boolean): readonly Pass[] {
   const groups = long ? [LONG, ...GROUPS] : GROUPS;
   return [
+    PURE,
     ...groups.map((group) => ({ paths: [group], without: OWN_PROCESS })),
-    { paths: ["tests/"], without: [...OWN_PROCESS, ...GROUPS, LONG] },
     ...OWN_PROCESS.map((file) => ({ paths: [file], without: [] })),
   ];
 }

@@ -41,20 +41,17 @@ const args = [...Deno.args];
 const long = args.includes("--long");
 const rest = args.filter((arg) => arg !== "--long");
 
-const packages = await ensurePackages(PACKAGES);
-if (!packages.ok) console.error(`Some tests will not run: ${packages.reason}`);
-const nats = await natsServer();
-console.error(
-  nats.ok ? `nats-server ${nats.version}: ${nats.path}` : `Some tests will not run: ${nats.reason}`,
-);
-
 const chosen = rest.some((arg) => !arg.startsWith("-"));
-const waiting: Pass[] = chosen ? [{ paths: [], without: [] }] : [...allPasses(long)];
+const [first, ...waiting]: readonly Pass[] = chosen
+  ? [{ paths: [], without: [] }]
+  : allPasses(long);
 const outcomes: Outcome[] = [];
-await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-  for (let pass = waiting.shift(); pass !== undefined; pass = waiting.shift()) {
-    outcomes.push(await runTests(pass));
-  }
+if (chosen) await prepare();
+const early = first === undefined ? Promise.resolve() : run(first);
+if (!chosen) await prepare();
+await Promise.all(Array.from({ length: AT_ONCE }, async (_, lane) => {
+  if (lane === 0) await early;
+  for (let pass = waiting.shift(); pass !== undefined; pass = waiting.shift()) await run(pass);
 }));
 
 const sum = (count: "passed" | "failed" | "skipped") =>
@@ -68,6 +65,22 @@ const seconds = Math.round((performance.now() - startedMs) / 1_000);
 console.log(`took ${Math.floor(seconds / 60)} min ${seconds % 60} s`);
 console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
 Deno.exit(Math.max(...outcomes.map((outcome) => outcome.code)));
+
+/** Packages and servers that only tests need. What cannot be had is said by the tests that miss it. */
+async function prepare(): Promise<void> {
+  const packages = await ensurePackages(PACKAGES);
+  if (!packages.ok) console.error(`Some tests will not run: ${packages.reason}`);
+  const nats = await natsServer();
+  console.error(
+    nats.ok
+      ? `nats-server ${nats.version}: ${nats.path}`
+      : `Some tests will not run: ${nats.reason}`,
+  );
+}
+
+async function run(pass: Pass): Promise<void> {
+  outcomes.push(await runTests(pass));
+}
 
 /** One `deno test`. Its output is shown file by file, because another one may be writing at the same time. */
 async function runTests({ paths, without }: Pass): Promise<Outcome> {
