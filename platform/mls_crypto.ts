@@ -62,6 +62,7 @@ import {
   type OwnUpdate,
   PROPOSALS_MAX,
 } from "./mls_crypto_state.ts";
+import { messageTurns } from "./mls_crypto_primitives.ts";
 import type { Clock, Crypto, Signer } from "./ports.ts";
 
 /** What the adapter needs. Randomness is the library's own, from the system. */
@@ -81,6 +82,7 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
   const self = deviceIdOf(signer.publicKey);
   let loading: Promise<CiphersuiteImpl> | undefined;
   const suiteOf = () => loading ??= cipherSuite(crypto);
+  const othersTurn = messageTurns();
   const config: ClientConfig = {
     keyRetentionConfig: {
       retainKeysForGenerations: OUT_OF_ORDER_MAX,
@@ -254,6 +256,7 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
       );
     }
     const suite = await suiteOf();
+    await othersTurn();
     const { group, ownUpdate, proposals } = stateOf(bytes);
     requireMember(group, "encrypt");
     // RFC 9420 (section 12.4) has whoever saw a proposal commit it before it sends, so that removals take effect at once. Here only updates are
@@ -280,6 +283,7 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
   }
 
   async function process(bytes: Uint8Array, sent: Uint8Array): Promise<GroupMessageOutcome> {
+    await othersTurn();
     const parts = stateOf(bytes);
     const { group } = parts;
     const messages = messagesOf(sent);

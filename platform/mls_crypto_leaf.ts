@@ -27,6 +27,7 @@ import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
 import { KEY_PACKAGE_BYTES_MAX } from "../protocols/keys/device_keys.ts";
 import { privateKeyObject, rawPublicKey } from "./crypto_keys.ts";
 import { KEY_PACKAGE_LIFE_MS, KEY_PACKAGE_SKEW_MS } from "./group_crypto.ts";
+import { aead, hashing, kdf } from "./mls_crypto_primitives.ts";
 import type { Crypto, Signer } from "./ports.ts";
 
 /** The suite that RFC 9420 (section 17.1) obliges everybody to have. */
@@ -46,11 +47,14 @@ const CREDENTIAL_BYTES = PUBLIC_KEY_BYTES + 64;
 // Later than the rounding to seconds can make it.
 const LIFE_SECONDS_MAX = BigInt((KEY_PACKAGE_LIFE_MS + KEY_PACKAGE_SKEW_MS) / 1000 + 60);
 
-/** The suite, with signatures by `node:crypto` under the acceptance rule of the whole program instead of the library's. */
+/** The suite: signatures under the acceptance rule of the whole program instead of the library's, and what is small without WebCrypto. */
 export async function cipherSuite(crypto: Pick<Crypto, "verify">): Promise<CiphersuiteImpl> {
   const library = await getCiphersuiteImpl(getCiphersuiteFromName(SUITE));
   return {
     ...library,
+    kdf,
+    hash: hashing,
+    hpke: { ...library.hpke, ...aead },
     signature: {
       sign: (signKey, message) =>
         Promise.resolve(new Uint8Array(sign(null, message, privateKeyObject("ed25519", signKey)))),
