@@ -40,7 +40,10 @@ export interface MailLimits {
   readonly missingMs: number;
   /** First wait for a receipt after the recipient took the parcel, ms; doubles up to an hour. Then the message is sent again. */
   readonly resendMs: number;
-  /** Keys of a group are renewed after this many messages, and after this time. */
+  /**
+   * Keys of a group are renewed after this many messages, and after this time. Who was cut off writes in the epoch it knew, and only a few past
+   * ones can be read (`PAST_EPOCHS_KEPT`): what piles up on both sides meanwhile must stay below that many renewals, or it is sent again later.
+   */
   readonly renewMessages: number;
   readonly renewMs: number;
   /** A member asks at most this often to be added to a group again, ms. */
@@ -69,7 +72,7 @@ export const DEFAULT_MAIL_LIMITS: MailLimits = {
   gapMs: 10 * MINUTE_MS,
   missingMs: 2 * MINUTE_MS,
   resendMs: MINUTE_MS,
-  renewMessages: 100,
+  renewMessages: 1_000,
   renewMs: 24 * 60 * MINUTE_MS,
   rejoinMs: MINUTE_MS,
   tendMs: 2_000,
