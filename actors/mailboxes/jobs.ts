@@ -59,7 +59,8 @@ export type Job =
   | { readonly type: "keys"; readonly devices: DeviceId[] }
   | { readonly type: "membership" }
   | { readonly type: "restored" }
-  | { readonly type: "tend" }
+  /** Recipients of what waits that are no longer members. */
+  | { readonly type: "tend"; readonly left: readonly DeviceId[] }
   | { readonly type: "renew" };
 
 /** Works off jobs in order and commits what they change. Rejects, with nothing changed, when the disk does not do its part. */
@@ -99,7 +100,7 @@ async function runJob(step: Step, job: Job): Promise<void> {
     case "restored":
       return await onRestored(step);
     case "tend":
-      return await tend(step);
+      return await tend(step, job.left);
     case "renew":
       return await renewGroups(step);
   }

@@ -15,14 +15,31 @@ import type { Step } from "./step.ts";
 /** Rows of one kind looked at in one step. */
 const AT_ONCE = 200;
 const CONVERSATIONS_MAX = 10_000;
+const NO_MEMBER = "the device is no longer a member of the mesh";
 const REQUEST_LIFE_MS = 24 * 60 * 60 * 1000;
 
 /** Everything that is due now. */
-export async function tend(step: Step): Promise<void> {
+export async function tend(step: Step, left: readonly DeviceId[]): Promise<void> {
+  for (const device of left) await giveUpOn(step, device);
   await expireDeliveries(step);
   await sendAgain(step);
   await tendWaiting(step);
   await forgetOld(step);
+}
+
+/** What waits for a device that was sent away goes nowhere any more. */
+async function giveUpOn(step: Step, device: DeviceId): Promise<void> {
+  const waiting = await step.list("outgoing", {
+    where: { recipient: device },
+    order: ["number"],
+    limit: AT_ONCE,
+  });
+  for (const { id, message } of waiting) {
+    settleParcel(step, id);
+    const row = message === null ? undefined : await step.get("deliveries", { message, device });
+    if (row === undefined || !isOpen(row)) continue;
+    changeDelivery(step, row, "failed", { nextAtMs: null, problem: NO_MEMBER });
+  }
 }
 
 async function expireDeliveries(step: Step): Promise<void> {
@@ -59,8 +76,7 @@ async function sendAgain(step: Step): Promise<void> {
       continue;
     }
     if (!step.isAdmitted(row.device)) {
-      const problem = "the device is no longer a member of the mesh";
-      changeDelivery(step, row, "failed", { nextAtMs: null, problem });
+      changeDelivery(step, row, "failed", { nextAtMs: null, problem: NO_MEMBER });
       continue;
     }
     const message = await ownMessage(step, row.message);

@@ -176,6 +176,18 @@ Deno.test("who may not send messages, or was sent away, is refused", async () =>
   assert.deepEqual(office.texts(ben), []);
 });
 
+Deno.test("what waits for a device that is sent away fails, and its sender is told soon", async () => {
+  const { office, ada, ben, mallory } = await three();
+  for (const other of [ada, ben]) office.disconnect(mallory, other);
+  const message = await office.write(ada, [mallory], "too late");
+  await office.pass(10_000);
+  assert.equal(office.state(ada, message, mallory), "carried");
+  office.revoke(mallory);
+  await office.pass(4_000);
+  assert.equal(office.state(ada, message, mallory), "failed");
+  assert.deepEqual([ada.actor.state.outgoing.size, ben.actor.state.carried.size], [0, 0]);
+});
+
 Deno.test("nobody speaks in a conversation it is not in, nor changes one it does not lead", async () => {
   const { office, ada, ben, mallory } = await three();
   const { conversation } = await office.write(ada, [ben], "private");
