@@ -1,4 +1,5 @@
 /** A program that runs on a host of the lab: its output is kept and can be waited for. */
+import { stretched } from "../busy_machine.ts";
 
 /** Characters of output that are kept at most; more ends the test with an error. */
 const OUTPUT_MAX = 64_000_000;
@@ -77,17 +78,17 @@ export class HostProcess {
   /**
    * Waits until `found` gives a value for the lines so far.
    *
-   * @throws after `timeoutMs`, or when the program ended without it; the message holds what was printed
+   * @throws after `timeoutMs`, longer on a busy machine, or when the program ended without it; the message holds what was printed
    */
   async waitFor<T>(
     found: (lines: readonly string[]) => T | undefined,
     timeoutMs: number,
   ): Promise<T> {
-    const deadline = performance.now() + timeoutMs;
+    const startedMs = performance.now();
     while (true) {
       const value = found(this.lines);
       if (value !== undefined) return value;
-      const leftMs = deadline - performance.now();
+      const leftMs = stretched(timeoutMs) - (performance.now() - startedMs);
       if (leftMs <= 0 || this.#ended) {
         const why = this.#ended ? "it ended" : `nothing within ${timeoutMs} ms`;
         throw new Error(`Waited in vain: ${why}. Output:\n${this.#stdout}\n${this.#stderr}`);

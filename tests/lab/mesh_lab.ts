@@ -13,6 +13,7 @@ import type {
 import type { SearchPage } from "../../store/store.ts";
 import type { HostProcess } from "./host_process.ts";
 import type { Finished, Host } from "./lab.ts";
+import { stretched } from "../busy_machine.ts";
 
 const program = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const MAIN = program("../../cli/main.ts");
@@ -57,17 +58,18 @@ export interface Answer {
   readonly text: string;
 }
 
-/** Asks until `attempt` gives something. @throws after `timeoutMs`, naming what was waited for */
+/** Asks until `attempt` gives something. @throws after `timeoutMs`, longer on a busy machine, naming what was waited for */
 export async function until<T>(
   what: string,
   timeoutMs: number,
   attempt: () => Promise<T | undefined | false>,
 ): Promise<T> {
-  const deadlineMs = performance.now() + timeoutMs;
+  const startedMs = performance.now();
   while (true) {
     const found = await attempt();
     if (found !== undefined && found !== false) return found;
-    if (performance.now() > deadlineMs) throw new Error(`Waited ${timeoutMs} ms for ${what}`);
+    const waitedMs = Math.round(performance.now() - startedMs);
+    if (waitedMs > stretched(timeoutMs)) throw new Error(`Waited ${waitedMs} ms for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

@@ -5,6 +5,7 @@ import type { Broker, BrokerState, KeepOutcome } from "../../platform/broker.ts"
 import { publicKeyOfNkey, userNkey } from "../../platform/nats_broker_nkey.ts";
 import { parseServerAddress } from "../../platform/nats_broker_servers.ts";
 import { brokerAt, SERVER, soon, TestServer, until } from "./nats_support.ts";
+import { stretched } from "../busy_machine.ts";
 
 const utf8 = new TextEncoder();
 const ignore = !SERVER.ok;
@@ -82,7 +83,8 @@ Deno.test({
       const startedMs = performance.now();
       await used.kill();
       await until("it is connected again", () => changes.at(-1)?.type === "connected");
-      assert.ok(performance.now() - startedMs < 3_000);
+      const tookMs = performance.now() - startedMs;
+      assert.ok(tookMs < stretched(3_000), `${tookMs} ms`);
       assert.equal(changes[0]?.type, "disconnected");
       unwatch();
       const next = broker.state();
@@ -118,7 +120,7 @@ Deno.test({
     assert.equal(answer, "failed");
     const state = await stateOf(broker, "connected");
     const tookMs = performance.now() - startedMs;
-    assert.ok(tookMs < 3_000, `${tookMs} ms`);
+    assert.ok(tookMs < stretched(3_000), `${tookMs} ms`);
     assert.ok(state.type === "connected" && state.server === second.url);
     first.freeze(false);
     await broker.close();

@@ -5,6 +5,7 @@ import type { Broker } from "../../platform/broker.ts";
 import { systemClock } from "../../platform/system_clock.ts";
 import { systemRandom } from "../../platform/system_random.ts";
 import { natsServer } from "../lab/nats_server.ts";
+import { stretched } from "../busy_machine.ts";
 import { skipped } from "../skipped.ts";
 
 export const SERVER = await natsServer();
@@ -114,7 +115,7 @@ export function soon(delayMs = 5): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, delayMs));
 }
 
-/** Waits until `check` is true, but not for ever. */
+/** Waits until `check` is true, but not for ever; longer on a busy machine. */
 export async function until(
   what: string,
   check: () => Promise<boolean> | boolean,
@@ -122,7 +123,8 @@ export async function until(
 ): Promise<void> {
   const startedMs = performance.now();
   while (!await check()) {
-    if (performance.now() - startedMs > waitMs) throw new Error(`waited in vain: ${what}`);
+    const waitedMs = Math.round(performance.now() - startedMs);
+    if (waitedMs > stretched(waitMs)) throw new Error(`waited ${waitedMs} ms in vain: ${what}`);
     await soon(10);
   }
 }

@@ -6,6 +6,7 @@ import {
   searchableText,
   TITLE_CHARACTERS_MAX,
 } from "../../store/searchable_text.ts";
+import { stretched } from "../busy_machine.ts";
 
 function found(mediaType: string, body: string | Uint8Array) {
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
@@ -97,10 +98,10 @@ Deno.test("hostile bodies of full length cost milliseconds, not seconds", () => 
   ];
   for (const [type, piece] of hostile) {
     const body = piece.repeat(SEARCHABLE_BYTES_MAX / piece.length);
-    const start = performance.now();
+    const startedMs = performance.now();
     found(type, body);
-    const ms = performance.now() - start;
-    assert.ok(ms < 500, `${type} of "${piece}" took ${ms} ms`);
+    const ms = performance.now() - startedMs;
+    assert.ok(ms < stretched(500), `${type} of "${piece}" took ${ms} ms`);
   }
 });
 
