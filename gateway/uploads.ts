@@ -9,9 +9,16 @@ interface UploadRoute {
   readonly bytesMax: (limits: GatewayLimits) => number;
 }
 
+/** What stands around the attachments of a message: its text, recipients, names and the lines of the form; bytes. */
+const LETTER_BYTES_MAX = 128 * 1024;
+
 const UPLOADS: readonly UploadRoute[] = [
   { method: "POST", path: /^\/v1\/blocks$/, bytesMax: (limits) => limits.bodyBytesMax },
-  { method: "POST", path: /^\/v1\/messages$/, bytesMax: (limits) => limits.bodyBytesMax },
+  {
+    method: "POST",
+    path: /^\/v1\/messages$/,
+    bytesMax: (limits) => limits.bodyBytesMax + LETTER_BYTES_MAX,
+  },
   {
     method: "PUT",
     path: /^\/v1\/backups\/[^/]+\/pieces\/[^/]+$/,

@@ -99,6 +99,21 @@ Deno.test("pages of a conversation lead from the newest message to the first", (
     assert.deepEqual(seen, [["message 4", "message 5"], ["message 2", "message 3"], ["message 1"]]);
   }));
 
+Deno.test("the largest attachment fits, with what stands around it", () =>
+  withGateway(async ({ request }) => {
+    const formWith = (bytes: number) => {
+      const form = new FormData();
+      form.append("to", OTHER);
+      form.append("text", "x".repeat(65_536));
+      form.append("attachment", new File([new Uint8Array(bytes)], "largest.bin"));
+      return { method: "POST", body: form };
+    };
+    const taken = await request("/v1/messages", formWith(300_000));
+    const sent = await answer(taken, 201, schemas.messageSchema);
+    assert.deepEqual(sent.attachments.map(({ bytes }) => bytes), [300_000]);
+    await refused(await request("/v1/messages", formWith(500_000)), 413);
+  }, { limits: { bodyBytesMax: 300_000 } }));
+
 Deno.test("a form with files is a message with attachments, byte by byte", () =>
   withGateway(async ({ request }) => {
     const bytes = Uint8Array.from({ length: 3_000 }, (_, i) => i % 256);
