@@ -102,7 +102,7 @@ Deno.test("payloads outside the interest stay away until the interest widens", a
     b.refs.sync,
     (replyTo) => ({ type: "setInterest", interest: null, replyTo }),
   );
-  for (let i = 0; i < 200 && (await held()).includes(false); i++) {
+  for (let i = 0; i < 3_000 && (await held()).includes(false); i++) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   assert.deepEqual(await held(), [true, true, true]);

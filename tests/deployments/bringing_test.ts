@@ -81,7 +81,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 500 && !await condition(); i++) {
+  for (let i = 0; i < 3_000 && !await condition(); i++) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
