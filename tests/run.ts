@@ -93,7 +93,6 @@ async function runTests({ paths, without }: Pass): Promise<Outcome> {
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    env: long ? { SUBMIND_TEST_LONG: "1" } : {},
   }).spawn();
   const [output] = await Promise.all([show(child.stdout), show(child.stderr)]);
   const { code } = await child.status;
