@@ -6,8 +6,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-/** What the program reads at run time without importing it: the pages, the worker, and the documents of the demo. */
-const INCLUDED = ["gateway/page", "platform/crypto_worker.ts", "platform/sign_worker.ts", "docs"];
+/** What the program reads at run time without importing it: the pages, the workers, and the documents of the demo. */
+const INCLUDED = [
+  "gateway/page",
+  "platform/checkpoint_worker.ts",
+  "platform/crypto_worker.ts",
+  "platform/sign_worker.ts",
+  "docs",
+];
 /** Folders of packages that hold no code of theirs. The test data of bintrees makes the compiler overflow its stack. */
 const EXCLUDED_OF_PACKAGES = [{ name: "bintrees", folder: "test" }];
 

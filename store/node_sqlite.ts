@@ -26,7 +26,10 @@ export interface NodeSqliteOptions {
 /** One connection. Everything on it is synchronous; whoever awaits inside a transaction keeps it open. */
 export class NodeSqlite implements SqliteDatabase {
   readonly raw: DatabaseSync;
+  /** Called after each COMMIT, when no transaction is open. Must not throw: the COMMIT is done. */
+  onCommit: (() => void) | null = null;
   readonly #kept = new Map<string, NodeStatement>();
+  readonly #committed = () => this.onCommit?.();
 
   /** @param path a file, or ":memory:" */
   constructor(path: string, options: NodeSqliteOptions = {}) {
@@ -79,9 +82,9 @@ export class NodeSqlite implements SqliteDatabase {
     if (kept !== undefined) return kept;
     if (DDL.test(sql)) {
       this.#kept.clear();
-      return new NodeStatement(this.raw, sql);
+      return new NodeStatement(this.raw, sql, this.#committed);
     }
-    const statement = new NodeStatement(this.raw, sql);
+    const statement = new NodeStatement(this.raw, sql, this.#committed);
     if (this.#kept.size >= KEPT_STATEMENTS_MAX) {
       this.#kept.delete(this.#kept.keys().next().value!);
     }
@@ -95,12 +98,15 @@ class NodeStatement implements SqliteStatement {
   readonly #database: DatabaseSync;
   readonly #statement: StatementSync;
   readonly #isRollback: boolean;
+  readonly #committed: (() => void) | null;
 
-  constructor(database: DatabaseSync, sql: string) {
+  constructor(database: DatabaseSync, sql: string, committed: () => void) {
     this.#database = database;
     this.#statement = database.prepare(sql);
     this.reader = this.#statement.columns().length > 0;
-    this.#isRollback = sql.toLowerCase() === "rollback";
+    const word = sql.toLowerCase();
+    this.#isRollback = word === "rollback";
+    this.#committed = word === "commit" ? committed : null;
   }
 
   all(parameters: readonly unknown[]): unknown[] {
@@ -118,7 +124,9 @@ class NodeStatement implements SqliteStatement {
     if (this.#isRollback && !this.#database.isTransaction) {
       return { changes: 0, lastInsertRowid: 0 };
     }
-    return this.#statement.run(...bound(parameters));
+    const result = this.#statement.run(...bound(parameters));
+    this.#committed?.();
+    return result;
   }
 
   runBound(values: SQLInputValue[]): void {

@@ -1,14 +1,18 @@
 /**
  * The Store port on a data folder: `node.db` (SQLite, WAL, synchronous=FULL), `blobs/` (chunks by hash), `lock`.
  *
- * One process at a time; everything of one store goes over one connection, in turns.
+ * One process at a time; everything of one store goes over one connection, in turns. When much is stored, a worker with a
+ * connection of its own writes SQLite's log back into the database meanwhile.
  */
 import { join } from "node:path";
+import { CheckpointLane } from "../platform/checkpoint_lane.ts";
 import { type FileLock, lockFile } from "../platform/file_lock.ts";
 import type { Crypto } from "../platform/ports.ts";
 import { writeBackup } from "./backup.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { ChunkFiles } from "./chunk_files.ts";
 import {
+  DATABASE_FILE,
   forgetRebuild,
   markForRebuild,
   openOrReplaceDatabase,
@@ -39,6 +43,8 @@ export interface SqliteStoreOptions {
   readonly crypto: Crypto;
   /** Pages of 4 KiB that `node.db` may have at most; more is a full disk. For tests and quotas. */
   readonly databasePagesMax?: number;
+  /** Checkpoints of this database, and of others; whoever made it closes it. Default: one of the store's own. */
+  readonly checkpointLane?: CheckpointLane;
 }
 
 /**
@@ -59,10 +65,26 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         database.all(`PRAGMA max_page_count = ${Math.floor(options.databasePagesMax)}`);
       }
       const context: SqliteContext = { kysely, database, log: new LogState(database) };
+      const lane = options.checkpointLane ?? new CheckpointLane();
+      const checkpoints = new Checkpoints(database, join(directory, DATABASE_FILE), lane);
+      database.onCommit = () => checkpoints.onCommit();
       const files = new ChunkFiles(join(directory, BLOBS_FOLDER));
       await files.open();
-      const store = new SqliteStore({ ...options, context, files, lock, replaced });
-      await store.start();
+      const store = new SqliteStore({
+        ...options,
+        context,
+        files,
+        lock,
+        replaced,
+        checkpoints,
+        lane,
+      });
+      try {
+        await store.start();
+      } catch (error) {
+        await store.endCheckpoints();
+        throw error;
+      }
       return store;
     } catch (error) {
       database.close();
@@ -79,6 +101,8 @@ interface SqliteStoreParts extends SqliteStoreOptions {
   readonly files: ChunkFiles;
   readonly lock: FileLock;
   readonly replaced: ReplacedDatabase | null;
+  readonly checkpoints: Checkpoints;
+  readonly lane: CheckpointLane;
 }
 
 class SqliteStore implements Store {
@@ -175,10 +199,18 @@ class SqliteStore implements Store {
           ).execute();
       });
     } finally {
+      await this.endCheckpoints();
       await context.kysely.destroy();
       context.database.close();
       lock.release();
     }
+  }
+
+  /** Leaves no connection but our own: the last one to close empties and removes the log. */
+  async endCheckpoints(): Promise<void> {
+    const { checkpoints, lane, checkpointLane } = this.#parts;
+    await checkpoints.close();
+    if (checkpointLane === undefined) await lane.close();
   }
 
   async #databaseProblems(): Promise<Damage[]> {

@@ -6,8 +6,8 @@
  *
  * Made: the publisher and storage actors on a real store, asked for blocks as the node's handle does, several requests under way.
  * Received: the sync and storage actors on a real store, fed by a peer that answers their requests at once; so it includes
- * decoding, checking the place in the log, and everything actors do around it. Workers that sign and verify are started by the
- * first round and there in the others, as in a node that is busy; the best round counts, for every step alike.
+ * decoding, checking the place in the log, and everything actors do around it. Workers that sign, verify and checkpoint are
+ * started by the first rounds and there in the others, as in a node that is busy; the best round counts, for every step alike.
  */
 import { createHash, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 import { Buffer } from "node:buffer";
@@ -22,6 +22,7 @@ import { sync } from "../../actors/sync/sync.ts";
 import type { Outcome } from "../../actors/handle.ts";
 import type { PublisherCommand } from "../../actors/publisher/commands.ts";
 import { publisher } from "../../actors/publisher/publisher.ts";
+import { CheckpointLane } from "../../platform/checkpoint_lane.ts";
 import { nodeCrypto } from "../../platform/node_crypto.ts";
 import { nodeSigner } from "../../platform/node_signer.ts";
 import type { BatchSigner, Crypto } from "../../platform/ports.ts";
@@ -63,6 +64,7 @@ export async function run({ quick }: { readonly quick: boolean }): Promise<Figur
   const steps = bareSteps(blocks);
   const crypto = nodeCrypto();
   const signer = nodeSigner(new Uint8Array(32).fill(1), { worker: true });
+  const checkpointLane = new CheckpointLane();
   for (let round = 0; round < rounds; round++) {
     best.sign = Math.min(best.sign, timed(steps.sign));
     best.verify = Math.min(best.verify, timed(steps.verify));
@@ -70,12 +72,16 @@ export async function run({ quick }: { readonly quick: boolean }): Promise<Figur
     best.commit = Math.min(best.commit, await inFolder((to) => putRaw(to, blocks, BATCH)));
     best.made = Math.min(
       best.made,
-      await inFolder((to) => publish(to, bodies, { crypto, signer })),
+      await inFolder((to) => publish(to, bodies, { crypto, signer, checkpointLane })),
     );
-    best.received = Math.min(best.received, await inFolder((to) => receive(to, blocks, crypto)));
+    best.received = Math.min(
+      best.received,
+      await inFolder((to) => receive(to, blocks, { crypto, checkpointLane })),
+    );
   }
   signer.close();
   crypto.close();
+  await checkpointLane.close();
   const stepNote = `alone, ms: signing ${ms(best.sign)}, verifying ${ms(best.verify)}, hashing ${
     ms(best.hash)
   }, committing ${ms(best.commit)}`;
@@ -138,13 +144,19 @@ function bareSteps(blocks: readonly Block[]) {
   };
 }
 
+/** What has workers that outlast a round. */
+interface Shared {
+  readonly crypto: Crypto;
+  readonly checkpointLane: CheckpointLane;
+}
+
 /** Lets the publisher and storage actors make blocks of these bodies; ms from the first request to the last answer. */
 async function publish(
   directory: string,
   bodies: readonly Uint8Array[],
-  { crypto, signer }: { readonly crypto: Crypto; readonly signer: BatchSigner },
+  { crypto, signer, checkpointLane }: Shared & { readonly signer: BatchSigner },
 ): Promise<number> {
-  const store = await openSqliteStore({ directory, crypto });
+  const store = await openSqliteStore({ directory, crypto, checkpointLane });
   const self = deviceIdOf(signer.publicKey);
   const system = quietSystem();
   const storageRef = system.spawn("storage", storage({ store }));
@@ -214,9 +226,9 @@ const PEER = "cd".repeat(32) as DeviceId;
 async function receive(
   directory: string,
   blocks: readonly Block[],
-  crypto: Crypto,
+  { crypto, checkpointLane }: Shared,
 ): Promise<number> {
-  const store = await openSqliteStore({ directory, crypto });
+  const store = await openSqliteStore({ directory, crypto, checkpointLane });
   const system = quietSystem();
   const to: { sync: Ref<SyncCommand> | undefined } = { sync: undefined };
   const answers = answering(blocks);

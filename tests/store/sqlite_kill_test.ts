@@ -8,7 +8,11 @@ Deno.test("sqlite store has everything that was acknowledged before its process 
     const acknowledged = new Map<string, string[]>();
     // Each round is killed at another point; the next one starts on what the last one left.
     for (const [round, linesMax] of [57, 200, 411].entries()) {
-      const lines = await killedWriter(directory, round, linesMax);
+      const lines = await killedWriter("writer_process.ts", {
+        directory,
+        round,
+        isOver: (text) => text.split("\n").length > linesMax,
+      });
       let count = 0;
       for (const line of lines) {
         const [what = "", outcome, name = ""] = line.split(" ");
@@ -33,13 +37,50 @@ Deno.test("sqlite store has everything that was acknowledged before its process 
   });
 });
 
-async function killedWriter(directory: string, round: number, linesMax: number): Promise<string[]> {
+Deno.test("sqlite store has everything when its process was killed while a worker wrote the log back", async () => {
+  await withFolder(async (directory) => {
+    const acknowledged: BlockId[] = [];
+    for (const [round, checkpoints] of [1, 2, 3, 5].entries()) {
+      const lines = await killedWriter("checkpoint_process.ts", {
+        directory,
+        round,
+        // The line comes just before the worker is asked; what it does then takes milliseconds.
+        isOver: (text) => text.split("checkpoint begins\n").length > checkpoints,
+      });
+      assert.ok(!lines.includes("checkpoint failed"));
+      for (const line of lines) {
+        const [what, outcome, id] = line.split(" ");
+        if (what !== "block") continue;
+        assert.equal(outcome, "stored");
+        acknowledged.push(id as BlockId);
+      }
+      const store = await openStore(directory);
+      assert.deepEqual(await store.blocks.known(acknowledged), new Set(acknowledged));
+      const { blocks } = await store.blocks.stats();
+      assert.ok(blocks >= acknowledged.length);
+      assert.deepEqual(await store.verify({ deep: true }), []);
+      await store.close();
+    }
+  });
+});
+
+interface Killing {
+  readonly directory: string;
+  readonly round: number;
+  /** Whether what was printed so far is enough. */
+  readonly isOver: (text: string) => boolean;
+}
+
+async function killedWriter(
+  program: string,
+  { directory, round, isOver }: Killing,
+): Promise<string[]> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "--allow-all",
       "--no-check",
-      new URL("writer_process.ts", import.meta.url).pathname,
+      new URL(program, import.meta.url).pathname,
       directory,
       String(round),
     ],
@@ -51,7 +92,7 @@ async function killedWriter(directory: string, round: number, linesMax: number):
   const decoder = new TextDecoder();
   for await (const bytes of child.stdout) {
     text += decoder.decode(bytes, { stream: true });
-    if (!killed && text.split("\n").length > linesMax) {
+    if (!killed && isOver(text)) {
       killed = true;
       child.kill("SIGKILL");
     }
