@@ -54,6 +54,8 @@ type Private =
   | { readonly type: "loadDue" }
   | { readonly type: "stepDone"; readonly outcome: TaskOutcome<StepFacts> }
   | { readonly type: "stepDue" }
+  /** What could wait for a step with others has waited long enough. */
+  | { readonly type: "patienceOver" }
   | { readonly type: "tendDue" }
   /** The bytes of parcels that are handed to a peer or the broker now. */
   | {

@@ -84,6 +84,17 @@ export function answered(peer: Peer | undefined, id: ParcelId): InFlight | undef
   return entry;
 }
 
+/** A peer has taken a parcel, which is not durable here yet: meanwhile it must not be given to it again. */
+export function holdBack(
+  state: MailboxesState,
+  { limits }: MailboxesDependencies,
+  id: ParcelId,
+  nowMs: number,
+): void {
+  const entry = state.outgoing.get(id) ?? state.carried.get(id);
+  if (entry !== undefined) entry.retryAtMs = nowMs + limits.answerMs;
+}
+
 /** Everything that a peer has not answered may never have reached it. */
 export function forgetInFlight(peer: Peer): void {
   peer.inFlight.clear();

@@ -20,6 +20,7 @@ import type { MailboxesCommand } from "./commands.ts";
 import {
   answered,
   forgetInFlight,
+  holdBack,
   onParcelsRead,
   onRefused,
   pump,
@@ -85,6 +86,9 @@ export function mailboxes(
           return load(context, deps);
         case "stepDone":
           return onStepDone(context, state, deps, command.outcome);
+        case "patienceOver":
+          state.patience = "over";
+          return startStep(context, state, deps);
         case "stepDue":
           state.diskRetried = true;
           return startStep(context, state, deps);
@@ -191,6 +195,7 @@ function onPeerMessage(
       const ids = message.ids.filter((id) => {
         const flight = answered(peer, id);
         if (flight?.role === "copy") state.outgoing.get(id)?.copies.set(from, "kept");
+        else if (flight !== undefined) holdBack(state, deps, id, context.monotonicMs());
         return flight !== undefined;
       });
       if (ids.length > 0) addJob(context, state, deps, { type: "taken", from, ids });

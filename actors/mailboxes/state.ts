@@ -90,6 +90,8 @@ export interface MailboxesState {
   running: readonly Job[] | null;
   /** Jobs that are worked off one by one, because a step with several has failed. */
   soloJobs: number;
+  /** Whether jobs wait that gain by being done with others, and for how long they do. */
+  patience: "none" | "waiting" | "over";
   diskFailures: number;
   /** True when the wait after a failure of the disk is over. */
   diskRetried: boolean;
@@ -129,6 +131,7 @@ export function emptyState(): MailboxesState {
     jobs: [],
     running: null,
     soloJobs: 0,
+    patience: "none",
     diskFailures: 0,
     diskRetried: false,
     depositors: new Map(),

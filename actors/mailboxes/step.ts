@@ -129,6 +129,8 @@ export class Step {
   /** What the store holds of each sender, and what this step has added: counted once in a step, because counting is slow. */
   readonly #shares = new Map<DeviceId, SenderShare>();
   readonly #changes = new Map<MailTable, Map<string, MailChange>>();
+  /** Rows that the changes put: a list looks at all of them, and most changes of a long step may be removals. */
+  readonly #puts = new Map<MailTable, Map<string, unknown>>();
   readonly #read = new Map<string, unknown>();
 
   constructor(deps: StepDependencies, view: StepView) {
@@ -170,9 +172,8 @@ export class Step {
     const stored = await this.deps.mail.list(table, { ...query, limit });
     if (changes === undefined || changes.size === 0) return stored;
     const rows = stored.filter((row) => !changes.has(keyOfRow(table, row)));
-    for (const change of changes.values()) {
-      if (!("put" in change)) continue;
-      const row = change.put as unknown as MailTables[Table];
+    for (const put of this.#puts.get(table)?.values() ?? []) {
+      const row = put as MailTables[Table];
       if (fitsQuery(table, row, query)) rows.push(row);
     }
     return rows.sort(compareRows(table, query)).slice(0, query.limit);
@@ -203,11 +204,15 @@ export class Step {
   }
 
   put<Table extends MailTable>(table: Table, row: MailTables[Table]): void {
-    this.#change(table, keyOfRow(table, row), { table, put: row } as unknown as MailChange);
+    const name = keyOfRow(table, row);
+    this.#change(table, name, { table, put: row } as unknown as MailChange);
+    this.#puts.getOrInsertComputed(table, () => new Map()).set(name, row);
   }
 
   remove<Table extends MailTable>(table: Table, key: Partial<MailTables[Table]>): void {
-    this.#change(table, keyOfRow(table, key), { table, remove: key } as unknown as MailChange);
+    const name = keyOfRow(table, key);
+    this.#change(table, name, { table, remove: key } as unknown as MailChange);
+    this.#puts.get(table)?.delete(name);
   }
 
   /** How much of a sender is here; whoever adds to it counts it. */

@@ -22,7 +22,11 @@ import {
 import type { StepFacts } from "./step.ts";
 
 /** Jobs in one step, at most: one commit for all of them. */
-const JOBS_AT_ONCE = 32;
+const JOBS_AT_ONCE = 64;
+/** Parcels deposited in one step, at most, but for the last deposit: a step must not keep users waiting. */
+const PARCELS_AT_ONCE = 128;
+/** How long jobs wait for others when nobody waits for them, ms: so a commit does for several. */
+const PATIENCE_MS = 15;
 const DISK_RETRY_MS = 200;
 const DISK_RETRY_MAX_MS = 30_000;
 /** Warnings of one kind about one device are told to people at most this often, ms. */
@@ -50,8 +54,9 @@ export function startStep(
 ): void {
   if (state.phase !== "open" || state.running !== null || state.jobs.length === 0) return;
   if (state.diskFailures > 0 && !state.diskRetried) return;
+  if (waitsForOthers(context, state)) return;
   state.diskRetried = false;
-  const jobs = state.jobs.splice(0, state.soloJobs > 0 ? 1 : JOBS_AT_ONCE);
+  const jobs = state.jobs.splice(0, state.soloJobs > 0 ? 1 : jobsOfStep(state.jobs));
   state.soloJobs = Math.max(0, state.soloJobs - 1);
   state.running = jobs;
   const view = {
@@ -67,6 +72,35 @@ export function startStep(
     () => runStep(stepDeps, view, jobs),
     (outcome): MailboxesCommand => ({ type: "stepDone", outcome }),
   );
+}
+
+/** How many of the jobs, from the first, are one step. */
+function jobsOfStep(jobs: readonly Job[]): number {
+  let parcels = 0;
+  let count = 0;
+  for (const job of jobs) {
+    if (count >= JOBS_AT_ONCE || parcels >= PARCELS_AT_ONCE) break;
+    if (job.type === "deposit") parcels += job.deposit.parcels.length;
+    count++;
+  }
+  return count;
+}
+
+/** That peers have taken parcels of ours is only noted: it waits a little for whatever comes next, mostly their receipts. */
+function waitsForOthers(context: MailContext, state: MailboxesState): boolean {
+  const few = state.soloJobs === 0 && state.jobs.length < JOBS_AT_ONCE;
+  const noHurry = few && state.patience !== "over" &&
+    state.jobs.every((job) =>
+      job.type === "taken" && job.ids.every((id) => state.outgoing.has(id))
+    );
+  if (noHurry && state.patience === "none") {
+    context.startTimer("patience", PATIENCE_MS, { type: "patienceOver" });
+    state.patience = "waiting";
+  } else if (!noHurry) {
+    context.cancelTimer("patience");
+    state.patience = "none";
+  }
+  return noHurry;
 }
 
 /** The step is durable, or has failed and changed nothing. */
