@@ -46,6 +46,8 @@ const STATE_BYTES_MAX = 16 * 1024 * 1024;
 const REMEMBERED_MAX = 16;
 
 const remembered = new Map<string, GroupStateParts>();
+/** The same by the very bytes that were given out: a step hands them back as they are, message after message. */
+let given = new WeakMap<Uint8Array, GroupStateParts>();
 const treeBytes = new WeakMap<RatchetTree, Uint8Array>();
 const epochBytes = new WeakMap<EpochReceiverData, Uint8Array>();
 const encodeTree = encode(ratchetTreeEncoder);
@@ -68,20 +70,25 @@ export function encodeState(parts: GroupStateParts): Uint8Array {
     proposals,
   ]);
   remember(hash("sha256", bytes), parts);
+  given.set(bytes, parts);
   return bytes;
 }
 
 /** @throws {RangeError} when it is no state that `encodeState` gave */
 export function decodeState(bytes: Uint8Array, clientConfig: ClientConfig): GroupStateParts {
-  const name = hash("sha256", bytes);
-  const known = remembered.get(name) ?? parsed(bytes, clientConfig);
-  remember(name, known);
+  let known = given.get(bytes);
+  if (known === undefined) {
+    const name = hash("sha256", bytes);
+    known = remembered.get(name) ?? parsed(bytes, clientConfig);
+    remember(name, known);
+  }
   return { ...known, group: { ...known.group, clientConfig } };
 }
 
 /** Forgets what it remembers, as a restart does: for tests of reading. */
 export function forgetStates(): void {
   remembered.clear();
+  given = new WeakMap();
 }
 
 function parsed(bytes: Uint8Array, clientConfig: ClientConfig): GroupStateParts {

@@ -88,9 +88,11 @@ export class SqliteMail implements MailRepository {
     });
   }
 
-  /** In our turn on the connection: never between the statements of another's transaction. */
+  /** At once, or in our turn on the connection: never between the statements of another's transaction. */
   #read<Row>(sql: string, values: readonly unknown[]): Promise<Row[]> {
     const { kysely, database } = this.#context;
+    // A step reads a dozen rows for each message: to wait in line would take longer than to read.
+    if (!database.raw.isTransaction) return Promise.resolve(database.all<Row>(sql, ...values));
     return kysely.connection().execute(() => Promise.resolve(database.all<Row>(sql, ...values)));
   }
 }
@@ -117,10 +119,16 @@ function putStatement(table: MailTable): string {
   return statement;
 }
 
+const selections = new Map<MailTable, string>();
+
 /** The columns under their names in TypeScript. */
 export function select(table: MailTable): string {
-  return Object.keys(tableOf(table).columns).map((column) => `${snake(column)} AS "${column}"`)
-    .join(", ");
+  return selections.getOrInsertComputed(
+    table,
+    () =>
+      Object.keys(tableOf(table).columns).map((column) => `${snake(column)} AS "${column}"`)
+        .join(", "),
+  );
 }
 
 function conditions<Table extends MailTable>(
@@ -155,5 +163,10 @@ function equal(columns: readonly string[]): string {
 
 /** "expiresAtMs" → "expires_at_ms". Column names come from the description only, never from outside. */
 function snake(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return snakes.getOrInsertComputed(
+    name,
+    () => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+  );
 }
+
+const snakes = new Map<string, string>();
