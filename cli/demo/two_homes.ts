@@ -46,6 +46,10 @@ export async function runTwoHomes(
       }
     }
     return EXIT.ok;
+  } catch (error) {
+    // Whatever was under way failed because of it.
+    throwIfInterrupted(context);
+    throw error;
   } finally {
     await story?.stop();
     await world?.close();
