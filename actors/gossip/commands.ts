@@ -7,5 +7,9 @@ export type GossipCommand =
   | PeerMessage<GossipMessage>
   | { readonly type: "sessionChanged"; readonly event: PeerSessionEvent }
   | { readonly type: "blocksCommitted"; readonly event: BlocksCommitted }
-  /** Private: the news collected so far goes out. */
-  | { readonly type: "announceDue" };
+  /** Private: the news collected so far goes along the tree. */
+  | { readonly type: "announceDue" }
+  /** Private: and to some beside it. */
+  | { readonly type: "haveDue" }
+  /** Private: something that a peer has did not come along the tree. */
+  | { readonly type: "missingDue" };

@@ -80,6 +80,7 @@ type Private =
   }
   | { readonly type: "requestDue"; readonly requestId: number }
   | { readonly type: "frontiersDue" }
+  | { readonly type: "spreadDue" }
   | { readonly type: "tendDue" }
   | { readonly type: "compareDue"; readonly peer: DeviceId }
   | { readonly type: "reconcileDue" };

@@ -87,7 +87,7 @@ export function nextSegment(
 
 /** How our heads compare with a peer's. */
 export interface Comparison {
-  /** Neither lacks a block of the other's logs, as far as heads tell. */
+  /** We lack no block of its logs as far as its heads tell and, until that was true once, it none of those we told it of. */
   readonly equal: boolean;
   /** "author:ours:theirs" for each author with two different blocks at the same sequence. */
   readonly forks: readonly string[];
@@ -105,10 +105,11 @@ export function compareHeads(state: SyncState, peer: PeerSync): Comparison {
       forks.push(`${author}:${ours.head}:${theirs.head}`);
     }
   }
-  for (const [author, ours] of state.frontiers) {
+  // Later a peer need not say that it has what is new: whoever lacks something asks.
+  for (const [author, told] of peer.met ? [] : peer.told) {
     // Blocks behind a revocation that came too late for us are wanted by nobody.
     const last = state.registry === null ? 0 : lastValidSequence(state.registry, author);
-    if (Math.min(ours.sequence, last) > (peer.heads.get(author)?.sequence ?? 0)) equal = false;
+    if (Math.min(told, last) > (peer.heads.get(author)?.sequence ?? 0)) equal = false;
   }
   return { equal, forks };
 }

@@ -7,6 +7,7 @@ import type { Context } from "../kernel/actor.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
 import { findMissingChunks, requestChunks, wantChunks } from "./chunks.ts";
 import type { Missing, SyncCommand } from "./commands.ts";
+import { spread } from "./frontiers.ts";
 import { note } from "./reconciliation.ts";
 import { requestMore } from "./requests.ts";
 import { SYNC_BOUNDS, type SyncDependencies, type SyncState } from "./state.ts";
@@ -117,7 +118,7 @@ export function onMissingListed(
 ): void {
   state.holes = new Set(missing.blocks);
   if (takeStoredFrontiers(state, missing.frontiers)) {
-    context.startTimer("frontiers", SYNC_BOUNDS.frontiersDelayMs, { type: "frontiersDue" });
+    spread(context, state, missing.frontiers.map(({ author }) => author));
   }
   for (const peer of state.peers.values()) {
     note(peer.wantedIds, missing.blocks);

@@ -58,8 +58,15 @@ export const SYNC_BOUNDS = {
   openChunkRequestsPerPeer: 4,
   /** Payloads noted at a time when the interest widens. */
   payloadWantsMax: 10_000,
-  /** Changes are told to peers at most this often. */
+  /** Peers that wait to hear how far we have come are told at most this often. */
   frontiersDelayMs: 100,
+  /**
+   * What is new is told to one peer this often, up to half as much again, of so many authors, until it was told to so many peers that had
+   * not shown to have it. Whoever gossip missed hears of it from none of its neighbours with probability e^−3.
+   */
+  spreadEveryMs: 15_000,
+  spreadHeads: 64,
+  spreadTimes: 3,
   /** A reconciliation that takes more rounds than this is given up: the other side lies. */
   reconcileRoundsMax: 64,
   /** Whoever is not in sync is looked after this often, up to half as much again: what was refused, lost or full may be gone. */
@@ -127,6 +134,10 @@ export interface PeerSync {
   readonly heads: Map<DeviceId, Frontier>;
   /** Its first complete list has come. */
   known: boolean;
+  /** We held the same once during this session: from then on gossip tells what is new, and only what we lack counts. */
+  met: boolean;
+  /** What it told of in its frontiers and we lacked, per author: it is told when we have it. */
+  readonly awaited: Map<DeviceId, number>;
   interest: SyncInterest | null;
   /** What it was last told, per author. */
   readonly told: Map<DeviceId, number>;
@@ -201,6 +212,8 @@ export interface SyncState {
   registry: Registry | null;
   interest: Interest | null;
   readonly frontiers: Map<DeviceId, Frontier>;
+  /** How many peers are still to be told of what is new, per author. */
+  readonly spreading: Map<DeviceId, number>;
   /** Highest sequence per author that is stored or on its way there without a gap. */
   readonly accepted: Map<DeviceId, number>;
   readonly peers: Map<DeviceId, PeerSync>;
@@ -246,6 +259,7 @@ export function emptySyncState(): SyncState {
     registry: null,
     interest: null,
     frontiers: new Map(),
+    spreading: new Map(),
     accepted: new Map(),
     peers: new Map(),
     requests: new Map(),
@@ -274,6 +288,8 @@ export function newPeer(id: DeviceId): PeerSync {
     id,
     heads: new Map(),
     known: false,
+    met: false,
+    awaited: new Map(),
     interest: null,
     told: new Map(),
     toldInterest: false,

@@ -37,7 +37,7 @@ import {
 } from "./intake.ts";
 import { dropStale, retryEarly } from "./held.ts";
 import { tellOfTwins } from "./forks.ts";
-import { tellFrontiers, tellFrontiersTo } from "./frontiers.ts";
+import { awaitHeads, onSpreadDue, spread, tellAwaited, tellFrontiersTo } from "./frontiers.ts";
 import { INTEREST_KEY, onInterestStored, storeInterest } from "./interest.ts";
 import { compareHeads } from "./plan.ts";
 import {
@@ -124,7 +124,9 @@ export function sync(deps: SyncDependencies): Behaviour<SyncCommand, SyncState> 
           requestMore(context, state, deps);
           return requestChunks(context, state, deps);
         case "frontiersDue":
-          return tellFrontiers(context, state, deps);
+          return tellAwaited(context, state, deps);
+        case "spreadDue":
+          return onSpreadDue(context, state, deps);
         case "tendDue":
           return onTendDue(context, state, deps);
         case "reconcileDue":
@@ -255,6 +257,7 @@ function onFrontiers(
   }
   forgetRefusals(state, peer.id);
   onHeads(context, state, deps, peer.id, message.entries);
+  awaitHeads(state, peer, message.entries);
   requestChunks(context, state, deps);
 }
 
@@ -306,7 +309,7 @@ function onBlocksCommitted(
       (outcome) => ({ type: "chunksCompared", outcome }),
     );
   }
-  context.startTimer("frontiers", SYNC_BOUNDS.frontiersDelayMs, { type: "frontiersDue" });
+  spread(context, state, event.blocks.map(({ block }) => block.header.author));
   checkNext(context, state, deps);
   requestMore(context, state, deps);
   for (const peer of state.peers.values()) noteWhetherInSync(context, state, deps, peer);
@@ -333,6 +336,7 @@ function noteWhetherInSync(
     if (peer.reconciledAtMs === null && deps.self < peer.id) startReconcile(context, deps, peer);
   }
   peer.inSync = equal;
+  peer.met ||= equal;
 }
 
 function scheduleTending(context: Context<SyncCommand>): void {

@@ -3,17 +3,17 @@ import { z } from "zod";
 import { decodeCanonical, encodeCanonical } from "../codec.ts";
 import { publicKeyOf } from "../ids.ts";
 import { blockId, type Decoded, deviceId, firstProblem, sequence } from "../wire_schema.ts";
-import { ANNOUNCED_HEADS_MAX, type GossipMessage } from "./messages.ts";
+import { ANNOUNCED_HEADS_MAX, type GossipMessage, HOPS_MAX } from "./messages.ts";
 
 const GOSSIP_BYTES_MAX = 32 * 1024;
 
-const head = z.tuple([deviceId, sequence, blockId]).transform(([author, sequence, head]) => ({
-  author,
-  sequence,
-  head,
-}));
-const schema = z.tuple([z.literal("announce"), z.array(head).max(ANNOUNCED_HEADS_MAX)])
-  .transform(([type, heads]) => ({ type, heads }));
+const head = z.tuple([deviceId, sequence, blockId, z.int().min(0).max(HOPS_MAX)])
+  .transform(([author, sequence, head, hops]) => ({ author, sequence, head, hops }));
+const heads = z.array(head).max(ANNOUNCED_HEADS_MAX);
+const schema = z.union([
+  z.tuple([z.enum(["announce", "have"]), heads]).transform(([type, heads]) => ({ type, heads })),
+  z.tuple([z.enum(["prune", "graft"])]).transform(([type]) => ({ type })),
+]);
 
 /** Decodes what a peer sent; strict, bounded, never throws. */
 export function decodeGossipMessage(body: Uint8Array): Decoded<GossipMessage> {
@@ -26,10 +26,11 @@ export function decodeGossipMessage(body: Uint8Array): Decoded<GossipMessage> {
 
 /** The bytes of a message. */
 export function encodeGossipMessage(message: GossipMessage): Uint8Array {
+  if (!("heads" in message)) return encodeCanonical([message.type]);
   return encodeCanonical([
     message.type,
     message.heads.map((
       entry,
-    ) => [publicKeyOf(entry.author), entry.sequence, Uint8Array.fromHex(entry.head)]),
+    ) => [publicKeyOf(entry.author), entry.sequence, Uint8Array.fromHex(entry.head), entry.hops]),
   ]);
 }

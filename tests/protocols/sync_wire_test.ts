@@ -2,6 +2,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type BlockId, type ContentHash, deviceIdOf } from "../../protocols/ids.ts";
 import { encodeCanonical } from "../../protocols/codec.ts";
+import {
+  ANNOUNCED_HEADS_MAX,
+  type GossipMessage,
+  HOPS_MAX,
+} from "../../protocols/gossip/messages.ts";
 import { decodeGossipMessage, encodeGossipMessage } from "../../protocols/gossip/wire.ts";
 import type { SyncMessage } from "../../protocols/sync/messages.ts";
 import { decodeSyncMessage, encodeSyncMessage } from "../../protocols/sync/wire.ts";
@@ -47,9 +52,41 @@ Deno.test("every sync message survives its encoding", () => {
   }
 });
 
-Deno.test("a gossip message survives its encoding", () => {
-  const message = { type: "announce", heads: [{ author, sequence: 2, head: id }] } as const;
-  assert.deepEqual(decodeGossipMessage(encodeGossipMessage(message)), { ok: true, message });
+const GOSSIP_MESSAGES: readonly GossipMessage[] = [
+  { type: "announce", heads: [{ author, sequence: 2, head: id, hops: 0 }] },
+  { type: "have", heads: [{ author, sequence: 2, head: id, hops: HOPS_MAX }] },
+  { type: "prune" },
+  { type: "graft" },
+];
+
+Deno.test("every gossip message survives its encoding, and the longest is not refused", () => {
+  const heads = Array.from({ length: ANNOUNCED_HEADS_MAX }, (_, i) => ({
+    author: deviceIdOf(new Uint8Array(32).fill(i)),
+    sequence: 2 ** 31 - 1,
+    head: id,
+    hops: HOPS_MAX,
+  }));
+  for (const message of [...GOSSIP_MESSAGES, { type: "announce", heads } as const]) {
+    assert.deepEqual(decodeGossipMessage(encodeGossipMessage(message)), { ok: true, message });
+  }
+});
+
+Deno.test("a malformed gossip message is refused", () => {
+  const head = (hops: unknown) => [new Uint8Array(32), 1, new Uint8Array(32), hops];
+  const cases = [
+    ["nonsense"],
+    ["prune", []],
+    ["graft", 1],
+    ["announce"],
+    ["announce", [head(HOPS_MAX + 1)]],
+    ["have", [head(-1)]],
+    ["have", [head("1")]],
+    ["announce", [[new Uint8Array(32), 1, new Uint8Array(32)]]],
+    ["announce", Array.from({ length: ANNOUNCED_HEADS_MAX + 1 }, () => head(0))],
+  ];
+  for (const value of cases) {
+    assert.equal(decodeGossipMessage(encodeCanonical(value)).ok, false, JSON.stringify(value));
+  }
 });
 
 Deno.test("a malformed sync message is refused with the place that does not fit", () => {
@@ -72,7 +109,10 @@ Deno.test("a malformed sync message is refused with the place that does not fit"
 });
 
 Deno.test("no bytes make the sync and gossip decoders throw", () => {
-  const encoded = MESSAGES.map(encodeSyncMessage);
+  const encoded = [
+    ...MESSAGES.map(encodeSyncMessage),
+    ...GOSSIP_MESSAGES.map(encodeGossipMessage),
+  ];
   const mutated = fc.tuple(fc.constantFrom(...encoded), fc.nat(), fc.nat(255))
     .map(([bytes, at, value]) => bytes.with(at % bytes.length, value));
   fc.assert(
