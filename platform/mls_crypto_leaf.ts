@@ -3,7 +3,7 @@
  * chose; the device's identity vouches for it: the credential (type `basic`) holds the identity's public key and its signature, under
  * the domain `groupLeaf`, over the leaf's signature key.
  */
-import { sign } from "node:crypto";
+import { type KeyObject, sign } from "node:crypto";
 import {
   type AuthenticationService,
   type Capabilities,
@@ -47,6 +47,18 @@ const CREDENTIAL_BYTES = PUBLIC_KEY_BYTES + 64;
 // Later than the rounding to seconds can make it.
 const LIFE_SECONDS_MAX = BigInt((KEY_PACKAGE_LIFE_MS + KEY_PACKAGE_SKEW_MS) / 1000 + 60);
 
+/** Keys as they lie in states that are remembered, parsed: a state signs many messages with one. */
+const parsedKeys = new WeakMap<Uint8Array, KeyObject>();
+
+function parsedKey(signKey: Uint8Array): KeyObject {
+  let key = parsedKeys.get(signKey);
+  if (key === undefined) {
+    key = privateKeyObject("ed25519", signKey);
+    parsedKeys.set(signKey, key);
+  }
+  return key;
+}
+
 /** The suite: signatures under the acceptance rule of the whole program instead of the library's, and what is small without WebCrypto. */
 export async function cipherSuite(crypto: Pick<Crypto, "verify">): Promise<CiphersuiteImpl> {
   const library = await getCiphersuiteImpl(getCiphersuiteFromName(SUITE));
@@ -57,7 +69,7 @@ export async function cipherSuite(crypto: Pick<Crypto, "verify">): Promise<Ciphe
     hpke: { ...library.hpke, ...aead },
     signature: {
       sign: (signKey, message) =>
-        Promise.resolve(new Uint8Array(sign(null, message, privateKeyObject("ed25519", signKey)))),
+        Promise.resolve(new Uint8Array(sign(null, message, parsedKey(signKey)))),
       verify: (publicKey, message, signature) =>
         Promise.resolve(
           publicKey.length === PUBLIC_KEY_BYTES && signature.length === 64 &&

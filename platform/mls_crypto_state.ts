@@ -4,10 +4,9 @@
  * null or [HPKE private key, signature private key, leaf], [message, …]].
  *
  * The library takes 70 ms to read and write a group of 64 with its past epochs, and a message changes little of it. So what was read or written
- * last is remembered under its hash, and parts that did not change are not written again. States are never changed in place; for that reason
+ * last is remembered, and parts that did not change are not written again. States are never changed in place; for that reason
  * keys that were used are dropped, not wiped.
  */
-import { hash } from "node:crypto";
 import {
   type ClientConfig,
   type ClientState,
@@ -20,7 +19,7 @@ import { decodeGroupStateWithoutTree, encodeGroupStateWithoutTree } from "ts-mls
 import { encode } from "ts-mls/codec/tlsEncoder.js";
 import { decodeEpochReceiverData, epochReceiverDataEncoder } from "ts-mls/epochReceiverData.js";
 import { decodeRatchetTree, ratchetTreeEncoder } from "ts-mls/ratchetTree.js";
-import { decodeCanonical, encodeCanonical } from "../protocols/codec.ts";
+import { decodeCanonical, encodeCanonical, equalBytes } from "../protocols/codec.ts";
 
 /** A leaf that was proposed and is ours as soon as a commit takes it in. */
 export interface OwnUpdate {
@@ -45,9 +44,15 @@ const STATE_BYTES_MAX = 16 * 1024 * 1024;
 /** States that are remembered as read, of all groups: those of the conversations that are under way. */
 const REMEMBERED_MAX = 16;
 
-const remembered = new Map<string, GroupStateParts>();
+/** The oldest first; of one group the newest two only, or a busy one would drive out the others. */
+let remembered: Remembered[] = [];
 /** The same by the very bytes that were given out: a step hands them back as they are, message after message. */
 let given = new WeakMap<Uint8Array, GroupStateParts>();
+interface Remembered {
+  readonly bytes: Uint8Array;
+  readonly parts: GroupStateParts;
+}
+
 const treeBytes = new WeakMap<RatchetTree, Uint8Array>();
 const epochBytes = new WeakMap<EpochReceiverData, Uint8Array>();
 const encodeTree = encode(ratchetTreeEncoder);
@@ -69,7 +74,7 @@ export function encodeState(parts: GroupStateParts): Uint8Array {
     update,
     proposals,
   ]);
-  remember(hash("sha256", bytes), parts);
+  remember({ bytes, parts });
   given.set(bytes, parts);
   return bytes;
 }
@@ -78,16 +83,17 @@ export function encodeState(parts: GroupStateParts): Uint8Array {
 export function decodeState(bytes: Uint8Array, clientConfig: ClientConfig): GroupStateParts {
   let known = given.get(bytes);
   if (known === undefined) {
-    const name = hash("sha256", bytes);
-    known = remembered.get(name) ?? parsed(bytes, clientConfig);
-    remember(name, known);
+    known = remembered.findLast((one) => equalBytes(one.bytes, bytes))?.parts ??
+      parsed(bytes, clientConfig);
+    remember({ bytes, parts: known });
+    given.set(bytes, known);
   }
   return { ...known, group: { ...known.group, clientConfig } };
 }
 
 /** Forgets what it remembers, as a restart does: for tests of reading. */
 export function forgetStates(): void {
-  remembered.clear();
+  remembered = [];
   given = new WeakMap();
 }
 
@@ -140,13 +146,14 @@ function onceFor<Key extends object>(
   return bytes;
 }
 
-function remember(name: string, parts: GroupStateParts): void {
-  remembered.delete(name);
-  if (remembered.size >= REMEMBERED_MAX) {
-    const { value: oldest } = remembered.keys().next();
-    if (oldest !== undefined) remembered.delete(oldest);
-  }
-  remembered.set(name, parts);
+function remember(one: Remembered): void {
+  const { groupId } = one.parts.group.groupContext;
+  const isOfGroup = ({ parts }: Remembered) =>
+    equalBytes(parts.group.groupContext.groupId, groupId);
+  const before = remembered.findLast(isOfGroup);
+  remembered = remembered.filter((other) => other === before || !isOfGroup(other));
+  if (remembered.length >= REMEMBERED_MAX) remembered.shift();
+  remembered.push(one);
 }
 
 /** The library (1.6.4) writes the sender 0 as no sender. Only members propose here, so none is missing but that one. */
