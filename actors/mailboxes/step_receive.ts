@@ -265,8 +265,14 @@ async function onContent(step: Step, from: DeviceId, content: Content): Promise<
   }
 }
 
+/** False when nothing of a sender waits: then it need not be looked for after every message. */
+async function mayWait(step: Step, sender: DeviceId): Promise<boolean> {
+  return (await step.shareOf(sender)).waiting > 0;
+}
+
 /** Opens what waited for the next number of a sender, as far as it goes. */
 export async function drainStream(step: Step, sender: DeviceId, series: string): Promise<void> {
+  if (!await mayWait(step, sender)) return;
   for (;;) {
     const number = await nextOf(step, sender, series);
     const found = await step.list("waiting", { where: { sender, series, number }, limit: 9 });
@@ -279,6 +285,7 @@ export async function drainStream(step: Step, sender: DeviceId, series: string):
 
 /** Opens what waited for a conversation, an epoch, or a message to belong to. */
 async function drainWaiting(step: Step, where: Partial<WaitingRow>): Promise<void> {
+  if (where.sender !== undefined && !await mayWait(step, where.sender)) return;
   const rows = await step.list("waiting", {
     where,
     order: ["sender", "number"],

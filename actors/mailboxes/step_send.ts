@@ -25,6 +25,7 @@ import {
   encodeAttachments,
   membersOf,
   messageView,
+  messageViewOf,
 } from "../mail_views.ts";
 import { retryMs } from "./limits.ts";
 import { directRow, foundConversation, sendConversation } from "./step_conversations.ts";
@@ -80,18 +81,22 @@ export async function sendMessage(
     step.put("requests", {
       request: requestOf(idempotencyKey),
       asked,
-      message: row.value.message,
+      message: row.value.sent.message,
       atMs: step.nowMs,
     });
   }
-  return { type: "done", value: await messageView(step, row.value) };
+  const { sent, deliveries } = row.value;
+  const view = sent.attachments === null
+    ? messageViewOf(sent, deliveries, [])
+    : await messageView(step, sent);
+  return { type: "done", value: view };
 }
 
 async function storeMessage(
   step: Step,
   known: ConversationRow,
   message: NewMessage,
-): Promise<Outcome<MessageRow>> {
+): Promise<Outcome<{ readonly sent: MessageRow; readonly deliveries: readonly DeliveryRow[] }>> {
   const { self } = step.deps;
   const { nowMs, random } = step.view;
   await ensureGroup(step, known.conversation);
@@ -140,7 +145,10 @@ async function storeMessage(
       nextAtMs: null,
     }));
   await attempt(step, row, deliveries);
-  return { type: "done", value: row };
+  const stored = await Promise.all(
+    deliveries.map(async (delivery) => await step.get("deliveries", delivery) ?? delivery),
+  );
+  return { type: "done", value: { sent: row, deliveries: stored } };
 }
 
 /**
