@@ -10,7 +10,7 @@ import { openStore, withFolder } from "./folders.ts";
 
 /** Of a frame in the log: a page and its header. */
 const FRAME_BYTES = 4_096 + 24;
-/** A block of this body takes about 17 pages. */
+/** A block of this body takes about 15 pages. */
 const BODY_BYTES = 60_000;
 
 /** The real lane, which notes what becomes of it. */
@@ -68,8 +68,8 @@ async function databaseFiles(directory: string): Promise<string[]> {
   return names.filter((name) => name.startsWith("node.db"));
 }
 
-/** Stores `count` blocks of about 17 pages each, `batch` in a commit. */
-async function putMuch(store: Store, author: TestAuthor, count: number, batch = 60) {
+/** Stores `count` blocks of about 15 pages each; by `batch`, each commit fills the log beyond what is worth a checkpoint. */
+async function putMuch(store: Store, author: TestAuthor, count: number, batch = 80) {
   for (let done = 0; done < count; done += batch) {
     const blocks = Array.from({ length: batch }, () => author.write(new Uint8Array(BODY_BYTES)));
     await store.blocks.put(blocks);
@@ -95,17 +95,17 @@ Deno.test("large commits start one worker, which writes the log back beside thos
   const lane = new WatchedLane();
   await withStore(lane, async (store, directory) => {
     const author = new TestAuthor("ada");
-    await putMuch(store, author, 120);
+    await putMuch(store, author, 160);
     assert.equal(lane.workers, 1);
     assert.equal(lane.checkpoints.length, 0);
     await lane.settled();
-    await putMuch(store, author, 120);
+    await putMuch(store, author, 160);
     await lane.settled();
     assert.ok(lane.checkpoints.length > 0);
     assert.deepEqual(new Set(await Promise.all(lane.checkpoints)), new Set([true]));
     assert.ok(logOf(directory).checkpointed > 0);
     assert.equal(lane.workers, 1);
-    assert.equal((await store.blocks.stats()).blocks, 240);
+    assert.equal((await store.blocks.stats()).blocks, 320);
   });
 });
 
@@ -141,16 +141,16 @@ Deno.test("without a worker, with one that cannot start, dies or fails, the log 
     const lane = new WatchedLane(options);
     await withStore(lane, async (store, directory) => {
       const author = new TestAuthor("ada");
-      await putMuch(store, author, 120);
+      await putMuch(store, author, 160);
       await lane.settled();
-      await putMuch(store, author, 120);
+      await putMuch(store, author, 160);
       await Promise.all(lane.checkpoints);
       const asked = lane.checkpoints.length;
-      await putMuch(store, author, 600);
+      await putMuch(store, author, 640);
       assert.equal(lane.checkpoints.length, asked, what);
       assert.ok(lane.workers <= 1, what);
       assert.ok(logBytes(directory) < 4_500 * FRAME_BYTES, `${what}: ${logBytes(directory)} bytes`);
-      assert.equal((await store.blocks.stats()).blocks, 840, what);
+      assert.equal((await store.blocks.stats()).blocks, 960, what);
     });
   }
 });
@@ -167,7 +167,7 @@ Deno.test("a worker that is never done leaves a bounded log", async () => {
   });
   await withStore(lane, async (store, directory) => {
     const author = new TestAuthor("ada");
-    await putMuch(store, author, 120);
+    await putMuch(store, author, 160);
     await lane.settled();
     // About 12,000 pages.
     await putMuch(store, author, 720);
@@ -181,13 +181,13 @@ Deno.test("a worker that was idle ends, and another one comes when much is store
   const lane = new WatchedLane();
   await withStore(lane, async (store) => {
     const author = new TestAuthor("ada");
-    await putMuch(store, author, 120);
+    await putMuch(store, author, 160);
     await lane.settled();
-    await putMuch(store, author, 120);
+    await putMuch(store, author, 160);
     // As when its time is over, in the middle of its work.
     await lane.close();
     assert.equal(lane.ready, false);
-    await putMuch(store, author, 240);
+    await putMuch(store, author, 320);
     assert.equal(lane.workers, 2);
     await lane.settled();
     assert.equal(lane.ready, true);
@@ -197,17 +197,17 @@ Deno.test("a worker that was idle ends, and another one comes when much is store
 Deno.test("one worker serves several stores, and lets each go by itself", async () => {
   const lane = new WatchedLane();
   await withStore(lane, async (first) => {
-    await putMuch(first, new TestAuthor("ada"), 120);
+    await putMuch(first, new TestAuthor("ada"), 160);
     await lane.settled();
     await withFolder(async (directory) => {
       const second = await openStore(directory, { checkpointLane: lane });
-      await putMuch(second, new TestAuthor("bob"), 120);
+      await putMuch(second, new TestAuthor("bob"), 160);
       await second.close();
       assert.deepEqual(await databaseFiles(directory), ["node.db"]);
     });
     assert.ok(lane.checkpoints.length > 0);
     assert.equal(lane.ready, true);
-    await putMuch(first, new TestAuthor("eve"), 120);
+    await putMuch(first, new TestAuthor("eve"), 160);
     assert.equal(lane.workers, 1);
   });
 });
@@ -216,12 +216,12 @@ Deno.test("backup, restore and checks see everything while a worker checkpoints"
   const lane = new WatchedLane();
   await withStore(lane, async (store, directory) => {
     const author = new TestAuthor("ada");
-    await putMuch(store, author, 120);
+    await putMuch(store, author, 160);
     await lane.settled();
     const backup = join(directory, "backup");
     const [, , damage] = await Promise.all([
-      putMuch(store, author, 120),
-      putMuch(store, new TestAuthor("bob"), 120),
+      putMuch(store, author, 160),
+      putMuch(store, new TestAuthor("bob"), 160),
       store.verify({ deep: false }),
     ]);
     assert.deepEqual(damage, []);
@@ -229,7 +229,7 @@ Deno.test("backup, restore and checks see everything while a worker checkpoints"
     await withFolder(async (target) => {
       await restoreBackup({ from: backup, to: target });
       const restored = await openStore(target);
-      assert.equal((await restored.blocks.stats()).blocks, 360);
+      assert.equal((await restored.blocks.stats()).blocks, 480);
       assert.deepEqual(await restored.verify({ deep: true }), []);
       await restored.close();
     });
