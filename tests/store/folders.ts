@@ -1,5 +1,6 @@
 /** Data folders for tests of the store on a disk. */
 import { join } from "node:path";
+import type { CheckpointLane } from "../../platform/checkpoint_lane.ts";
 import { NodeSqlite } from "../../store/node_sqlite.ts";
 import { openSqliteStore } from "../../store/sqlite_store.ts";
 import type { Store } from "../../store/store.ts";
@@ -18,7 +19,7 @@ export async function withFolder(work: (directory: string) => Promise<void>): Pr
 /** Opens the store of a folder. */
 export function openStore(
   directory: string,
-  options: { databasePagesMax?: number } = {},
+  options: { databasePagesMax?: number; checkpointLane?: CheckpointLane } = {},
 ): Promise<Store> {
   return openSqliteStore({ directory, crypto: testCrypto, ...options });
 }
