@@ -42,8 +42,9 @@ export interface SqliteContext {
 }
 
 const SELECT_STORED = `SELECT ${STORED_COLUMNS.join(", ")} FROM blocks WHERE`;
-/** How many rows of a range are looked at in one go. */
-const RANGE_ROWS = 256;
+/** How many rows of a range are read in one go, at most; and at first, before it is known how long they are. */
+const RANGE_ROWS_MAX = 256;
+const RANGE_ROWS_FIRST = 4;
 
 /** The block repository on the store's one connection. */
 export class SqliteBlocks implements BlockRepository {
@@ -150,17 +151,20 @@ export class SqliteBlocks implements BlockRepository {
       const found: Block[] = [];
       if (author === undefined) return found;
       let bytes = 0;
+      // Rows that do not fit any more were read in vain, with their bodies.
+      let limit = RANGE_ROWS_FIRST;
       let from = { sequence: query.fromSequence, rank: 0 };
       const last = Math.min(query.toSequence, author.sequence);
       while (true) {
         const rows = database.all<StoredRow & { sequence: number; rank: number }>(
           `SELECT ${STORED_COLUMNS.join(", ")}, sequence, rank FROM blocks
           WHERE author_key = ? AND (sequence, rank) >= (?, ?) AND sequence <= ?
-          ORDER BY sequence, rank LIMIT ${RANGE_ROWS}`,
+          ORDER BY sequence, rank LIMIT ?`,
           author.key,
           from.sequence,
           from.rank,
           last,
+          limit,
         );
         for (const row of rows) {
           bytes += row.header.length + (row.payload?.length ?? 0);
@@ -168,7 +172,9 @@ export class SqliteBlocks implements BlockRepository {
           found.push(blockOf(row));
           from = { sequence: row.sequence, rank: row.rank + 1 };
         }
-        if (rows.length < RANGE_ROWS) return found;
+        if (rows.length < limit) return found;
+        const rest = Math.max(0, query.bytesMax - bytes) / (bytes / found.length);
+        limit = Math.min(RANGE_ROWS_MAX, Math.floor(rest) + 1);
       }
     });
   }
