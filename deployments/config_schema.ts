@@ -134,7 +134,7 @@ const quic = z.strictObject({
 });
 
 const portMapping = z.strictObject({
-  /** Asks the router (UPnP, NAT-PMP) to let others reach rendezvous and QUIC from outside. */
+  /** Asks the router (PCP, NAT-PMP, UPnP) to let others reach rendezvous and QUIC from outside. */
   enabled: truth.default(true),
 });
 

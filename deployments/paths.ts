@@ -1,6 +1,6 @@
 /** Every way in which this device opens paths to others, best first, and what helps them: port mapping, STUN, and a look at the own network. */
-import { natGateway } from "../platform/port_mapping_nat_api.ts";
 import { type PortMapping, portMapping, type PortToMap } from "../platform/port_mapping.ts";
+import { routerGateway } from "../platform/port_mapping_router.ts";
 import { networkWatch } from "../platform/network_watch.ts";
 import type { Clock, Crypto, Log, Random, Signer } from "../platform/ports.ts";
 import { type QuicTransport, quicTransport } from "../platform/quic_transport.ts";
@@ -126,7 +126,8 @@ function outsideView({ options, webrtc }: {
       // Looking for a router is multicast; and a port that changes with every start is not worth a mapping.
       const wanted = config.portMapping.enabled && config.discovery.multicast &&
         config.rendezvous.port !== 0 && !config.ice.relayOnly && ports.length > 0;
-      if (wanted) mapping = portMapping({ clock, log, ports, openGateway: natGateway });
+      const openGateway = () => routerGateway({ clock, random: options.random.fork("router") });
+      if (wanted) mapping = portMapping({ clock, log, ports, openGateway });
     },
     candidates(): readonly QuicCandidate[] {
       const mapped = mapping?.outside("UDP") ?? null;

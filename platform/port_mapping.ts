@@ -9,7 +9,9 @@ import type { Clock, Log } from "./ports.ts";
 
 /** How long the router keeps a mapping that nobody renews, s. */
 export const MAPPING_LIFETIME_S = 3_600;
-const RENEW_MS = MAPPING_LIFETIME_S * 1_000 / 3;
+/** Mappings are asked for again after this share of their lifetime, but not more often than `RENEW_MS_MIN`. */
+const RENEW_SHARE = 1 / 3;
+const RENEW_MS_MIN = 30_000;
 /** A router that has not answered is asked again after this long, ms. */
 const RETRY_MS = 10 * 60_000;
 /** Taking mappings back must not hold up the end of a program, ms. */
@@ -21,13 +23,21 @@ export interface PortToMap {
   readonly port: number;
 }
 
-/** What is used of a library that speaks with routers. */
-export interface Gateway {
-  /** True when the router has agreed. Never rejects for a router that is absent. */
-  map(port: PortToMap, lifetimeS: number): Promise<boolean>;
-  unmap(port: PortToMap): Promise<void>;
+/** What a router has given. */
+export interface Mapped {
   /** The router's own address outside; empty when it tells none. */
-  externalAddress(): Promise<string>;
+  readonly host: string;
+  /** The port outside, which need not be the one that was wished for. */
+  readonly port: number;
+  readonly lifetimeS: number;
+  readonly by: "PCP" | "NAT-PMP" | "UPnP";
+}
+
+/** A way to speak with routers. */
+export interface Gateway {
+  /** Null when no router agrees. Never rejects for a router that is absent. */
+  map(port: PortToMap, lifetimeS: number): Promise<Mapped | null>;
+  unmap(port: PortToMap): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -43,15 +53,15 @@ export interface PortMappingOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly ports: readonly PortToMap[];
-  /** Opens the library; default `natGateway`. */
+  /** Opens it at the first question. */
   readonly openGateway: () => Promise<Gateway>;
 }
 
 /** Begins to ask. Returns at once: what a router says is known later, if at all. */
 export function portMapping(options: PortMappingOptions): PortMapping {
   const { clock, log, ports } = options;
-  let mapped: readonly PortToMap[] = [];
-  let host: string | null = null;
+  let mapped: readonly { readonly port: PortToMap; readonly given: Mapped }[] = [];
+  let told = "";
   let stopped = false;
   let gateway: Gateway | undefined;
   let cancel: () => void = () => {};
@@ -59,42 +69,53 @@ export function portMapping(options: PortMappingOptions): PortMapping {
 
   async function ask(): Promise<void> {
     gateway ??= await options.openGateway();
-    const agreed: PortToMap[] = [];
+    const agreed: typeof mapped[number][] = [];
     for (const port of ports) {
       if (stopped) return;
-      if (await gateway.map(port, MAPPING_LIFETIME_S)) agreed.push(port);
+      const given = await gateway.map(port, MAPPING_LIFETIME_S);
+      if (given !== null) agreed.push({ port, given });
     }
-    const address = agreed.length === 0 ? "" : await gateway.externalAddress();
-    const known = host;
     mapped = agreed;
-    host = isPublic(address) ? address : null;
     if (agreed.length === 0) {
+      told = "";
       log.write("debug", "no router maps ports here", {});
-    } else if (host !== known) {
-      const fields = { address, ports: agreed.map(({ protocol, port }) => `${port}/${protocol}`) };
-      const what = host === null
-        ? "router maps ports, but has no public address itself"
-        : "router maps ports";
-      log.write("info", what, fields);
+      return;
     }
+    const fields = {
+      address: agreed[0]!.given.host,
+      ports: agreed.map(({ port, given }) => `${given.port}/${port.protocol}`),
+      by: agreed[0]!.given.by,
+    };
+    const now = JSON.stringify(fields);
+    if (now === told) return;
+    told = now;
+    const what = agreed.every(({ given }) => isPublic(given.host))
+      ? "router maps ports"
+      : "router maps ports, but has no public address itself";
+    log.write("info", what, fields);
   }
+  const renewMs = (): number => {
+    const lifetimeS = Math.min(...mapped.map(({ given }) => given.lifetimeS));
+    return Math.max(RENEW_MS_MIN, Math.min(lifetimeS, MAPPING_LIFETIME_S) * 1_000 * RENEW_SHARE);
+  };
   const again = (delayMs: number): void => {
     cancel();
     if (stopped) return;
     cancel = clock.schedule(delayMs, () => {
       running = running.then(ask).catch((error: unknown) => {
         mapped = [];
-        host = null;
+        told = "";
         log.write("debug", "port mapping failed", { error: String(error) });
-      }).finally(() => again(mapped.length > 0 ? RENEW_MS : RETRY_MS));
+      }).finally(() => again(mapped.length > 0 ? renewMs() : RETRY_MS));
     });
   };
   again(0);
 
   return {
     outside(protocol) {
-      const found = mapped.find((port) => port.protocol === protocol);
-      return host === null || found === undefined ? null : { host, port: found.port };
+      const found = mapped.find(({ port }) => port.protocol === protocol);
+      if (found === undefined || !isPublic(found.given.host)) return null;
+      return { host: found.given.host, port: found.given.port };
     },
     renew: () => again(0),
     async stop() {
@@ -103,15 +124,15 @@ export function portMapping(options: PortMappingOptions): PortMapping {
       cancel();
       const end = async (): Promise<void> => {
         await running;
-        for (const port of mapped) await gateway?.unmap(port);
-        await gateway?.close();
+        for (const { port } of mapped) await gateway?.unmap(port);
       };
       let cancelWait: () => void = () => {};
       const waited = new Promise<void>((resolve) => cancelWait = clock.schedule(STOP_MS, resolve));
-      await Promise.race([end().catch(() => {}), waited]);
+      if (mapped.length > 0) await Promise.race([end().catch(() => {}), waited]);
+      // Whatever is still being asked ends with it.
+      await Promise.race([gateway?.close().catch(() => {}), waited]);
       cancelWait();
       mapped = [];
-      host = null;
     },
   };
 }

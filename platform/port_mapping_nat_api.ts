@@ -1,4 +1,4 @@
-/** The library behind port mapping: UPnP-IGD and NAT-PMP. It is loaded only when it is used. */
+/** The library behind UPnP-IGD. It is loaded only when it is used. */
 import type { Gateway, PortToMap } from "./port_mapping.ts";
 
 /** What is used of the library, which has no types of its own. */
@@ -10,10 +10,10 @@ interface NatApi {
 }
 
 /** Opens the library. Nothing is sent before the first question. */
-export async function natGateway(): Promise<Gateway> {
+export async function upnpGateway(): Promise<Gateway> {
   const { default: NatAPI } = await import("@silentbot1/nat-api");
-  // Its own renewal does nothing for NAT-PMP; ours asks for everything again.
-  const api: NatApi = new NatAPI({ autoUpdate: false, description: "submind" });
+  // Renewals are ours, and so is NAT-PMP: the library does not say which port a router has given.
+  const api: NatApi = new NatAPI({ autoUpdate: false, enablePMP: false, description: "submind" });
   const options = ({ protocol, port }: PortToMap) => ({
     publicPort: port,
     privatePort: port,
@@ -21,11 +21,13 @@ export async function natGateway(): Promise<Gateway> {
     description: "submind",
   });
   return {
-    map: (port, lifetimeS) => api.map({ ...options(port), ttl: lifetimeS }),
+    async map(port, lifetimeS) {
+      if (!await api.map({ ...options(port), ttl: lifetimeS })) return null;
+      return { host: await api.externalIp(), port: port.port, lifetimeS, by: "UPnP" };
+    },
     async unmap(port) {
       await api.unmap(options(port));
     },
-    externalAddress: () => api.externalIp(),
     async close() {
       await api.destroy();
     },

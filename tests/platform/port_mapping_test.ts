@@ -11,6 +11,7 @@ import {
   portMapping,
   type PortToMap,
 } from "../../platform/port_mapping.ts";
+import { firstThatAgrees } from "../../platform/port_mapping_router.ts";
 import { portKeepingHosts } from "../../platform/webrtc_shared.ts";
 import { TestTime } from "../actors/sessions/world.ts";
 import { createLab, labAvailability } from "../lab/lab.ts";
@@ -23,18 +24,33 @@ const PORTS: readonly PortToMap[] = [{ protocol: "TCP", port: 7464 }, {
 }];
 
 function playedRouter(address = "203.0.113.9") {
-  const router = { answers: true, address, maps: 0, unmaps: [] as PortToMap[], closed: false };
+  const router = {
+    answers: true,
+    address,
+    /** Added to the port that was wished for. */
+    moves: 0,
+    lifetimeS: MAPPING_LIFETIME_S,
+    maps: 0,
+    unmaps: [] as PortToMap[],
+    closed: false,
+  };
   const gateway: Gateway = {
-    map: (_port, lifetimeS) => {
+    map: ({ port }, lifetimeS) => {
       assert.equal(lifetimeS, MAPPING_LIFETIME_S);
       router.maps += 1;
-      return Promise.resolve(router.answers);
+      if (!router.answers) return Promise.resolve(null);
+      const { address: host, moves } = router;
+      return Promise.resolve({
+        host,
+        port: port + moves,
+        lifetimeS: router.lifetimeS,
+        by: "PCP" as const,
+      });
     },
     unmap: (port) => {
       router.unmaps.push(port);
       return Promise.resolve();
     },
-    externalAddress: () => Promise.resolve(router.address),
     close: () => {
       router.closed = true;
       return Promise.resolve();
@@ -78,6 +94,37 @@ Deno.test("a router that agrees gives both ports an address outside, is asked ag
   assert.equal(mapping.outside("UDP"), null);
 });
 
+Deno.test("the port that the router has given is told, not the one that was wished for, and in time for a short lifetime", async () => {
+  const { router, gateway } = playedRouter();
+  router.moves = 1_000;
+  router.lifetimeS = 300;
+  const { mapping, lines, run } = started(gateway);
+  await run(1);
+  assert.deepEqual(mapping.outside("UDP"), { host: "203.0.113.9", port: 8464 });
+  await run(101_000);
+  assert.equal(router.maps, 4);
+  router.moves = 2_000;
+  await run(101_000);
+  assert.deepEqual(mapping.outside("TCP"), { host: "203.0.113.9", port: 9464 });
+  assert.equal(lines.length, 2);
+  await mapping.stop();
+});
+
+Deno.test("the second way is asked only for what the first does not map, and each takes back its own", async () => {
+  const [one, two] = [playedRouter("203.0.113.1"), playedRouter("203.0.113.2")];
+  const both = firstThatAgrees(one.gateway, () => Promise.resolve(two.gateway));
+  const [tcp, udp] = PORTS as [PortToMap, PortToMap];
+  assert.equal((await both.map(tcp, MAPPING_LIFETIME_S))?.host, "203.0.113.1");
+  assert.equal(two.router.maps, 0);
+  one.router.answers = false;
+  assert.equal((await both.map(udp, MAPPING_LIFETIME_S))?.host, "203.0.113.2");
+  await both.unmap(tcp);
+  await both.unmap(udp);
+  assert.deepEqual([one.router.unmaps, two.router.unmaps], [[tcp], [udp]]);
+  await both.close();
+  assert.ok(one.router.closed && two.router.closed);
+});
+
 Deno.test("where no router answers nobody hears of it, and it is asked again after ten minutes or when the network changes", async () => {
   const { router, gateway } = playedRouter();
   router.answers = false;
@@ -99,7 +146,7 @@ Deno.test("an address behind yet another router is not told to anybody", async (
   const { mapping, lines, run } = started(gateway);
   await run(1);
   assert.equal(mapping.outside("UDP"), null);
-  assert.deepEqual(lines, []);
+  assert.deepEqual(lines, ["info: router maps ports, but has no public address itself"]);
   await mapping.stop();
   for (const address of ["10.1.2.3", "172.20.0.1", "192.168.1.1", "127.0.0.1", "", "fe80::1"]) {
     assert.equal(isPublic(address), false, address);
@@ -162,49 +209,83 @@ Deno.test("only routers that keep port numbers make an address outside worth a t
 const lab = await labAvailability();
 const packages = lab.ok ? await ensurePackages(["miniupnpd", "nftables"]) : lab;
 
-Deno.test({
-  name: "miniupnpd maps both ports and takes them back",
-  ignore: skipped("port mapping with miniupnpd", packages.ok ? null : packages.reason),
-  async fn() {
-    await using net = await createLab({ hosts: [[0], [0, 1]] });
-    const [client, router] = [net.host(1), net.host(2)];
-    const inside = await router.address(4, 0);
-    const directory = await Deno.makeTempDir({ prefix: "upnp" });
-    await client.run("ip", "route", "add", "default", "via", inside);
-    await router.run("sysctl", "-qw", "net.ipv4.ip_forward=1");
-    await router.run("ip", "route", "replace", "224.0.0.0/4", "dev", "eth0");
-    await Deno.writeTextFile(join(directory, "nft"), NFT);
-    assert.equal((await router.run("nft", "-f", join(directory, "nft"))).code, 0);
-    await Deno.writeTextFile(join(directory, "conf"), upnpConfig(directory));
-    const daemon = router.spawn([
-      "miniupnpd",
-      "-d",
-      "-f",
-      join(directory, "conf"),
-      "-P",
-      join(directory, "pid"),
-    ]);
-    const program = fileURLToPath(new URL("./port_mapping_program.ts", import.meta.url));
-    const { code, stdout, stderr } = await client.run(
-      Deno.execPath(),
-      "run",
-      "--quiet",
-      "--no-check",
-      "-A",
-      program,
-      router.namespace,
-    );
-    assert.equal(code, 0, stderr);
-    const { mapped, outside, rules, left } = JSON.parse(stdout.trim());
-    assert.equal(mapped, true);
-    // The router's configured address; its wide area network is a bridge without one.
-    assert.deepEqual(outside, { host: "8.8.4.4", port: 7464 });
-    assert.equal([...rules.matchAll(/dport 7464 dnat ip to 10\.50\.0\.1:7464/g)].length, 2);
-    assert.doesNotMatch(left, /dport 7464/);
+const withoutRouter = skipped(
+  "port mapping with miniupnpd",
+  packages.ok ? null : packages.reason,
+);
+
+for (const by of ["PCP", "NAT-PMP", "UPnP"] as const) {
+  Deno.test({
+    name: `miniupnpd maps both ports by ${by} and takes them back`,
+    ignore: withoutRouter,
+    async fn() {
+      await withRouter(by !== "UPnP", async ({ map }) => {
+        const { mapped, outside, rules, left, lines } = await map(1, by === "NAT-PMP" ? by : "any");
+        assert.equal(mapped, true, JSON.stringify(lines));
+        assert.equal(lines[0][2].by, by);
+        // The router's configured address; its wide area network is a bridge without one.
+        assert.deepEqual(outside, { host: "8.8.4.4", port: 7464 });
+        assert.equal([...rules.matchAll(/dport 7464 dnat ip to 10\.50\.0\.1:7464/g)].length, 2);
+        assert.doesNotMatch(left, /dport 7464/);
+      });
+    },
+  });
+}
+
+for (const by of ["PCP", "NAT-PMP"] as const) {
+  Deno.test({
+    name: `a port that another device has taken is another one by ${by}, and that one is told`,
+    ignore: withoutRouter,
+    async fn() {
+      await withRouter(true, async ({ map }) => {
+        const first = await map(3, "keep");
+        assert.equal(first.outside.port, 7464);
+        const { outside, rules } = await map(1, by === "NAT-PMP" ? by : "any");
+        assert.notEqual(outside.port, 7464);
+        assert.match(rules, new RegExp(`dport ${outside.port} dnat ip to 10.50.0.1:7464`));
+      });
+    },
+  });
+}
+
+/** Two devices and a router with miniupnpd; `map` runs the program on one of the devices. */
+async function withRouter(
+  enablePcp: boolean,
+  use: (world: {
+    // deno-lint-ignore no-explicit-any
+    map(host: number, mode: string): Promise<any>;
+  }) => Promise<void>,
+): Promise<void> {
+  await using net = await createLab({ hosts: [[0], [0, 1], [0]] });
+  const router = net.host(2);
+  const inside = await router.address(4, 0);
+  const directory = await Deno.makeTempDir({ prefix: "upnp" });
+  for (const host of [1, 3]) {
+    await net.host(host).run("ip", "route", "add", "default", "via", inside);
+  }
+  await router.run("sysctl", "-qw", "net.ipv4.ip_forward=1");
+  await router.run("ip", "route", "replace", "224.0.0.0/4", "dev", "eth0");
+  await Deno.writeTextFile(join(directory, "nft"), NFT);
+  assert.equal((await router.run("nft", "-f", join(directory, "nft"))).code, 0);
+  await Deno.writeTextFile(join(directory, "conf"), upnpConfig(directory, enablePcp));
+  const [conf, pid] = [join(directory, "conf"), join(directory, "pid")];
+  const daemon = router.spawn(["miniupnpd", "-d", "-f", conf, "-P", pid]);
+  const program = fileURLToPath(new URL("./port_mapping_program.ts", import.meta.url));
+  const flags = ["run", "--quiet", "--no-check", "-A"];
+  try {
+    await use({
+      async map(host, mode) {
+        const { code, stdout, stderr } = await net.host(host)
+          .run(Deno.execPath(), ...flags, program, router.namespace, mode);
+        assert.equal(code, 0, stderr);
+        return JSON.parse(stdout.trim());
+      },
+    });
+  } finally {
     await daemon.end();
     await Deno.remove(directory, { recursive: true });
-  },
-});
+  }
+}
 
 const NFT = `
 table inet miniupnpd {
@@ -226,11 +307,11 @@ table inet miniupnpd {
 }
 `;
 
-function upnpConfig(directory: string): string {
+function upnpConfig(directory: string, enablePcp: boolean): string {
   return `ext_ifname=eth1
 ext_ip=8.8.4.4
 listening_ip=eth0
-enable_natpmp=yes
+enable_natpmp=${enablePcp ? "yes" : "no"}
 enable_upnp=yes
 secure_mode=yes
 min_lifetime=120
