@@ -21,6 +21,11 @@ import type { Step } from "./step.ts";
 
 /** Numberings of one sender that are remembered, at most. */
 const SERIES_MAX = 32;
+/** As the next number: whichever comes. */
+const ANY = 0;
+/** Where it is kept that the disk was put back; no device has this id. */
+const AFTER_RESTORE = { sender: "" as DeviceId, series: "" };
+const STREAMS_MAX = 10_000;
 /** Waiting parcels looked at in one go. */
 const WAITING_MAX = 1_000;
 
@@ -151,7 +156,7 @@ async function takeOwn(step: Step, arrived: Arrived): Promise<"taken" | RefusalR
   const { header } = arrived.parcel;
   const series = header.series.toHex();
   const next = await nextOf(step, header.from, series);
-  if (header.number > next) {
+  if (next !== ANY && header.number > next) {
     await wait(step, arrived, { reason: "gap", conversation: null });
     return "taken";
   }
@@ -163,15 +168,33 @@ async function takeOwn(step: Step, arrived: Arrived): Promise<"taken" | RefusalR
   if (fate === "invalid") return "invalid";
   if (fate.type === "wait") await wait(step, arrived, fate);
   else noteReceived(step, arrived.parcel);
-  if (header.number === next) {
-    await advance(step, header.from, series, next + 1);
+  if (header.number === next || next === ANY) {
+    await advance(step, header.from, series, header.number + 1);
     await drainStream(step, header.from, series);
   }
   return "taken";
 }
 
 async function nextOf(step: Step, sender: DeviceId, series: string): Promise<number> {
-  return (await step.get("streams", { sender, series }))?.next ?? 1;
+  const known = await step.get("streams", { sender, series });
+  return known?.next ?? (await step.get("streams", AFTER_RESTORE))?.next ?? 1;
+}
+
+/**
+ * The disk was put back: what came since was taken, and never comes again. No numbering is waited for any more; each goes on with what
+ * comes first. Nothing is lost by that: what comes behind its turn is opened, too.
+ */
+export async function forgetNumbers(step: Step): Promise<void> {
+  for (const row of await step.list("streams", { limit: STREAMS_MAX })) {
+    step.remove("streams", { sender: row.sender, series: row.series });
+  }
+  step.put("streams", { ...AFTER_RESTORE, next: ANY, atMs: step.nowMs });
+  const waiting = new Map<string, WaitingRow>();
+  const where = { reason: "gap" } as const;
+  for (const row of await step.list("waiting", { where, limit: STREAMS_MAX })) {
+    waiting.set(`${row.sender} ${row.series}`, row);
+  }
+  for (const { sender, series } of waiting.values()) await drainStream(step, sender, series);
 }
 
 async function advance(
@@ -274,13 +297,29 @@ async function mayWait(step: Step, sender: DeviceId): Promise<boolean> {
 export async function drainStream(step: Step, sender: DeviceId, series: string): Promise<void> {
   if (!await mayWait(step, sender)) return;
   for (;;) {
-    const number = await nextOf(step, sender, series);
+    const next = await nextOf(step, sender, series);
+    const number = next === ANY ? await lowestWaiting(step, sender, series) : next;
+    if (number === undefined) return;
     const found = await step.list("waiting", { where: { sender, series, number }, limit: 9 });
     const rows = found.filter(({ reason }) => reason === "gap" || reason === "key");
     if (rows.length === 0) return;
     for (const row of rows) if (await again(step, row) === "noKey") return;
     await advance(step, sender, series, number + 1);
   }
+}
+
+async function lowestWaiting(
+  step: Step,
+  sender: DeviceId,
+  series: string,
+): Promise<number | undefined> {
+  const numbers: number[] = [];
+  for (const reason of ["gap", "key"] as const) {
+    const where = { sender, series, reason };
+    const [row] = await step.list("waiting", { where, order: ["number"], limit: 1 });
+    if (row !== undefined) numbers.push(row.number);
+  }
+  return numbers.length === 0 ? undefined : Math.min(...numbers);
 }
 
 /** Opens what waited for a conversation, an epoch, or a message to belong to. */
@@ -342,7 +381,7 @@ export async function giveUpWaiting(step: Step, row: WaitingRow): Promise<void> 
     });
     const number = lowest[0]?.number ?? row.number;
     const next = await nextOf(step, row.sender, row.series);
-    if (number > next) {
+    if (next !== ANY && number > next) {
       step.warn(row.sender, "gap", `its parcels ${next} to ${number - 1} have not come`);
       await advance(step, row.sender, row.series, number);
     }

@@ -8,7 +8,7 @@ import { retryMs } from "./limits.ts";
 import { reform, sendConversation } from "./step_conversations.ts";
 import { ensureGroup, leads, renewIfDue, requestRejoin } from "./step_groups.ts";
 import { changeDelivery, giveUpParcel, isOpen, settleParcel } from "./step_outgoing.ts";
-import { drainKey, giveUpWaiting } from "./step_receive.ts";
+import { drainKey, forgetNumbers, giveUpWaiting } from "./step_receive.ts";
 import { attempt } from "./step_send.ts";
 import type { Step } from "./step.ts";
 
@@ -151,6 +151,7 @@ export async function renewGroups(step: Step): Promise<void> {
 
 /** The disk was put back: our states of groups are gone, and others may be ahead of what we know. */
 export async function onRestored(step: Step): Promise<void> {
+  await forgetNumbers(step);
   for (const { conversation } of await step.list("conversations", { limit: CONVERSATIONS_MAX })) {
     await requestRejoin(step, conversation);
   }
