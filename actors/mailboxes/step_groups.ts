@@ -202,6 +202,7 @@ export async function onGroup(
       if (kind === "proposal") return DONE;
       step.warn(from, "unreadable", `${kind} in ${conversation}: ${outcome.reason}`);
       if (content.epoch >= group.epoch) await requestRejoin(step, conversation);
+      else if (kind === "application") return await onFarBehind(step, from, row);
       return DONE;
     case "application": {
       step.put("groups", { ...group, state: outcome.state });
@@ -280,6 +281,17 @@ async function onWelcome(
   }
   step.warn(from, "wrongWelcome", `no key of this device opens it (${conversation})`);
   await requestRejoin(step, conversation);
+  return DONE;
+}
+
+/** Whoever writes in an epoch that nobody keeps any more has an old state, and would go on like this: it and we must meet in a new epoch. */
+async function onFarBehind(
+  step: Step,
+  from: DeviceId,
+  row: ConversationRow,
+): Promise<ContentFate> {
+  if (from !== leaderNow(step, row)) return await onRejoin(step, from, row);
+  await requestRejoin(step, row.conversation);
   return DONE;
 }
 

@@ -152,8 +152,9 @@ async function storeMessage(
 }
 
 /**
- * Makes parcels of a message for some of its recipients. The first two tries go through the group when it covers the conversation; if the
- * recipient has acknowledged neither, its state of the group must be lost, and the box alone is used.
+ * Makes parcels of a message for some of its recipients: through the group whenever it covers the conversation, however often it was tried.
+ * By the box alone after a few tries, whoever keeps receipts back could take the forward secrecy from a message. A recipient that cannot
+ * follow the group asks to be added again, and the next try is for the group as it is then.
  */
 export async function attempt(
   step: Step,
@@ -164,12 +165,8 @@ export async function attempt(
   const known = await step.get("conversations", { conversation });
   if (known === undefined) return;
   const group = await step.get("groups", { conversation });
-  const throughGroup = group !== undefined && coversAll(known, group)
-    ? deliveries.filter(({ attempts }) => attempts < 2)
-    : [];
-  const byBox = deliveries.filter((delivery) => !throughGroup.includes(delivery));
   const content = contentOf(row);
-  if (throughGroup.length > 0 && group !== undefined) {
+  if (deliveries.length > 0 && group !== undefined && coversAll(known, group)) {
     const { state, message } = await step.deps.groupCrypto.encrypt(
       group.state,
       encodeContent(content),
@@ -182,10 +179,10 @@ export async function attempt(
       epoch: group.epoch,
       bytes: message,
     };
-    for (const delivery of throughGroup) await send(step, row, known, delivery, application);
-    await noteUse(step, conversation);
+    for (const delivery of deliveries) await send(step, row, known, delivery, application);
+    return await noteUse(step, conversation);
   }
-  for (const delivery of byBox) await send(step, row, known, delivery, content);
+  for (const delivery of deliveries) await send(step, row, known, delivery, content);
 }
 
 async function send(
