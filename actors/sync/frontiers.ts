@@ -33,7 +33,10 @@ export function spread(
     context.startTimer("frontiers", SYNC_BOUNDS.frontiersDelayMs, { type: "frontiersDue" });
   }
   if (state.spreading.size === 0) startSpreadTimer(context);
-  for (const author of authors) state.spreading.set(author, SYNC_BOUNDS.spreadTimes);
+  const sinceMs = context.monotonicMs();
+  for (const author of authors) {
+    state.spreading.set(author, { left: SYNC_BOUNDS.spreadTimes, sinceMs });
+  }
 }
 
 /** Tells those who wait how far we have come. */
@@ -58,26 +61,34 @@ export function onSpreadDue(
   state: SyncState,
   deps: SyncDependencies,
 ): void {
+  const untilMs = context.monotonicMs() - SYNC_BOUNDS.spreadAfterMs;
+  const authors = [...state.spreading].filter(([, { sinceMs }]) => sinceMs <= untilMs)
+    .map(([author]) => author);
   const waiting = [...state.peers.values()]
-    .map((peer) => ({ peer, untold: untoldOf(state, peer) }))
+    .map((peer) => ({ peer, untold: untoldOf(state, peer, authors) }))
     .filter(({ untold }) => untold.length > 0);
   const [chosen] = choose(waiting, 1, context.random);
-  if (chosen === undefined) return state.spreading.clear();
-  const { peer, untold } = chosen;
-  const entries = choose(untold, SYNC_BOUNDS.spreadHeads, context.random);
-  sendFrontiers(context, state, deps, peer, { entries });
-  for (const { author } of entries) {
-    const left = (state.spreading.get(author) ?? 0) - 1;
-    if (left > 0) state.spreading.set(author, left);
-    else state.spreading.delete(author);
+  if (chosen === undefined) { for (const author of authors) state.spreading.delete(author); }
+  else {
+    const entries = choose(chosen.untold, SYNC_BOUNDS.spreadHeads, context.random);
+    sendFrontiers(context, state, deps, chosen.peer, { entries });
+    for (const { author } of entries) {
+      const spreading = state.spreading.get(author)!;
+      spreading.left--;
+      if (spreading.left === 0) state.spreading.delete(author);
+    }
   }
   if (state.spreading.size > 0) startSpreadTimer(context);
 }
 
-/** Heads that are new, the peer was not told in frontiers, and it has not shown to have. */
-function untoldOf(state: SyncState, peer: PeerSync): readonly Frontier[] {
+/** Heads of these authors that the peer was not told in frontiers and has not shown to have. */
+function untoldOf(
+  state: SyncState,
+  peer: PeerSync,
+  authors: readonly DeviceId[],
+): readonly Frontier[] {
   const untold: Frontier[] = [];
-  for (const author of state.spreading.keys()) {
+  for (const author of authors) {
     const frontier = state.frontiers.get(author);
     if (frontier === undefined || peer.told.get(author) === frontier.sequence) continue;
     if ((peer.heads.get(author)?.sequence ?? 0) >= frontier.sequence) continue;

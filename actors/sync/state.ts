@@ -67,6 +67,8 @@ export const SYNC_BOUNDS = {
   spreadEveryMs: 15_000,
   spreadHeads: 64,
   spreadTimes: 3,
+  /** What is newer than this is still on its way along the tree of gossip, and must not overtake it there. */
+  spreadAfterMs: 5_000,
   /** A reconciliation that takes more rounds than this is given up: the other side lies. */
   reconcileRoundsMax: 64,
   /** Whoever is not in sync is looked after this often, up to half as much again: what was refused, lost or full may be gone. */
@@ -212,8 +214,8 @@ export interface SyncState {
   registry: Registry | null;
   interest: Interest | null;
   readonly frontiers: Map<DeviceId, Frontier>;
-  /** How many peers are still to be told of what is new, per author. */
-  readonly spreading: Map<DeviceId, number>;
+  /** Authors whose logs have grown: how many peers are still to be told, and since when it is new. */
+  readonly spreading: Map<DeviceId, { left: number; readonly sinceMs: number }>;
   /** Highest sequence per author that is stored or on its way there without a gap. */
   readonly accepted: Map<DeviceId, number>;
   readonly peers: Map<DeviceId, PeerSync>;

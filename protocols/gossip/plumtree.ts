@@ -167,7 +167,8 @@ export class Plumtree {
       this.#noteSource(from, head);
       const stored = this.#stored.get(author);
       if (stored !== undefined && stored.sequence >= sequence) {
-        isRecent ||= nowMs - stored.atMs < RECENT_MS;
+        // What came without being announced came beside the tree: it says nothing about the ways in it.
+        isRecent ||= stored.from !== null && nowMs - stored.atMs < RECENT_MS;
         continue;
       }
       const expected = this.#expected.get(author);

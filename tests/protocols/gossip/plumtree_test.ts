@@ -48,8 +48,17 @@ Deno.test("whoever announces what was announced already leaves the tree, and is 
 
 Deno.test("old news of somebody who catches up costs it no place in the tree", () => {
   const tree = treeWith(a, b);
-  tree.stored(head(a, 5), a, 0);
+  tree.announced(a, [head(a, 5)], 0);
+  tree.stored(head(a, 5), a, 1);
   assert.equal(tree.announced(b, [head(a, 3)], RECENT_MS), false);
+  assert.deepEqual([...tree.eager], [a, b]);
+  assert.equal(tree.announced(b, [head(a, 3)], RECENT_MS - 1), true);
+});
+
+Deno.test("what came beside the tree, by sync, costs nobody who announces it the place in the tree", () => {
+  const tree = treeWith(a, b);
+  tree.stored(head(a, 5), c, 0);
+  assert.equal(tree.announced(b, [head(a, 5)], 1), false);
   assert.deepEqual([...tree.eager], [a, b]);
 });
 
