@@ -13,6 +13,8 @@ import type { Clock, Random } from "./ports.ts";
 /** Pauses between attempts grow from the first to the second, ms. */
 const AGAIN_MS_MIN = 100;
 const AGAIN_MS_MAX = 2_000;
+/** While servers are knocked at, the list of them is looked at this often, ms. */
+const LIST_LOOK_MS = 50;
 /** So often a nearer server is looked for, ms. */
 const RECONSIDER_MS = 30_000;
 
@@ -146,10 +148,8 @@ export class Connector {
     const addresses = this.#addresses();
     if (addresses.length === 0) return { type: "failed", reason: "no server is known" };
     const { signal } = this.#closing;
-    const { found, problems } = await nearestServers(addresses, {
-      clock: this.options.clock,
-      signal,
-    });
+    const { found, problems, outdated } = await this.#knockAt(addresses);
+    if (outdated && found.length === 0 && !signal.aborted) return await this.#connect();
     const reasons = [...problems];
     for (const knocked of found) {
       if (signal.aborted) break;
@@ -160,6 +160,29 @@ export class Connector {
       }
     }
     return { type: "failed", reason: reasons.slice(0, 3).join("; ") || "no server answers" };
+  }
+
+  /** Knocks at all of them. Ends early when others are known meanwhile: our own server that is back need not wait for one that is silent. */
+  async #knockAt(addresses: readonly ServerAddress[]) {
+    const { clock } = this.options;
+    const urls = (list: readonly ServerAddress[]) => list.map(({ url }) => url).join(" ");
+    const before = urls(addresses);
+    const changed = new AbortController();
+    let cancel = () => {};
+    const look = () => {
+      if (urls(this.#addresses()) === before) cancel = clock.schedule(LIST_LOOK_MS, look);
+      else changed.abort(new Error("other servers are known now"));
+    };
+    cancel = clock.schedule(LIST_LOOK_MS, look);
+    try {
+      const signal = AbortSignal.any([this.#closing.signal, changed.signal]);
+      return {
+        ...await nearestServers(addresses, { clock, signal }),
+        outdated: changed.signal.aborted,
+      };
+    } finally {
+      cancel();
+    }
   }
 
   async #open(knocked: Knocked): Promise<Connected> {

@@ -98,6 +98,29 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a server that becomes known while another one keeps silent is used at once",
+  ignore,
+  async fn() {
+    const server = await TestServer.start();
+    // Like a host behind somebody else's router: the knock is never answered.
+    const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const silentUrl = `nats://127.0.0.1:${(silent.addr as Deno.NetAddr).port}`;
+    let servers = [silentUrl];
+    const broker = brokerAt(() => servers);
+    const problems: string[] = [];
+    broker.watch((state) => state.type === "disconnected" && problems.push(state.reason));
+    const knocking = await silent.accept();
+    servers = [silentUrl, server.url];
+    await stateOf(broker, "connected");
+    assert.deepEqual(problems, [], "the silent one was not waited for");
+    await broker.close();
+    knocking.close();
+    silent.close();
+    await server.close();
+  },
+});
+
+Deno.test({
   name: "a server that stands still with its connections open is left in less than three seconds",
   ignore,
   async fn() {
