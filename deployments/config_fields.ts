@@ -14,6 +14,8 @@ export interface ConfigField {
   readonly variable: string;
   readonly kind: FieldKind;
   readonly expected: Expectation;
+  /** Not to be shown on a screen without being asked for. */
+  readonly secret: boolean;
 }
 
 function unwrapped(schema: z.ZodType): z.ZodType {
@@ -50,6 +52,7 @@ function fieldsOf(schema: z.ZodType, path: readonly string[]): readonly ConfigFi
     variable: variableOf(path),
     kind: kindOf(inner),
     expected: expected ?? { en: "a valid value", de: "ein gültiger Wert" },
+    secret: expected?.["secret"] === true,
   }];
 }
 

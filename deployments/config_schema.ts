@@ -101,11 +101,14 @@ const discovery = z.strictObject({
 const STUN_SERVER = /^stun:[0-9a-z.-]{1,253}(:\d{1,5})?$/i;
 const TURN_SERVER = /^turns?:[0-9a-z.-]{1,253}(:\d{1,5})?(\?transport=(udp|tcp))?$/i;
 
-const secret = described(
+const credential = described(
   z.string().max(512),
   "a text, or an empty one for none; keep the file for yourself",
   "ein Text, oder ein leerer für keinen; die Datei geht nur dich etwas an",
 );
+
+/** Never shown unless it is asked for. */
+const secret = credential.meta({ ...credential.meta(), secret: true });
 
 const ice = z.strictObject({
   /** By these a device learns how its router shows it to others. */
@@ -122,7 +125,7 @@ const ice = z.strictObject({
   ).default([]),
   /** coturn's static-auth-secret: the device makes credentials that expire. Goes before user name and password. */
   turnSecret: secret.default(""),
-  turnUsername: secret.default(""),
+  turnUsername: credential.default(""),
   turnPassword: secret.default(""),
   /** Only by TURN: shows no address of this device to the others, and finds out whether TURN works. */
   relayOnly: truth.default(false),

@@ -1,7 +1,7 @@
 /** `submind config`: shows and changes settings. Works without a running node; changes count from the next start. */
 import { object, or } from "@optique/core/constructs";
-import { map } from "@optique/core/modifiers";
-import { argument, command } from "@optique/core/primitives";
+import { map, withDefault } from "@optique/core/modifiers";
+import { argument, command, flag } from "@optique/core/primitives";
 import { choice, string } from "@optique/core/valueparser";
 import {
   configFileOf,
@@ -11,6 +11,7 @@ import {
 } from "../../deployments/config.ts";
 import {
   CONFIG_FIELDS,
+  type ConfigField,
   fieldOf,
   nearest,
   valueAt,
@@ -30,6 +31,8 @@ import { CliError, EXIT } from "../exit_codes.ts";
 import { formatTable } from "../output/table.ts";
 import type { Texts } from "../texts.ts";
 
+/** Stands for a secret, whatever its length. */
+export const HIDDEN = "********";
 const KEYS = CONFIG_FIELDS.map((field) => field.key);
 
 /** Parser of the command. */
@@ -45,15 +48,25 @@ export function configCommand(texts: Texts) {
       }),
       { description: plain(texts.options.key) },
     );
+  const reveal = () =>
+    withDefault(flag("--reveal", { description: plain(texts.options.reveal) }), false);
   return command(
     "config",
     or(
-      command("show", map(object({}), (): Action => runShow), {
-        brief: plain(texts.help.configShow),
-      }),
+      command(
+        "show",
+        map(
+          object({ reveal: reveal() }),
+          (found): Action => (context) => runShow(context, found.reveal),
+        ),
+        { brief: plain(texts.help.configShow) },
+      ),
       command(
         "get",
-        map(object({ key: key() }), (found): Action => (context) => runGet(context, found.key)),
+        map(
+          object({ key: key(), reveal: reveal() }),
+          (found): Action => (context) => runGet(context, found.key, found.reveal),
+        ),
         { brief: plain(texts.help.configGet) },
       ),
       command(
@@ -87,8 +100,26 @@ function loadedOutcome(context: CommandContext): Extract<ConfigOutcome, { type: 
   });
 }
 
-function runShow(context: CommandContext) {
-  const { config, origins, file } = loadedOutcome(context);
+/** The value as people may see it. An empty secret is none, and shown as such. */
+function shown(field: ConfigField | undefined, value: unknown, reveal: boolean): unknown {
+  return field?.secret === true && !reveal && value !== "" ? HIDDEN : value;
+}
+
+/** A copy of the settings in which no secret can be read. */
+function withoutSecrets(config: object): object {
+  const copy = structuredClone(config) as Record<string, unknown>;
+  for (const field of CONFIG_FIELDS.filter(({ secret }) => secret)) {
+    const parent = valueAt(copy, field.path.slice(0, -1)) as Record<string, unknown>;
+    const name = field.path.at(-1)!;
+    parent[name] = shown(field, parent[name], false);
+  }
+  return copy;
+}
+
+function runShow(context: CommandContext, reveal: boolean) {
+  const loaded = loadedOutcome(context);
+  const { origins, file } = loaded;
+  const config = (reveal ? loaded.config : withoutSecrets(loaded.config)) as typeof loaded.config;
   context.output.result({ file, config, origins }, () => {
     const texts = context.texts.config;
     const { dim } = context.output.terminal.colors;
@@ -110,8 +141,10 @@ function runShow(context: CommandContext) {
   return Promise.resolve(EXIT.ok);
 }
 
-function runGet(context: CommandContext, key: string) {
-  const value = valueAt(configOf(context), fieldOf(key)?.path ?? []);
+function runGet(context: CommandContext, key: string, reveal: boolean) {
+  const field = fieldOf(key);
+  const value = shown(field, valueAt(configOf(context), field?.path ?? []), reveal);
+  if (value === HIDDEN && !reveal) context.output.note(context.texts.config.hidden(key));
   context.output.result(value, () => Array.isArray(value) ? value.join("\n") : String(value));
   return Promise.resolve(EXIT.ok);
 }
@@ -155,7 +188,11 @@ function runSet(context: CommandContext, key: string, text: string) {
     );
   }
   writeConfigFile(file, changed);
-  context.output.result({ key, value, file }, () => context.texts.config.set(key, text, file));
+  const visible = shown(field, value, false);
+  context.output.result(
+    { key, value: visible, file },
+    () => context.texts.config.set(key, field.secret ? String(visible) : text, file),
+  );
   // Certificate and key can only be set one after the other: the first is right, and not enough.
   for (const problem of problems) {
     context.output.note(context.texts.config.incomplete(describeProblem(context, problem)));

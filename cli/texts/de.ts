@@ -56,6 +56,7 @@ export const de: Texts = {
     unchanged: (file) => `${file} wurde nicht geändert.`,
     set: (key, value, file) =>
       `${key} = ${value} in ${file}. Ein laufender Knoten sieht es nach dem nächsten Start.`,
+    hidden: (key: string) => `${key} ist geheim. Zeigen: submind config get ${key} --reveal`,
     key: "Einstellung",
     value: "Wert",
     origin: "Aus",

@@ -54,6 +54,7 @@ export const en = {
     unchanged: (file: string) => `${file} was not changed.`,
     set: (key: string, value: string, file: string) =>
       `${key} = ${value} in ${file}. A running node sees it after its next start.`,
+    hidden: (key: string) => `${key} is secret. To see it: submind config get ${key} --reveal`,
     key: "Setting",
     value: "Value",
     origin: "From",

@@ -51,6 +51,7 @@ export const deHelp: typeof enHelp = {
     info: "Zeigen, was über den Block bekannt ist, statt des Inhalts.",
     output: "Den Inhalt in diese Datei schreiben.",
     force: "Die Datei überschreiben, wenn es sie schon gibt.",
+    reveal: "Geheimes wie das TURN-Geheimnis zeigen, wie es ist.",
     address: "Etwa http://192.168.1.7:7464.",
     member: "Ein Name, eine Kennung oder deren Anfang.",
     memberName: "Der neue Name.",

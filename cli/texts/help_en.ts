@@ -48,6 +48,7 @@ export const enHelp = {
     info: "Show what is known about the block instead of its content.",
     output: "Write the content into this file.",
     force: "Overwrite the file if it is there already.",
+    reveal: "Show secrets such as the TURN secret as they are.",
     address: "Like http://192.168.1.7:7464.",
     member: "A name, an id, or the beginning of an id.",
     memberName: "The new name.",

@@ -99,6 +99,38 @@ Deno.test("config set writes what config get reads, and refuses what does not fi
   }
 });
 
+Deno.test("no command shows a secret setting unless it is asked to, in no language and not as JSON", async () => {
+  const folder = Deno.makeTempDirSync();
+  try {
+    const outputs: string[] = [];
+    const on = async (...args: string[]) => {
+      const { out, err } = await run(["config", ...args, "--data", folder]);
+      outputs.push(out, err);
+      return { out, err };
+    };
+    assert.equal((await on("get", "ice.turnSecret")).out.trim(), "");
+    for (const key of ["ice.turnSecret", "ice.turnPassword"]) {
+      assert.match((await on("set", key, "north-of-42")).out, /\*{8}/);
+      const hidden = await on("get", key);
+      assert.equal(hidden.out, "********\n");
+      assert.match(hidden.err, /is secret.*--reveal/);
+      assert.match((await on("get", key, "--lang=de")).err, /ist geheim/);
+      assert.equal(JSON.parse((await on("get", key, "--json")).out), "********");
+    }
+    await on("set", "ice.turnUsername", "anna");
+    assert.equal((await on("get", "ice.turnUsername")).out, "anna\n");
+    assert.match((await on("show")).out, /ice\.turnSecret.*\*{8}/);
+    assert.equal(JSON.parse((await on("show", "--json")).out).config.ice.turnSecret, "********");
+    assert.doesNotMatch(outputs.join(""), /north-of-42/);
+
+    assert.equal((await on("get", "ice.turnSecret", "--reveal")).out, "north-of-42\n");
+    const { ice } = JSON.parse((await on("show", "--json", "--reveal")).out).config;
+    assert.equal(ice.turnPassword, "north-of-42");
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
 Deno.test("pairing without anybody at the keyboard is refused instead of confirmed", async () => {
   const { exitCode, err } = await run(["pair", "--data", "/nowhere"]);
   assert.equal(exitCode, 3, err);
