@@ -5,7 +5,7 @@
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { Content, ConversationId } from "../../protocols/mailbox/content.ts";
 import type { RefusalReason } from "../../protocols/mailbox/messages.ts";
-import type { Parcel } from "../../protocols/mailbox/parcel.ts";
+import { type Parcel, PARCEL_SKEW_MS, RECIPIENT_SKEW_MS } from "../../protocols/mailbox/parcel.ts";
 import {
   decodeParcel,
   problemOfParcelTime,
@@ -110,7 +110,7 @@ async function firstLook(
     step.warn(header.from, "notPermitted", `parcel ${id}: its sender may not send messages`);
     return "notPermitted";
   }
-  const wrongTime = problemOfParcelTime(header, nowMs);
+  const wrongTime = problemOfParcelTime(header, nowMs, own ? RECIPIENT_SKEW_MS : PARCEL_SKEW_MS);
   if (wrongTime !== undefined) {
     step.warn(header.from, wrongTime, `parcel ${id} is of ${header.timeMs}, now is ${nowMs}`);
     return wrongTime;

@@ -2,7 +2,7 @@
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { RefusalReason } from "../../protocols/mailbox/messages.ts";
 import type { ParcelId } from "../../protocols/mailbox/parcel.ts";
-import type { MessageRow, StoredDeliveryState } from "../../store/mail.ts";
+import type { DeliveryRow, MessageRow, StoredDeliveryState } from "../../store/mail.ts";
 import { membersOf } from "../mail_views.ts";
 import { retryMs } from "./limits.ts";
 import { reform, sendConversation } from "./step_conversations.ts";
@@ -16,6 +16,7 @@ import type { Step } from "./step.ts";
 const AT_ONCE = 200;
 const CONVERSATIONS_MAX = 10_000;
 const NO_MEMBER = "the device is no longer a member of the mesh";
+const GONE = "the device is no longer a member of the mesh";
 const REQUEST_LIFE_MS = 24 * 60 * 60 * 1000;
 
 /** Everything that is due now. */
@@ -79,10 +80,27 @@ async function sendAgain(step: Step): Promise<void> {
       changeDelivery(step, row, "failed", { nextAtMs: null, problem: NO_MEMBER });
       continue;
     }
+    const apart = await problemOfConversation(step, row);
+    if (apart !== undefined) {
+      changeDelivery(step, row, "failed", { nextAtMs: null, problem: apart });
+      continue;
+    }
     const message = await ownMessage(step, row.message);
     if (message === undefined) step.remove("deliveries", row);
     else await attempt(step, message, [row]);
   }
+}
+
+/** Why a recipient has not acknowledged, and never will: one of both is not in the conversation any more and the message is not shown. */
+async function problemOfConversation(
+  step: Step,
+  { conversation, device }: DeliveryRow,
+): Promise<string | undefined> {
+  const known = await step.get("conversations", { conversation });
+  const members = known === undefined ? [] : membersOf(known);
+  if (!members.includes(device)) return "the device is no longer in the conversation";
+  if (!members.includes(step.deps.self)) return "this device is no longer in the conversation";
+  return undefined;
 }
 
 function ownMessage(
@@ -157,14 +175,31 @@ export async function onRestored(step: Step): Promise<void> {
   }
 }
 
-/** The registry has changed: groups that we lead lose who has left. */
+/** The registry has changed: groups that we lead lose who has left, and nothing more is kept for them. */
 export async function onMembership(step: Step): Promise<void> {
+  for (const { deviceId, revoked } of step.view.registry?.members.values() ?? []) {
+    if (revoked) await forgetGone(step, deviceId);
+  }
   for (const row of await step.list("conversations", { limit: CONVERSATIONS_MAX })) {
     if (row.direct === 1 || !leads(step, row)) continue;
     const members = membersOf(row);
     const admitted = members.filter((device) => step.isAdmitted(device));
     if (admitted.length === members.length || admitted.length < 2) continue;
     await reform(step, row, { title: row.title, members: admitted });
+  }
+}
+
+/** A device has left the mesh for good: what is on its way to it never arrives, and its sender hears so now, not when it expires. */
+async function forgetGone(step: Step, device: DeviceId): Promise<void> {
+  const limit = CONVERSATIONS_MAX;
+  for (const { id } of await step.list("outgoing", { where: { recipient: device }, limit })) {
+    settleParcel(step, id);
+  }
+  for (const row of await step.list("deliveries", { where: { device }, limit })) {
+    if (isOpen(row)) changeDelivery(step, row, "failed", { nextAtMs: null, problem: GONE });
+  }
+  for (const where of [{ recipient: device }, { sender: device }]) {
+    for (const { id } of await step.list("carried", { where, limit })) drop(step, id);
   }
 }
 

@@ -44,5 +44,10 @@ export const SEALED_BYTES_MAX = 300 * 1024;
 export const PARCEL_BYTES_MAX = SEALED_BYTES_MAX + 1_024;
 /** A parcel lives at most 30 days. */
 export const PARCEL_LIFE_MS_MAX = 30 * 24 * 60 * 60 * 1000;
-/** Receivers and carriers accept clocks this far ahead, ms. */
+/** Carriers accept clocks this far ahead, ms. */
 export const PARCEL_SKEW_MS = 15 * 60 * 1000;
+/**
+ * Recipients accept clocks this far ahead, ms: a clock that is wrong by hours must not cost a message, and what they remember of a
+ * parcel stays bounded in time.
+ */
+export const RECIPIENT_SKEW_MS = 24 * 60 * 60 * 1000;

@@ -191,14 +191,15 @@ export function signedMessageOfParcel(
 
 /**
  * Why a parcel may not be kept at this wall time; undefined when it may. `expired`: its time is over (the sender knows, too).
- * `invalid`: made further in the future than clocks may differ (`PARCEL_SKEW_MS`).
+ * `invalid`: made further in the future than clocks may differ (`skewMs`, default `PARCEL_SKEW_MS`).
  */
 export function problemOfParcelTime(
   header: Pick<ParcelHeader, "timeMs" | "expiresAtMs">,
   wallMs: number,
+  skewMs: number = PARCEL_SKEW_MS,
 ): "expired" | "invalid" | undefined {
   if (header.expiresAtMs <= wallMs) return "expired";
-  return header.timeMs > wallMs + PARCEL_SKEW_MS ? "invalid" : undefined;
+  return header.timeMs > wallMs + skewMs ? "invalid" : undefined;
 }
 
 function messageToSign(id: ParcelId): Uint8Array<ArrayBuffer> {
