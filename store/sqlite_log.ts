@@ -31,6 +31,8 @@ export class LogState {
   readonly deviceByKey = new Map<number, DeviceId>();
   readonly setAside = new Map<BlockId, SetAsidePlace>();
   nextPosition = 1;
+  /** Whether a block may be stored that replaces another; false only when there is none. */
+  hasTargets = false;
 
   constructor(database: NodeSqlite) {
     this.load(database);
@@ -67,6 +69,8 @@ export class LogState {
         "UNION ALL SELECT max(position) FROM damaged_blocks)",
     );
     this.nextPosition = (last?.last ?? 0) + 1;
+    this.hasTargets =
+      database.first("SELECT 1 AS one FROM blocks WHERE target IS NOT NULL LIMIT 1") !== undefined;
   }
 }
 
@@ -95,10 +99,22 @@ export class LogChanges {
   readonly #returned = new Set<BlockId>();
   #nextPosition: number;
   #newAuthors = 0;
+  #hasTargets: boolean;
 
   constructor(state: LogState) {
     this.#state = state;
     this.#nextPosition = state.nextPosition;
+    this.#hasTargets = state.hasTargets;
+  }
+
+  /** See `LogState.hasTargets`. */
+  get hasTargets(): boolean {
+    return this.#hasTargets;
+  }
+
+  /** A block that replaces another is inserted. */
+  noteTarget(): void {
+    this.#hasTargets = true;
   }
 
   /** The author as this transaction sees it. Do not modify. */
@@ -166,6 +182,7 @@ export class LogChanges {
     }
     for (const id of this.#returned) this.#state.setAside.delete(id);
     this.#state.nextPosition = this.#nextPosition;
+    this.#state.hasTargets ||= this.#hasTargets;
   }
 
   #newAuthor(device: DeviceId): AuthorRow {

@@ -83,7 +83,7 @@ class PutBatch {
     const targets = rowsFor<{ target: Uint8Array }>(
       database,
       "SELECT target FROM blocks WHERE target IS NOT NULL AND target",
-      blocks.map((block) => block.id),
+      log.hasTargets ? blocks.map((block) => block.id) : [],
     );
     this.#replaced = new Set(targets.map((row) => row.target.toHex() as BlockId));
     this.#view = {
@@ -217,6 +217,7 @@ class PutBatch {
     ]);
     this.#stored.set(id, { hasPayload: payload !== null });
     if (header.target !== null) {
+      this.#log.noteTarget();
       this.#replaced.add(header.target);
       this.#newTargets.push(header.target);
     }

@@ -1,7 +1,9 @@
 /** The store on a disk keeps the promises of every store. */
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { storeContract } from "../contracts/store_contract.ts";
-import { damageColumn, damageFile, openStore } from "./folders.ts";
+import { TestAuthor } from "./authors.ts";
+import { damageColumn, damageFile, openStore, withFolder } from "./folders.ts";
 
 storeContract("sqlite store", async () => {
   const directory = await Deno.makeTempDir({ prefix: "submind_store_" });
@@ -13,4 +15,21 @@ storeContract("sqlite store", async () => {
     },
     remove: () => Deno.remove(directory, { recursive: true }),
   };
+});
+
+Deno.test("sqlite store knows of a replacement that came before what it replaces, also after a restart", async () => {
+  await withFolder(async (directory) => {
+    const [ada, ben] = [new TestAuthor("ada"), new TestAuthor("ben")];
+    const [early, late] = [ada.write("first"), ada.write("second")];
+    const store = await openStore(directory);
+    await store.blocks.put([ben.write("instead", { kind: "supersede", target: early.id })]);
+    await store.blocks.put([early]);
+    await store.blocks.put([ben.write("instead", { kind: "supersede", target: late.id })]);
+    await store.close();
+    const again = await openStore(directory);
+    await again.blocks.put([late]);
+    const { blocks } = await again.blocks.list({ limit: 10, currentOnly: true });
+    assert.deepEqual(new Set(blocks.map(({ header }) => header.author)), new Set([ben.id]));
+    await again.close();
+  });
 });
