@@ -10,6 +10,8 @@ import { SCENARIOS } from "../../simulation/scenarios/all.ts";
 import { startMesh } from "../../simulation/scenarios/calm.ts";
 
 const SEEDS = [1, 2, 3];
+/** In these nobody adds blocks; that their checkers see what is lost is shown in mail_checker_test.ts. */
+const MESSAGES_ONLY = /^messages/;
 
 for (const scenario of SCENARIOS) {
   Deno.test(`scenario ${scenario.name}: ${scenario.purpose}`, async () => {
@@ -19,7 +21,8 @@ for (const scenario of SCENARIOS) {
       const replay = `deno task simulate --scenario ${scenario.name} --seeds 1 --seed ${seed}`;
       assert.deepEqual(result.problems, [], replay);
       assert.equal(result.lostAcknowledged, 0, replay);
-      assert.ok(result.acknowledged > 0, "nobody was told that a block is safe");
+      const safe = result.acknowledged > 0 || MESSAGES_ONLY.test(scenario.name);
+      assert.ok(safe, `nobody was told that a block is safe: ${replay}`);
     }
   });
 }
