@@ -72,6 +72,7 @@ export async function startLeaf(
   let current = access;
   const plan = (): LeafPlan => ({
     folder,
+    device: self,
     serverName: `leaf-${self.slice(0, 16)}`,
     host: settings.host,
     port: settings.port,

@@ -32,6 +32,8 @@ export interface LeafSensor {
 }
 
 export interface LeafPlan {
+  /** Whose server it is: what sensors say is for this device only. */
+  readonly device: string;
   /** Where the server keeps its files. */
   readonly folder: string;
   readonly serverName: string;
@@ -125,14 +127,27 @@ export function leafConfig(plan: LeafPlan): string {
       SYS: { users: [] },
     },
     system_account: "SYS",
-    ...(plan.hubs === null ? {} : { leafnodes: remotes(plan.hubs, tag) }),
+    ...(plan.hubs === null ? {} : { leafnodes: remotes(plan.hubs, plan) }),
   };
   return `${JSON.stringify(config, null, 2)}\n`;
 }
 
-function memberUser({ tag, hubs }: LeafPlan, { device, nkey }: LeafMember) {
-  const prefixes = hubs === null ? ["$JS.API"] : ["$JS.API", `$JS.${HUB_DOMAIN}.API`];
+function memberUser({ device: owner, tag, hubs }: LeafPlan, { device, nkey }: LeafMember) {
   const mesh = `kiana.${tag}`;
+  const rights = [
+    ...(hubs === null ? ["$JS.API"] : ["$JS.API", `$JS.${HUB_DOMAIN}.API`]).flatMap((api) => [
+      `${api}.INFO`,
+      ...streamRights(api, "mail"),
+      `${api}.CONSUMER.CREATE.mail.*.${mesh}.mail.${device}`,
+    ]),
+    // Another member could take readings away that the sensor believes to be kept.
+    ...(device === owner
+      ? [
+        ...streamRights("$JS.API", "sensor"),
+        `$JS.API.CONSUMER.CREATE.sensor.*.${sensorsOf(mesh)}`,
+      ]
+      : []),
+  ];
   return {
     nkey,
     permissions: {
@@ -141,13 +156,17 @@ function memberUser({ tag, hubs }: LeafPlan, { device, nkey }: LeafMember) {
           `${mesh}.>`,
           "_INBOX.>",
           "$JS.ACK.>",
-          ...prefixes.flatMap((api) => mailRights(api, mesh, device)),
+          ...rights,
         ],
+        // Sensors log in themselves; nobody speaks for them.
+        ...(tag === null || device === owner ? {} : { deny: [sensorsOf(mesh)] }),
       },
       subscribe: {
-        allow: tag === null
-          ? [`${inboxPrefixOf(nkey)}.>`]
-          : [...heard(mesh, device), `${inboxPrefixOf(nkey)}.>`],
+        allow: tag === null ? [`${inboxPrefixOf(nkey)}.>`] : [
+          ...heard(mesh, device),
+          ...(device === owner ? [sensorsOf(mesh)] : []),
+          `${inboxPrefixOf(nkey)}.>`,
+        ],
       },
     },
   };
@@ -161,22 +180,20 @@ function heard(mesh: string, device: string): readonly string[] {
     `${mesh}.signal.${device}.>`,
     `${mesh}.presence`,
     `${mesh}.learn.>`,
-    `${mesh}.sensor.>`,
   ];
 }
 
-/** What of the mail interface a device may use: it makes the streams, and receives its own mail only. */
-function mailRights(api: string, mesh: string, device: string): readonly string[] {
+function sensorsOf(mesh: string): string {
+  return `${mesh}.sensor.>`;
+}
+
+/** A device makes streams, and receives from them; what it receives follows from the consumers it may make. */
+function streamRights(api: string, stream: typeof STREAMS[number]): readonly string[] {
   return [
-    `${api}.INFO`,
-    ...STREAMS.flatMap((stream) => [
-      `${api}.STREAM.CREATE.${stream}`,
-      `${api}.STREAM.INFO.${stream}`,
-      `${api}.CONSUMER.INFO.${stream}.*`,
-      `${api}.CONSUMER.MSG.NEXT.${stream}.*`,
-    ]),
-    `${api}.CONSUMER.CREATE.mail.*.${mesh}.mail.${device}`,
-    `${api}.CONSUMER.CREATE.sensor.*.${mesh}.sensor.>`,
+    `${api}.STREAM.CREATE.${stream}`,
+    `${api}.STREAM.INFO.${stream}`,
+    `${api}.CONSUMER.INFO.${stream}.*`,
+    `${api}.CONSUMER.MSG.NEXT.${stream}.*`,
   ];
 }
 
@@ -191,7 +208,8 @@ function sensorUser(tag: string, { name, passwordHash }: LeafSensor) {
 }
 
 /** One link to whichever hub answers. Nothing of other meshes comes in, and nothing but this mesh and its mail goes out. */
-function remotes(hubs: NonNullable<LeafPlan["hubs"]>, tag: string | null) {
+function remotes(hubs: NonNullable<LeafPlan["hubs"]>, { serverName, tag }: LeafPlan) {
+  const sensors = tag === null ? ">" : sensorsOf(`kiana.${tag}`);
   return {
     // A number would be read as nanoseconds.
     reconnect: "1s",
@@ -200,7 +218,9 @@ function remotes(hubs: NonNullable<LeafPlan["hubs"]>, tag: string | null) {
       nkey: hubs.seed,
       account: MESH_ACCOUNT,
       ...(hubs.caFile === "" ? {} : { tls: { ca_file: hubs.caFile, timeout: 5 } }),
-      ...(tag === null ? { deny_imports: [">"], deny_exports: [">"] } : {}),
+      // Hubs neither hear sensors nor speak for them, and do not manage what is kept here.
+      deny_imports: [sensors, `$JS.${serverName}.API.>`],
+      deny_exports: [sensors],
     }],
   };
 }

@@ -88,16 +88,20 @@ Deno.test({
     inFolder(async (folder) => {
       const plan = {
         folder: "/var/lib/submind/nats",
+        device: "alice",
         serverName: "leaf-test",
         host: "0.0.0.0",
         port: 4222,
         mqttPort: 1883,
         websocketPort: 8080,
         tag: TAG,
-        members: [{
-          device: "alice",
-          nkey: "UAVK3STJKQ62VCGHRTTKAR5GU5X4HRCLE4IPVBXLJPHRCG4QVOXNU3YP",
-        }],
+        members: [
+          {
+            device: "alice",
+            nkey: "UAVK3STJKQ62VCGHRTTKAR5GU5X4HRCLE4IPVBXLJPHRCG4QVOXNU3YP",
+          },
+          { device: "bob", nkey: "UABJ2B5NKOMEG7BHZCSXDGZVTMXJR6P3MYFBXJNX5ZHWW5JYCZ5XH7YD" },
+        ],
         sensors: [{
           name: "kitchen",
           passwordHash: "$2a$06$................................................",
