@@ -119,7 +119,8 @@ async function show(stream: ReadableStream<Uint8Array>): Promise<string> {
   let shown = 0;
   for await (const part of stream.pipeThrough(new TextDecoderStream())) {
     all += part;
-    const end = all.lastIndexOf("\n", all.lastIndexOf("running "));
+    const next = [...all.slice(shown).matchAll(/running \d+ tests? from /g)].at(-1)?.index ?? 0;
+    const end = all.lastIndexOf("\n", shown + next);
     if (end > shown) {
       console.log(all.slice(shown, end));
       shown = end + 1;
