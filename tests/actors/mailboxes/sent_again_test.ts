@@ -54,3 +54,20 @@ for (const behind of ["ada", "ben"] as const) {
     assert.equal(found?.protection, "mls");
   });
 }
+
+Deno.test("what was taken is not handed over again while that is being noted", async () => {
+  const office = await opened(["ada", "ben"], { windowParcels: 4 });
+  const [ada, ben] = [office.post("ada"), office.post("ben")];
+  for (let i = 0; i < 12; i++) await office.send(ada, { to: [ben.id], text: `message ${i}` });
+  const queued = ada.disk.tables.mail.outgoing.size;
+  let handedOver = 0;
+  office.tap = (from, _to, message) => {
+    if (from === ada && message.type === "deposit") handedOver += message.parcels.length;
+    return undefined;
+  };
+  office.connect(ada, ben);
+  await office.settle();
+  await office.pass(100);
+  assert.equal(office.texts(ben).length, 12);
+  assert.equal(handedOver, queued);
+});
