@@ -7,6 +7,7 @@ import { choice, integer } from "@optique/core/valueparser";
 import { run } from "@optique/run";
 import type { Log } from "../platform/ports.ts";
 import { systemClock } from "../platform/system_clock.ts";
+import { playInProcesses, type Summary } from "./jobs.ts";
 import { play } from "./play.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
@@ -36,19 +37,15 @@ const parser = object({
       description: message`How many nodes; default: the scenario's own number.`,
     }),
   ),
+  jobs: withDefault(
+    option("--jobs", integer({ min: 1, max: 64 }), {
+      description: message`How many processes share the seeds of a scenario; default 1.`,
+    }),
+    1,
+  ),
   json: option("--json", { description: message`Print nothing but the last line.` }),
   verbose: option("--verbose", { description: message`Print what the nodes log.` }),
 });
-
-/** The last line: `failed` names seeds, `trace` is the hash of the last run. */
-interface Summary {
-  readonly ok: boolean;
-  readonly seeds: number;
-  readonly failed: readonly { readonly scenario: string; readonly seed: number | string }[];
-  readonly lost_acknowledged: number;
-  readonly virtual_seconds: number;
-  readonly trace: string;
-}
 
 if (import.meta.main) {
   const options = run(parser, {
@@ -66,6 +63,7 @@ if (import.meta.main) {
     write: (level, text, fields) => say(`${level} ${text} ${JSON.stringify(fields)}`),
   };
   const summary = await playAll(scenarios, {
+    jobs: options.jobs,
     first: options.seed,
     count: options.seeds,
     nodes: options.nodes,
@@ -79,6 +77,7 @@ if (import.meta.main) {
 async function playAll(
   scenarios: readonly Scenario[],
   options: {
+    readonly jobs: number;
     readonly first: number;
     readonly count: number;
     readonly nodes: number | undefined;
@@ -92,6 +91,14 @@ async function playAll(
   let trace = "";
   for (const scenario of scenarios) {
     options.say(`${scenario.name}: ${scenario.purpose}`);
+    if (options.jobs > 1) {
+      const all = await playInProcesses({ ...options, scenario: scenario.name });
+      failed.push(...all.failed);
+      lost += all.lost_acknowledged;
+      virtualMs += all.virtual_seconds * 1_000;
+      trace = all.trace;
+      continue;
+    }
     for (let seed = options.first; seed < options.first + options.count; seed++) {
       const startedMs = clock.monotonicMs();
       const result = await play({

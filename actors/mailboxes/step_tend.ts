@@ -4,7 +4,7 @@ import type { RefusalReason } from "../../protocols/mailbox/messages.ts";
 import type { ParcelId } from "../../protocols/mailbox/parcel.ts";
 import type { DeliveryRow, MessageRow, StoredDeliveryState } from "../../store/mail.ts";
 import { membersOf } from "../mail_views.ts";
-import { retryMs } from "./limits.ts";
+import { RETRY_MS_MAX, retryMs } from "./limits.ts";
 import { reform, sendConversation } from "./step_conversations.ts";
 import { ensureGroup, leads, renewIfDue, requestRejoin } from "./step_groups.ts";
 import { changeDelivery, giveUpParcel, isOpen, settleParcel } from "./step_outgoing.ts";
@@ -16,7 +16,6 @@ import type { Step } from "./step.ts";
 const AT_ONCE = 200;
 const CONVERSATIONS_MAX = 10_000;
 const NO_MEMBER = "the device is no longer a member of the mesh";
-const GONE = "the device is no longer a member of the mesh";
 const REQUEST_LIFE_MS = 24 * 60 * 60 * 1000;
 
 /** Everything that is due now. */
@@ -67,7 +66,14 @@ async function sendAgain(step: Step): Promise<void> {
     order: ["nextAtMs"],
     limit: AT_ONCE,
   });
-  for (const row of due) {
+  // A clock that was set back must not hold up what was timed before.
+  const byLatest = { order: ["nextAtMs"], descending: true } as const;
+  const mistimed = ({ nextAtMs }: DeliveryRow) => (nextAtMs ?? 0) > step.nowMs + RETRY_MS_MAX;
+  const [latest] = await step.list("deliveries", { ...byLatest, limit: 1 });
+  const early = latest !== undefined && mistimed(latest)
+    ? (await step.list("deliveries", { ...byLatest, limit: AT_ONCE })).filter(mistimed)
+    : [];
+  for (const row of [...due, ...early]) {
     if (!isOpen(row)) {
       step.put("deliveries", { ...row, nextAtMs: null });
       continue;
@@ -117,6 +123,16 @@ async function tendWaiting(step: Step): Promise<void> {
     order: ["untilMs"],
     limit: AT_ONCE,
   });
+  const longestMs = Math.max(missingMs, step.deps.limits.gapMs);
+  const latest = await step.list("waiting", { order: ["untilMs"], descending: true, limit: 1 });
+  for (const row of latest) {
+    // The clock was set back: what waits is looked at once more as if it had just come.
+    if (row.untilMs <= step.nowMs + longestMs) continue;
+    const untilMs = step.nowMs + missingMs;
+    for (const one of await step.list("waiting", { limit: AT_ONCE })) {
+      if (one.untilMs > untilMs) step.put("waiting", { ...one, untilMs });
+    }
+  }
   for (const row of due) {
     const { reason, conversation } = row;
     if (conversation !== null && (reason === "epoch" || reason === "conversation")) {
@@ -175,10 +191,10 @@ export async function onRestored(step: Step): Promise<void> {
   }
 }
 
-/** The registry has changed: groups that we lead lose who has left, and nothing more is kept for them. */
+/** The registry has changed: groups that we lead lose who has left, and nothing is carried for them. */
 export async function onMembership(step: Step): Promise<void> {
   for (const { deviceId, revoked } of step.view.registry?.members.values() ?? []) {
-    if (revoked) await forgetGone(step, deviceId);
+    if (revoked) await dropCarriedOf(step, deviceId);
   }
   for (const row of await step.list("conversations", { limit: CONVERSATIONS_MAX })) {
     if (row.direct === 1 || !leads(step, row)) continue;
@@ -189,17 +205,11 @@ export async function onMembership(step: Step): Promise<void> {
   }
 }
 
-/** A device has left the mesh for good: what is on its way to it never arrives, and its sender hears so now, not when it expires. */
-async function forgetGone(step: Step, device: DeviceId): Promise<void> {
-  const limit = CONVERSATIONS_MAX;
-  for (const { id } of await step.list("outgoing", { where: { recipient: device }, limit })) {
-    settleParcel(step, id);
-  }
-  for (const row of await step.list("deliveries", { where: { device }, limit })) {
-    if (isOpen(row)) changeDelivery(step, row, "failed", { nextAtMs: null, problem: GONE });
-  }
+/** Nothing is carried to or from a device that has left: nobody would take it. */
+async function dropCarriedOf(step: Step, device: DeviceId): Promise<void> {
   for (const where of [{ recipient: device }, { sender: device }]) {
-    for (const { id } of await step.list("carried", { where, limit })) drop(step, id);
+    const rows = await step.list("carried", { where, limit: CONVERSATIONS_MAX });
+    for (const { id } of rows) drop(step, id);
   }
 }
 

@@ -1,77 +1,20 @@
 /** Whether every message that its sender was told to be safe was shown to each recipient exactly once, in order, and truly reported. */
-import type { NodeEvent } from "../../actors/events.ts";
-import type { MessageView } from "../../actors/mail_handle.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
-import type { ConversationId, MessageId } from "../../protocols/mailbox/content.ts";
 import type { MessageRow } from "../../store/mail.ts";
 import type { Cluster } from "../cluster.ts";
 import type { SimulatedNode } from "../simulated_node.ts";
+import {
+  type MailLedger,
+  messageOn,
+  rowsOf,
+  type SentMessage,
+  stateOf,
+  TEXT_MARK,
+} from "./mail_ledger.ts";
+export { MailLedger, type SentMessage } from "./mail_ledger.ts";
 
-/** A message that a user was told to be safe. */
-export interface SentMessage {
-  readonly node: SimulatedNode;
-  readonly message: MessageId;
-  readonly conversation: ConversationId;
-  readonly text: string;
-  readonly to: readonly DeviceId[];
-}
-
-/** What was acknowledged to users, and what was shown to them. */
-export class MailLedger {
-  readonly sent: SentMessage[] = [];
-  /** How often each message was announced as new: by device, by message. */
-  readonly shown = new Map<DeviceId, Map<MessageId, number>>();
-  readonly #cluster: Cluster;
-  readonly #watched = new Map<SimulatedNode, number>();
-  #texts = 0;
-
-  constructor(cluster: Cluster) {
-    this.#cluster = cluster;
-  }
-
-  /** The number of the next text: each is written once. */
-  nextText(): number {
-    return ++this.#texts;
-  }
-
-  /** Listens to what a node shows; again after every start. */
-  watch(node: SimulatedNode): void {
-    if (!node.isUp || this.#watched.get(node) === node.starts) return;
-    this.#watched.set(node, node.starts);
-    node.handle.subscribe((event: NodeEvent) => {
-      if (event.type !== "messageReceived") return;
-      const shown = this.shown.getOrInsertComputed(node.deviceId, () => new Map());
-      shown.set(event.message, (shown.get(event.message) ?? 0) + 1);
-    });
-  }
-
-  /** A user of `node` heard that this message is safe. */
-  acknowledged(node: SimulatedNode, view: MessageView): void {
-    const { message, conversation, text, deliveries } = view;
-    const to = deliveries.map(({ deviceId }) => deviceId);
-    this.sent.push({ node, message, conversation, text, to });
-  }
-
-  /** From here on only what is written later counts. */
-  forget(): void {
-    this.sent.length = 0;
-    this.shown.clear();
-  }
-
-  /** The groups that a node knows and is in. */
-  groupsOf(node: SimulatedNode): readonly ConversationId[] {
-    return [...node.disk.tables.mail.conversations.values()]
-      .filter(({ direct, members }) => direct === 0 && members.includes(node.deviceId))
-      .map(({ conversation }) => conversation);
-  }
-
-  /** True when nothing is under way: every delivery has come to an end. */
-  allArrived(): boolean {
-    return this.sent.every((sent) =>
-      sent.to.every((device) => !["queued", "carried"].includes(stateOf(sent, device)))
-    ) && this.#cluster.nodes.every(({ disk }) => disk.tables.mail.waiting.size === 0);
-  }
-}
+/** A message that had this much time left when it could first arrive in peace has no reason to expire, ms. */
+const PEACE_MARGIN_MS = 10_000;
 
 /** What is wrong, in words. Demand nothing after faults have ended and messages had time. */
 export async function mailProblems(
@@ -83,12 +26,16 @@ export async function mailProblems(
   } = {},
 ): Promise<readonly string[]> {
   const byDevice = new Map(cluster.nodes.map((node) => [node.deviceId, node]));
-  const problems: string[] = [];
+  const bound = ledger.bound();
+  const numbersOnce = options.numbersOnce ?? true;
+  const problems = [...ledger.seen, ...(numbersOnce ? ledger.disorder : [])];
   for (const sent of ledger.sent) {
+    if (!bound.includes(sent.node)) continue;
     for (const device of sent.to) {
-      const recipient = byDevice.get(device)!;
-      problems.push(...await problemsOfDelivery(sent, recipient));
+      if (ledger.liars.has(device)) continue;
+      problems.push(...await problemsOfDelivery(ledger, sent, byDevice.get(device)!));
     }
+    problems.push(...problemsOfAudience(ledger, sent, byDevice));
   }
   for (const [device, shown] of ledger.shown) {
     const { name } = byDevice.get(device)!;
@@ -98,13 +45,15 @@ export async function mailProblems(
     }
   }
   for (const node of cluster.nodes) {
-    if (options.numbersOnce ?? true) problems.push(...problemsOfOrder(node));
-    problems.push(...problemsOfSecrecy(node, ledger));
+    if (numbersOnce) problems.push(...problemsOfOrder(node), ...problemsOfDoubles(node));
+    problems.push(...problemsOfSecrecy(node, ledger), ...clearTexts(node));
   }
+  if (numbersOnce) { for (const node of bound) problems.push(...problemsOfTables(node, cluster)); }
   return problems;
 }
 
 async function problemsOfDelivery(
+  ledger: MailLedger,
   sent: SentMessage,
   recipient: SimulatedNode,
 ): Promise<readonly string[]> {
@@ -120,13 +69,72 @@ async function problemsOfDelivery(
     case "read":
       break;
     case "expired":
-      return [];
+      return problemsOfExpiry(ledger, sent, recipient, what);
+    case "failed":
+      if (mayFail(ledger, sent, recipient.deviceId)) return [];
+      return [`${what} is failed (${problemTold(sent, recipient)}), and ${copyTold(copy)}`];
     default:
-      return [`${what} is ${state}, and ${copies.length === 1 ? "is there" : "never came"}`];
+      return [
+        `${what} is ${state}, and ${copyTold(copy)}${
+          mayFail(ledger, sent, recipient.deviceId) ? " (its conversation was changed)" : ""
+        }`,
+      ];
   }
   if (copy === undefined) return [`${what} is said to be ${state} and is not there`];
   if (copy.message !== sent.message) return [`${what} came under another id`];
+  if (overBeforeItCould(ledger, sent, recipient)) {
+    return [`${what} was shown, although its time was over before ${recipient.name} was back`];
+  }
+  if ((copy.read === 1) !== (state === "read") && !ledger.revoked.has(recipient.deviceId)) {
+    return [`${what} is said to be ${state}, and ${copy.read === 1 ? "was" : "was not"} read`];
+  }
   return await problemsOfAttachments(recipient, copy, what);
+}
+
+function copyTold(copy: MessageRow | undefined): string {
+  return copy === undefined ? "never came" : "is there";
+}
+
+function problemTold(sent: SentMessage, recipient: SimulatedNode): string | null | undefined {
+  const { deliveries } = sent.node.disk.tables.mail;
+  return deliveries.get(`${sent.message}\n${recipient.deviceId}`)?.problem;
+}
+
+/** Who left the mesh, or was taken out of the group, need not get what was under way. */
+function mayFail(ledger: MailLedger, sent: SentMessage, device: DeviceId): boolean {
+  return ledger.revoked.has(device) ||
+    ledger.everRemoved.has(`${sent.conversation} ${device}`) ||
+    ledger.everRemoved.has(`${sent.conversation} ${sent.node.deviceId}`);
+}
+
+/** Only what was written for a short time may expire, and only when something kept it from its recipient. */
+function problemsOfExpiry(
+  ledger: MailLedger,
+  sent: SentMessage,
+  recipient: SimulatedNode,
+  what: string,
+): readonly string[] {
+  if (mayFail(ledger, sent, recipient.deviceId)) return [];
+  if (sent.validMs === null) return [`${what} is expired, and might have come much later`];
+  // Whose clock is ahead takes a message for older than it is.
+  const aheadMs = recipient.device.wallMs() - sent.node.device.wallMs();
+  if (sent.inPeace && Math.max(0, aheadMs) + PEACE_MARGIN_MS < sent.validMs) {
+    return [`${what} is expired, and nothing kept it from its recipient`];
+  }
+  return [];
+}
+
+/** True when the recipient had no power from before the message was written until its time was over by all clocks. */
+function overBeforeItCould(
+  ledger: MailLedger,
+  sent: SentMessage,
+  recipient: SimulatedNode,
+): boolean {
+  if (sent.validMs === null) return false;
+  // A clock that is behind lets a message live longer.
+  const behindMs = sent.node.device.wallMs() - recipient.device.wallMs();
+  const overAtMs = sent.atMs + sent.validMs * 1.05 + Math.max(0, behindMs);
+  return ledger.clocksSteady && ledger.wasAway(recipient.deviceId, sent.askedAtMs, overAtMs);
 }
 
 async function problemsOfAttachments(
@@ -137,6 +145,28 @@ async function problemsOfAttachments(
   if (copy.attachments === null) return [];
   const outcome = await recipient.handle.mail.attachment(copy.message, 0);
   return outcome.type === "done" ? [] : [`${what}: ${outcome.message}`];
+}
+
+/** Nothing is written to those whom its author knew to have left. */
+function problemsOfAudience(
+  ledger: MailLedger,
+  sent: SentMessage,
+  byDevice: ReadonlyMap<DeviceId, SimulatedNode>,
+): readonly string[] {
+  const { node, conversation, askedAtMs, text } = sent;
+  return sent.to.flatMap((device) => {
+    const { name } = byDevice.get(device)!;
+    const left = ledger.removed.get(`${conversation} ${device}`);
+    const revoked = ledger.revoked.get(device);
+    const problems: string[] = [];
+    if (left?.by === node && left.atMs < askedAtMs) {
+      problems.push(`"${text}" was written to ${name}, whom ${node.name} had removed before`);
+    }
+    if (revoked?.by === node && revoked.atMs < askedAtMs) {
+      problems.push(`"${text}" was written to ${name}, whom ${node.name} had revoked before`);
+    }
+    return problems;
+  });
 }
 
 /** Numbers of an author never repeat, and are shown in their order. */
@@ -157,24 +187,63 @@ function problemsOfOrder(node: SimulatedNode): readonly string[] {
   return problems;
 }
 
+/** Every text is written once, so it is there once, also when its author never heard what became of it. */
+function problemsOfDoubles(node: SimulatedNode): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const { text } of rowsOf(node)) counts.set(text, (counts.get(text) ?? 0) + 1);
+  return [...counts].filter(([, times]) => times > 1)
+    .map(([text, times]) => `"${text}" is there ${times} times on ${node.name}`);
+}
+
 /** Nobody holds what was not written to it. */
 function problemsOfSecrecy(node: SimulatedNode, ledger: MailLedger): readonly string[] {
   const problems: string[] = [];
-  const own = ledger.sent.filter(({ node: author }) => author !== node);
-  for (const sent of own) {
-    if (sent.to.includes(node.deviceId)) continue;
-    if (rowsOf(node).some(({ message }) => message === sent.message)) {
+  for (const sent of ledger.sent) {
+    if (sent.node === node || sent.to.includes(node.deviceId)) continue;
+    if (messageOn(node, sent.node.deviceId, sent.message) !== undefined) {
       problems.push(`${node.name} holds message "${sent.text}", which was not for it`);
     }
   }
   return problems;
 }
 
-function rowsOf(node: SimulatedNode): readonly MessageRow[] {
-  return [...node.disk.tables.mail.messages.values()];
+/** Tables whose bytes are for other eyes than the owner's, or are sealed for the way; a text in clear in them is a leak. */
+const SEALED_TABLES = ["outgoing", "waiting", "carried", "parts"] as const;
+
+/** Texts that lie in clear where everything must be sealed; may be asked at any time. */
+export function clearTexts(node: SimulatedNode): readonly string[] {
+  const { mail } = node.disk.tables;
+  return SEALED_TABLES.flatMap((table) =>
+    [...mail[table].values()].flatMap((row) =>
+      Object.values(row).some((value) => holdsText(value))
+        ? [`${node.name} holds a text in clear in its table "${table}"`]
+        : []
+    )
+  );
 }
 
-function stateOf(sent: SentMessage, device: DeviceId): string {
-  const { deliveries } = sent.node.disk.tables.mail;
-  return deliveries.get(`${sent.message}\n${device}`)?.state ?? "forgotten";
+function holdsText(value: unknown): boolean {
+  if (typeof value === "string") return value.includes(TEXT_MARK);
+  return value instanceof Uint8Array && latin1.decode(value).includes(TEXT_MARK);
+}
+const latin1 = new TextDecoder("latin1");
+
+/** Nothing is left of what has come to an end, and what must be remembered is bounded by what was sent. */
+function problemsOfTables(node: SimulatedNode, cluster: Cluster): readonly string[] {
+  const { mail } = node.disk.tables;
+  const problems: string[] = [];
+  for (const table of ["outgoing", "waiting", "carried"] as const) {
+    const left = mail[table].size;
+    if (left > 0) problems.push(`${node.name} still has ${left} rows in its table "${table}"`);
+  }
+  // A number is used twice at most: by a parcel, and by the empty one that takes the place of a parcel that was given up.
+  const numbers = cluster.nodes.flatMap(({ disk }) => [...disk.tables.mail.sending.values()])
+    .filter(({ recipient }) => recipient === node.deviceId)
+    .reduce((sum, { next }) => sum + next - 1, 0);
+  if (mail.received.size > 2 * numbers) {
+    problems.push(
+      `${node.name} remembers ${mail.received.size} parcels of the ${numbers} written to it`,
+    );
+  }
+  return problems;
 }

@@ -31,7 +31,10 @@ export const messagesOldDisk: Scenario = {
     ledger.watch(unlucky);
     await writeSome(cluster, ledger);
     if (!await world.until(() => ledger.allArrived(), ARRIVAL_MS, 1_000)) {
-      return ["messages are still under way", ...await mailProblems(cluster, ledger, { numbersOnce: false })];
+      return [
+        "messages are still under way",
+        ...await mailProblems(cluster, ledger, { numbersOnce: false }),
+      ];
     }
     return await mailProblems(cluster, ledger, { numbersOnce: false });
   },
@@ -51,7 +54,7 @@ async function writeSome(cluster: Cluster, ledger: MailLedger): Promise<void> {
       ledger,
       node,
       world.wait(
-        node.handle.mail.send({ ...target, text: `Message ${ledger.nextText()}` }),
+        node.handle.mail.send({ ...target, text: ledger.nextText() }),
       ),
     );
     await world.advance(random.float() * 1_000);

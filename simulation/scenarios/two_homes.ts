@@ -79,7 +79,7 @@ function writeToOtherHome(cluster: Cluster, ledger: MailLedger): void {
   if (node === undefined) return;
   const others = cluster.nodes.filter(({ station }) => station.segment !== node.station.segment);
   const to = others[cluster.random.below(others.length)]!.deviceId;
-  const message = { to: [to], text: `Message ${ledger.nextText()}` };
+  const message = { to: [to], text: ledger.nextText() };
   node.handle.mail.send(message).then(
     (outcome) => {
       if (outcome.type === "done") ledger.acknowledged(node, outcome.value);

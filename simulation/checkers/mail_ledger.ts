@@ -1,0 +1,266 @@
+/** What users wrote, what they were told, and what was shown to them: noted while a world goes on, judged at its end by `mail.ts`. */
+import type { NodeEvent } from "../../actors/events.ts";
+import type { MessageView, NewMessage } from "../../actors/mail_handle.ts";
+import type { DeviceId } from "../../protocols/ids.ts";
+import type { ConversationId, MessageId } from "../../protocols/mailbox/content.ts";
+import { keyOfRow } from "../../store/mail_rows.ts";
+import type { MessageRow } from "../../store/mail.ts";
+import type { Cluster } from "../cluster.ts";
+import type { SimulatedNode } from "../simulated_node.ts";
+
+/** What every text of these worlds begins with, so that it is found wherever it lies in clear. */
+export const TEXT_MARK = "Message for few eyes ";
+
+/** A message that a user was told to be safe. */
+export interface SentMessage {
+  readonly node: SimulatedNode;
+  readonly message: MessageId;
+  readonly conversation: ConversationId;
+  readonly text: string;
+  readonly to: readonly DeviceId[];
+  /** How long it may take, ms; null: longer than any world. */
+  readonly validMs: number | null;
+  /** World time when its user was told, ms. */
+  readonly atMs: number;
+  /** World time when its user asked, ms. */
+  readonly askedAtMs: number;
+  /** Written when everything was well, so nothing excuses its expiry. */
+  readonly inPeace: boolean;
+}
+
+/** A message that a user asked for with a key: asked again when the node lost power before it answered. */
+interface Asked {
+  readonly node: SimulatedNode;
+  readonly message: NewMessage;
+  readonly key: string;
+  readonly starts: number;
+  answered(): boolean;
+}
+
+interface Absence {
+  readonly device: DeviceId;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** What was acknowledged to users, and what was shown to them. */
+export class MailLedger {
+  readonly sent: SentMessage[] = [];
+  /** How often each message was announced as new: by device, by message. */
+  readonly shown = new Map<DeviceId, Map<MessageId, number>>();
+  /** What was wrong at the moment when it happened, in words. */
+  readonly seen: string[] = [];
+  /**
+   * What was announced in another order than its author wrote it, in words: of what was written in peace. Under faults a message that had
+   * to be sent again is announced late; its place in the conversation is demanded always.
+   */
+  readonly disorder: string[] = [];
+  /** Devices whose owners cheat: nothing is demanded for them. */
+  readonly liars = new Set<DeviceId>();
+  /** Devices that some owner heard to be revoked, with the world time of that, ms, and the owner. */
+  readonly revoked = new Map<
+    DeviceId,
+    { readonly by: SimulatedNode; readonly atMs: number }
+  >();
+  /** "conversation device" of everybody whose removal was asked for at any time. */
+  readonly everRemoved = new Set<string>();
+  /** "conversation device" whose removal is done, with who did it and the world time, ms; not once somebody asked to add it again. */
+  readonly removed = new Map<string, { readonly by: SimulatedNode; readonly atMs: number }>();
+  readonly absences: Absence[] = [];
+  /** Set while no fault is at work and all devices are in touch. */
+  inPeace = false;
+  /** False once a clock has jumped: from then on nobody can say when a message's time was over. */
+  clocksSteady = true;
+  readonly #cluster: Cluster;
+  readonly #watched = new Map<SimulatedNode, number>();
+  readonly #lastNumbers = new Map<string, number>();
+  readonly #downSinceMs = new Map<SimulatedNode, number>();
+  readonly #asked: Asked[] = [];
+  readonly #peaceful = new Set<string>();
+  #texts = 0;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  /** The next text: each is written once. */
+  nextText(): string {
+    return `${TEXT_MARK}${++this.#texts}`;
+  }
+
+  /** A user of `node` writes; nobody waits for the answer. With a key it can be asked again by `askAgain`. */
+  write(node: SimulatedNode, message: NewMessage, key?: string): void {
+    const { starts } = node;
+    const askedAtMs = this.#cluster.world.nowMs;
+    const { inPeace } = this;
+    if (inPeace) this.#peaceful.add(message.text);
+    let answered = false;
+    node.handle.mail.send(message, key).then((outcome) => {
+      answered = true;
+      if (outcome.type !== "done") return;
+      this.acknowledged(node, outcome.value, { askedAtMs, inPeace, validMs: message.validMs });
+    }, () => {});
+    if (key !== undefined) {
+      this.#asked.push({ node, message, key, starts, answered: () => answered });
+    }
+  }
+
+  /** Users whose node lost power before it answered ask again, with the same key. */
+  askAgain(): void {
+    for (const asked of this.#asked.splice(0)) {
+      const { node, message, key, starts } = asked;
+      if (asked.answered()) continue;
+      if (node.isUp && node.starts > starts) this.write(node, message, key);
+      else this.#asked.push(asked);
+    }
+  }
+
+  /** Listens to what a node shows; again after every start. Notes who is up. */
+  watch(node: SimulatedNode): void {
+    this.#noteAbsence(node);
+    if (!node.isUp || this.#watched.get(node) === node.starts) return;
+    this.#watched.set(node, node.starts);
+    node.handle.subscribe((event: NodeEvent) => {
+      if (event.type === "messageReceived") this.#onShown(node, event);
+      if (event.type === "deliveryChanged") this.#onDelivery(node, event);
+    });
+  }
+
+  /** A user of `node` heard that this message is safe. */
+  acknowledged(
+    node: SimulatedNode,
+    view: MessageView,
+    options: {
+      readonly askedAtMs?: number;
+      readonly inPeace?: boolean;
+      readonly validMs?: number | undefined;
+    } = {},
+  ): void {
+    const { message, conversation, text, deliveries } = view;
+    const atMs = this.#cluster.world.nowMs;
+    this.sent.push({
+      node,
+      message,
+      conversation,
+      text,
+      to: deliveries.map(({ deviceId }) => deviceId),
+      validMs: options.validMs ?? null,
+      atMs,
+      askedAtMs: options.askedAtMs ?? atMs,
+      inPeace: options.inPeace ?? false,
+    });
+  }
+
+  /** From here on only what is written later counts. */
+  forget(): void {
+    this.sent.length = 0;
+    this.#asked.length = 0;
+    this.shown.clear();
+    this.disorder.length = 0;
+    this.#lastNumbers.clear();
+  }
+
+  /** The groups that a node knows and is in. */
+  groupsOf(node: SimulatedNode): readonly ConversationId[] {
+    return [...node.disk.tables.mail.conversations.values()]
+      .filter(({ direct, members }) => direct === 0 && members.includes(node.deviceId))
+      .map(({ conversation }) => conversation);
+  }
+
+  /** Devices of which everything is demanded: honest, and members of the mesh. */
+  bound(): readonly SimulatedNode[] {
+    return this.#cluster.nodes.filter(({ deviceId }) =>
+      !this.liars.has(deviceId) && !this.revoked.has(deviceId)
+    );
+  }
+
+  /** True when nothing is under way: every delivery has come to an end, and nobody keeps anything for anybody. */
+  allArrived(): boolean {
+    const bound = this.bound();
+    return this.sent.every((sent) =>
+      !bound.includes(sent.node) ||
+      sent.to.every((device) => !["queued", "carried"].includes(stateOf(sent, device)))
+    ) && bound.every(({ disk: { tables: { mail } } }) =>
+      mail.waiting.size === 0 && mail.outgoing.size === 0 && mail.carried.size === 0
+    );
+  }
+
+  /** Whether a device was without power from `fromMs` to `toMs`, world ms. */
+  wasAway(device: DeviceId, fromMs: number, toMs: number): boolean {
+    return this.absences.some((one) =>
+      one.device === device && one.fromMs <= fromMs && one.toMs >= toMs
+    );
+  }
+
+  #noteAbsence(node: SimulatedNode): void {
+    const { nowMs } = this.#cluster.world;
+    const sinceMs = this.#downSinceMs.get(node);
+    if (!node.isUp) {
+      if (sinceMs === undefined) this.#downSinceMs.set(node, nowMs);
+    } else if (sinceMs !== undefined) {
+      this.#downSinceMs.delete(node);
+      this.absences.push({ device: node.deviceId, fromMs: sinceMs, toMs: nowMs });
+    }
+  }
+
+  #onShown(
+    node: SimulatedNode,
+    { message, from }: Extract<NodeEvent, { type: "messageReceived" }>,
+  ): void {
+    const shown = this.shown.getOrInsertComputed(node.deviceId, () => new Map());
+    shown.set(message, (shown.get(message) ?? 0) + 1);
+    const row = messageOn(node, from, message);
+    if (row === undefined) {
+      this.seen.push(`${node.name} announced message ${message}, which is not on its disk`);
+      return;
+    }
+    const stream = `${node.deviceId} ${row.conversation} ${from}`;
+    const last = this.#lastNumbers.get(stream) ?? 0;
+    if (row.number <= last && this.#peaceful.has(row.text)) {
+      this.disorder.push(
+        `${node.name} announced "${row.text}", number ${row.number} of its author, after number ${last}`,
+      );
+    }
+    this.#lastNumbers.set(stream, Math.max(last, row.number));
+  }
+
+  /** What a sender is told of a recipient is true when it is told. */
+  #onDelivery(
+    node: SimulatedNode,
+    { message, to, state }: Extract<NodeEvent, { type: "deliveryChanged" }>,
+  ): void {
+    if (state !== "delivered" && state !== "read") return;
+    const recipient = this.#cluster.nodes.find(({ deviceId }) => deviceId === to);
+    if (recipient === undefined || this.liars.has(to)) return;
+    const row = messageOn(recipient, node.deviceId, message);
+    if (row === undefined) {
+      this.seen.push(
+        `${node.name} was told "${state}" of message ${message}, which is not on ${recipient.name}`,
+      );
+    } else if (state === "read" && row.read === 0) {
+      this.seen.push(
+        `${node.name} was told "read" of "${row.text}", which nobody on ${recipient.name} has seen`,
+      );
+    }
+  }
+}
+
+/** How far the sender believes a message to have come. */
+export function stateOf(sent: Pick<SentMessage, "node" | "message">, device: DeviceId): string {
+  const { deliveries } = sent.node.disk.tables.mail;
+  return deliveries.get(`${sent.message}\n${device}`)?.state ?? "forgotten";
+}
+
+/** A message as it lies on a disk. */
+export function messageOn(
+  node: SimulatedNode,
+  author: DeviceId,
+  message: MessageId,
+): MessageRow | undefined {
+  return node.disk.tables.mail.messages.get(keyOfRow("messages", { author, message }));
+}
+
+/** All messages on a disk. */
+export function rowsOf(node: SimulatedNode): readonly MessageRow[] {
+  return [...node.disk.tables.mail.messages.values()];
+}
