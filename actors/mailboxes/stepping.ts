@@ -264,10 +264,13 @@ function answerDeposits(
 function warn(context: MailContext, state: MailboxesState, facts: StepFacts): void {
   const nowMs = context.monotonicMs();
   for (const { about, reason, detail } of facts.warnings) {
-    context.log.write("warning", "mail refused", { audit: true, about, reason, detail });
     const kind = `${about} ${reason}`;
     const before = state.warned.get(kind);
-    if (before !== undefined && nowMs - before < WARN_EVERY_MS) continue;
+    const isNew = before === undefined || nowMs - before >= WARN_EVERY_MS;
+    // A flood must not fill the log: within a minute the first of a kind stands for all.
+    const level = isNew ? "warning" : "debug";
+    context.log.write(level, "mail refused", { audit: true, about, reason, detail });
+    if (!isNew) continue;
     if (state.warned.size >= 1_000) state.warned.clear();
     state.warned.set(kind, nowMs);
     const who = about === null ? "" : ` from ${about}`;

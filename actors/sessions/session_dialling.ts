@@ -42,6 +42,7 @@ export function startRound(
   state: SessionState,
   deps: SessionDependencies,
 ): void {
+  if (context.monotonicMs() < state.quarantinedUntilMs) return scheduleRetry(context, state, 0);
   state.retryAtMs = null;
   if (state.addresses.length === 0) return report(context, state, deps);
   state.queue = dialOrder(state.kinds, context.monotonicMs());

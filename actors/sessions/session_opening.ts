@@ -42,6 +42,10 @@ export function onDialled(
   if (outcome.type === "failed") {
     return onDialFailed(context, state, dial.transport, outcome.reason, deps);
   }
+  if (context.monotonicMs() < state.quarantinedUntilMs) {
+    outcome.path.close(HANDSHAKE_REFUSAL);
+    return onDialFailed(context, state, dial.transport, "the peer was put out", deps);
+  }
   if (!isWorthOpening(state, outcome.path)) {
     outcome.path.close("surplus");
     return onDialFailed(context, state, dial.transport, "no better than the path in use", deps);

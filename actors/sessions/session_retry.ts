@@ -8,14 +8,16 @@ export const DIAL_GRACE_MS = 1_500;
 /** A path that could be better is left alone this long before a better one is looked for, ms. */
 const UPGRADE_FIRST_MS = 1_000;
 
-/** Tries again after `delayMs`, or after the backoff. */
+/** Tries again after `delayMs`, or after the backoff; a peer that was put out is left alone until its time is over. */
 export function scheduleRetry(
   context: SessionContext,
   state: SessionState,
   delayMs: number = backoffMs(state.failures, context.random),
 ): void {
-  state.retryAtMs = context.monotonicMs() + delayMs;
-  context.startTimer("retry", delayMs, { type: "retryDue" });
+  const nowMs = context.monotonicMs();
+  const waitMs = Math.max(delayMs, state.quarantinedUntilMs - nowMs);
+  state.retryAtMs = nowMs + waitMs;
+  context.startTimer("retry", waitMs, { type: "retryDue" });
 }
 
 /** True while something is under way that may become the path in use. */

@@ -138,6 +138,8 @@ export function onStrike(
   reason: string,
   deps: SessionDependencies,
 ): void {
+  // What had come before the peer was put out is still worked off: that is known already.
+  if (context.monotonicMs() < state.quarantinedUntilMs) return;
   state.strikes += 1;
   state.lastProblem = reason;
   context.log.write("warning", "peer broke a rule", { peer: deps.peer, reason });
@@ -151,9 +153,10 @@ export function breach(
   reason: string,
   deps: SessionDependencies,
 ): void {
-  if (state.active === null) return;
   state.quarantinedUntilMs = context.monotonicMs() + QUARANTINE_MS;
   state.strikes = 0;
+  // Its path may have ended meanwhile; the next one is refused all the same.
+  if (state.active === null) return scheduleRetry(context, state, QUARANTINE_MS);
   end(context, state, "violation", reason, deps);
   scheduleRetry(context, state, QUARANTINE_MS);
 }
