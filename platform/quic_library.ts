@@ -8,12 +8,14 @@ import { SubjectAlternativeNameExtension, X509CertificateGenerator } from "@pecu
 /** A connection in which no traffic was seen for this long is dead, ms; one side asks after `KEEP_ALIVE_MS`. */
 export const QUIC_IDLE_MS = 4_000;
 const KEEP_ALIVE_MS = 1_000;
-const ALPN = "kiana/1";
+/** Frames of up to 256 KiB; `kiana/1` has 64 KiB. Both ends take the newest that both know. */
+export const QUIC_PROTOCOL = "kiana/2";
+const PROTOCOLS = [QUIC_PROTOCOL, "kiana/1"];
 /** Nobody looks this name up: certificates are known by their hash. */
 const SERVER_NAME = "kiana.invalid";
 
 const TRANSPORT = {
-  alpnProtocols: [ALPN],
+  alpnProtocols: PROTOCOLS,
   keepAliveInterval: KEEP_ALIVE_MS,
   maxIdleTimeout: QUIC_IDLE_MS,
   maxConcurrentBidirectionalStreams: 1,

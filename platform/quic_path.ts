@@ -1,21 +1,26 @@
 /** One bidirectional QUIC stream as a Path: frames with a length before them, back-pressure, and one `closed` at the end. */
 import type { Clock } from "./ports.ts";
+import { QUIC_PROTOCOL } from "./quic_library.ts";
 import type { QuicReader } from "./quic_reader.ts";
 import type { Path, PathEvent } from "./transport.ts";
 
-/** Largest frame, bytes. */
-export const QUIC_FRAME_BYTES_MAX = 64 * 1024;
+/** Largest frame, bytes: a message of 64 KiB fits into one, and need not be put together from two. */
+export const QUIC_FRAME_BYTES_MAX = 256 * 1024;
+/** The same towards an end that has agreed on the first protocol only. */
+export const QUIC_FRAME_BYTES_MAX_1 = 64 * 1024;
 /** `send` refuses while more than this waits, bytes. */
 export const QUIC_BUFFER_BYTES_MAX = 2 * 1024 * 1024;
 /** `drained` comes when no more than this waits, bytes. */
 const BUFFER_BYTES_LOW = 512 * 1024;
 /** Frames that wait are put together in pieces of this size, bytes: every write costs a turn of the event loop. */
-const PIECE_BYTES = 4 * (QUIC_FRAME_BYTES_MAX + 4);
+const PIECE_BYTES = 1 * (QUIC_FRAME_BYTES_MAX + 4);
 /** Bytes that may arrive before anybody listens; then the stream is left alone. */
 const UNHEARD_BYTES_MAX = 1024 * 1024;
 /** How long `close` waits for what is buffered and for the other end to say that it has it, ms. */
 const FLUSH_MS = 250;
 const LENGTH_BYTES = 4;
+/** From this size on a frame is written as it is instead of copied, bytes. */
+const LARGE_BYTES = 32 * 1024;
 
 export interface QuicPathOptions {
   readonly clock: Clock;
@@ -32,6 +37,9 @@ export function quicPath(options: QuicPathOptions): Path {
   const { clock, connection, reader, writer } = options;
   const { hostname, port } = connection.remoteAddr;
   const description = `quic ${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  const frameBytesMax = connection.protocol === QUIC_PROTOCOL
+    ? QUIC_FRAME_BYTES_MAX
+    : QUIC_FRAME_BYTES_MAX_1;
   let listener: ((event: PathEvent) => void) | undefined;
   let unheard: PathEvent[] = [];
   let unheardBytes = 0;
@@ -85,8 +93,8 @@ export function quicPath(options: QuicPathOptions): Path {
       const header = await reader.exactly(LENGTH_BYTES);
       if (header === undefined) return end("closed by the other end");
       const length = new DataView(header.buffer, header.byteOffset).getUint32(0);
-      if (length > QUIC_FRAME_BYTES_MAX) {
-        return end(`frame of ${length} bytes, expected <= ${QUIC_FRAME_BYTES_MAX}`);
+      if (length > frameBytesMax) {
+        return end(`frame of ${length} bytes, expected <= ${frameBytesMax}`);
       }
       const frame = await reader.exactly(length);
       if (frame === undefined) return end("closed by the other end inside a frame");
@@ -110,13 +118,13 @@ export function quicPath(options: QuicPathOptions): Path {
     binding: options.binding,
     confidential: true,
     relayed: false,
-    frameBytesMax: QUIC_FRAME_BYTES_MAX,
+    frameBytesMax,
     bufferedBytes: () => buffered,
     send(frame) {
       if (ended || closing) return false;
-      if (frame.length > QUIC_FRAME_BYTES_MAX) {
+      if (frame.length > frameBytesMax) {
         throw new RangeError(
-          `Cannot send frame: ${frame.length} bytes, expected <= ${QUIC_FRAME_BYTES_MAX}`,
+          `Cannot send frame: ${frame.length} bytes, expected <= ${frameBytesMax}`,
         );
       }
       if (buffered + frame.length > QUIC_BUFFER_BYTES_MAX) {
@@ -152,16 +160,21 @@ interface Piece {
   filled: number;
 }
 
-/** Copies a frame, with its length before it, behind those that wait. A new piece has room for `pieceBytes`, or just for the frame. */
+/**
+ * Puts a frame, with its length before it, behind those that wait. A small one is copied into a piece with others, of `pieceBytes` or
+ * just of its size; a large one is a piece of its own, which is never changed: frames are handed over.
+ */
 function append(pieces: Piece[], frame: Uint8Array, pieceBytes: number): void {
-  const needed = LENGTH_BYTES + frame.length;
+  const isLarge = frame.length >= LARGE_BYTES;
+  const needed = LENGTH_BYTES + (isLarge ? 0 : frame.length);
   let piece = pieces.at(-1);
   if (piece === undefined || piece.bytes.length - piece.filled < needed) {
-    piece = { bytes: new Uint8Array(Math.max(needed, pieceBytes)), filled: 0 };
+    piece = { bytes: new Uint8Array(isLarge ? needed : Math.max(needed, pieceBytes)), filled: 0 };
     pieces.push(piece);
   }
   const { bytes, filled } = piece;
-  new DataView(bytes.buffer).setUint32(filled, frame.length);
-  bytes.set(frame, filled + LENGTH_BYTES);
+  new DataView(bytes.buffer, bytes.byteOffset).setUint32(filled, frame.length);
   piece.filled += needed;
+  if (isLarge) pieces.push({ bytes: frame, filled: frame.length });
+  else bytes.set(frame, filled + LENGTH_BYTES);
 }

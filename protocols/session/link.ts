@@ -19,8 +19,8 @@ import { POSITION_MAX } from "./wire.ts";
 
 /** Bytes accepted and not acknowledged, at most: a peer that does not read costs no more. */
 export const LINK_QUEUE_BYTES_MAX = 16 * 1024 * 1024;
-/** Bytes sent and not acknowledged, at most: 100 MB/s at a round trip of 40 ms. */
-export const LINK_WINDOW_BYTES = 4 * 1024 * 1024;
+/** Bytes sent and not acknowledged, at most: 100 MB/s at a round trip of 80 ms. */
+export const LINK_WINDOW_BYTES = 8 * 1024 * 1024;
 /** An acknowledgement goes out at once when this much has arrived without one. */
 export const LINK_ACK_BYTES = 512 * 1024;
 /** Bytes of a session id. */

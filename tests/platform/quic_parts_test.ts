@@ -1,5 +1,7 @@
 /** The parts below the QUIC transport: frames on a stream, and which addresses are offered and dialled. */
 import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Buffer } from "node:buffer";
 import { systemClock } from "../../platform/system_clock.ts";
 import {
   dialAddresses,
@@ -8,23 +10,29 @@ import {
   QUIC_DIALS_MAX,
   seenAt,
 } from "../../platform/quic_addresses.ts";
-import { QUIC_FRAME_BYTES_MAX, quicPath } from "../../platform/quic_path.ts";
+import { QUIC_PROTOCOL } from "../../platform/quic_library.ts";
+import {
+  QUIC_FRAME_BYTES_MAX,
+  QUIC_FRAME_BYTES_MAX_1,
+  quicPath,
+} from "../../platform/quic_path.ts";
 import { QuicReader } from "../../platform/quic_reader.ts";
 import type { PathEvent } from "../../platform/transport.ts";
 
 /** A path that reads these pieces; the connection under it is only asked to close. */
-function pathOf(pieces: readonly Uint8Array[]) {
+function pathOf(pieces: readonly Uint8Array[], protocol: string = QUIC_PROTOCOL, ends = true) {
   let closes = 0;
   const never = new Promise<never>(() => {});
   const connection = {
     remoteAddr: { transport: "udp", hostname: "::1", port: 7 },
     closed: never,
+    protocol,
     close: () => closes += 1,
   } as unknown as Deno.QuicConn;
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
       for (const piece of pieces) controller.enqueue(piece);
-      controller.close();
+      if (ends) controller.close();
     },
   });
   const written: Uint8Array[] = [];
@@ -77,7 +85,7 @@ Deno.test("a frame that is too long or cut off ends the path, and nothing of it 
   new DataView(tooLong.buffer).setUint32(0, QUIC_FRAME_BYTES_MAX + 1);
   for (
     const [pieces, reason] of [
-      [[tooLong], /frame of 65537 bytes, expected <= 65536/],
+      [[tooLong], /frame of 262145 bytes, expected <= 262144/],
       [[framed(new Uint8Array(9)).subarray(0, 10)], /inside a frame/],
       [[Uint8Array.of(0, 0)], /closed by the other end/],
     ] as const
@@ -88,6 +96,61 @@ Deno.test("a frame that is too long or cut off ends the path, and nothing of it 
     const [event] = events;
     assert.ok(event?.type === "closed" && reason.test(event.reason));
   }
+});
+
+Deno.test("an end that knows the first protocol only gets and sends frames of 64 KiB", async () => {
+  const tooLong = new Uint8Array(8);
+  new DataView(tooLong.buffer).setUint32(0, QUIC_FRAME_BYTES_MAX_1 + 1);
+  const { path, events, closed } = pathOf([tooLong], "kiana/1");
+  assert.equal(path.frameBytesMax, QUIC_FRAME_BYTES_MAX_1);
+  assert.throws(() => path.send(new Uint8Array(QUIC_FRAME_BYTES_MAX_1 + 1)), /<= 65536/);
+  await closed;
+  assert.ok(events[0]?.type === "closed" && /frame of 65537 bytes/.test(events[0].reason));
+});
+
+Deno.test("small and large frames leave in order with their lengths, whichever are copied", async () => {
+  const sizes = [1, 40_000, 3, QUIC_FRAME_BYTES_MAX, 70_000, 0, 20_000, 90_000];
+  const frames = sizes.map((size, index) => new Uint8Array(size).fill(index + 1));
+  const { path, written } = pathOf([], QUIC_PROTOCOL, false);
+  for (const frame of frames) assert.ok(path.send(frame));
+  path.close("tested");
+  const expected = frames.reduce((sum, frame) => sum + 4 + frame.length, 0);
+  for (let turn = 0; turn < 100 && total(written) < expected; turn++) {
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  }
+  const sent = new Uint8Array(await new Blob(written as BlobPart[]).arrayBuffer());
+  const whole = await new Blob(frames.map((frame) => framed(frame)) as BlobPart[]).arrayBuffer();
+  assert.ok(Buffer.from(sent).equals(Buffer.from(whole)));
+});
+
+const total = (pieces: readonly Uint8Array[]) =>
+  pieces.reduce((sum, piece) => sum + piece.length, 0);
+
+Deno.test("what is read is the same however a stream of bytes comes and is asked for, to its last byte", async () => {
+  const sizes = fc.array(fc.integer({ min: 0, max: 40_000 }), { maxLength: 6 });
+  await fc.assert(
+    fc.asyncProperty(sizes, sizes, async (pieces, asked) => {
+      const all = Uint8Array.from({ length: pieces.reduce((a, b) => a + b, 0) }, (_, at) => at * 7);
+      let at = 0;
+      const stream = new ReadableStream({
+        type: "bytes",
+        start(controller) {
+          for (const size of pieces) {
+            if (size > 0) controller.enqueue(all.slice(at, at += size));
+          }
+          controller.close();
+        },
+      });
+      const reader = new QuicReader(stream);
+      let from = 0;
+      for (const length of asked) {
+        const got = await reader.exactly(length);
+        if (from + length > all.length) return assert.equal(got, undefined);
+        assert.ok(got !== undefined && Buffer.from(got).equals(all.subarray(from, from += length)));
+      }
+    }),
+    { numRuns: 200 },
+  );
 });
 
 const machine = [
