@@ -13,8 +13,8 @@ import {
 } from "./mail_ledger.ts";
 export { MailLedger, type SentMessage } from "./mail_ledger.ts";
 
-/** A message that had this much time left when it could first arrive in peace has no reason to expire, ms. */
-const PEACE_MARGIN_MS = 10_000;
+/** A message that had more time than this in peace has no reason to expire, ms: sessions come back within a minute. */
+const PEACE_MARGIN_MS = 75_000;
 
 /** What is wrong, in words. Demand nothing after faults have ended and messages had time. */
 export async function mailProblems(

@@ -22,7 +22,10 @@ async function calm(): Promise<Calm> {
       from.handle.mail.send({ to: [to.deviceId], text: `Message ${i}` }),
     );
     assert.ok(sent.type === "done");
-    ledger.acknowledged(from, sent.value, { validMs: i === 0 ? 60_000 : undefined, inPeace: true });
+    ledger.acknowledged(from, sent.value, {
+      validMs: i === 0 ? 100_000 : undefined,
+      inPeace: true,
+    });
   }
   await cluster.world.until(() => ledger.allArrived(), 60_000);
   assert.deepEqual(await mailProblems(cluster, ledger), []);
