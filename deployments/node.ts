@@ -1,5 +1,6 @@
 /** The composition root: takes settings, chooses adapters, starts a node and its gateway, and takes them down in reverse. */
 import { join } from "node:path";
+import type { NodeEvent } from "../actors/events.ts";
 import type { NodeHandle, Outcome } from "../actors/handle.ts";
 import { ActorSystem } from "../actors/kernel/system.ts";
 import { type MembershipChanged, membershipChanged } from "../actors/members/commands.ts";
@@ -93,10 +94,16 @@ class Teardown {
  * @throws {StoreError | IdentityError | DoorError | GatewayStartError} with a message and, where it helps, a `hint` for people;
  * everything that was opened before is closed again
  */
-export async function startNode({ config }: { readonly config: Config }): Promise<RunningNode> {
+export async function startNode(
+  { config, onEvent = () => {} }: {
+    readonly config: Config;
+    /** Told everything from the first moment on, also what happens before the node is given back. */
+    readonly onEvent?: (event: NodeEvent) => void;
+  },
+): Promise<RunningNode> {
   const teardown = new Teardown();
   try {
-    return await compose(config, teardown);
+    return await compose(config, { teardown, onEvent });
   } catch (error) {
     await teardown.run().catch(() => {});
     throw error;
@@ -115,7 +122,13 @@ async function closeToOthers(directory: string, log: Log): Promise<void> {
   log.write("warning", what, { directory, mode: found.mode });
 }
 
-async function compose(config: Config, teardown: Teardown): Promise<RunningNode> {
+async function compose(
+  config: Config,
+  { teardown, onEvent }: {
+    readonly teardown: Teardown;
+    readonly onEvent: (event: NodeEvent) => void;
+  },
+): Promise<RunningNode> {
   const clock = systemClock();
   const random = systemRandom();
   const log = openLog(config, clock, teardown);
@@ -213,6 +226,7 @@ async function compose(config: Config, teardown: Teardown): Promise<RunningNode>
     },
     onStop: () => teardown.run(),
   });
+  handle.subscribe(onEvent);
   system.spawn(
     NODE_KEY,
     nodeTree({

@@ -3,6 +3,7 @@ import { object } from "@optique/core/constructs";
 import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import { command, flag, option } from "@optique/core/primitives";
 import { choice, port, string } from "@optique/core/valueparser";
+import type { NodeEvent } from "../../actors/events.ts";
 import type { RunningNode } from "../../deployments/node.ts";
 import type { Config } from "../../deployments/config.ts";
 import { type Action, type CommandContext, configOf, configOutcomeOf, plain } from "../command.ts";
@@ -108,7 +109,10 @@ async function runOnce(
   found: UpArguments,
   config: Config,
 ): Promise<"ended" | "again"> {
-  const node = await start(context, config);
+  // Who is in sight before we are ready is told right after that.
+  const early: NodeEvent[] = [];
+  let tell = (event: NodeEvent): void => void early.push(event);
+  const node = await start(context, config, (event) => tell(event));
   try {
     writeNodeFile(config.dataDirectory, {
       pid: Deno.pid,
@@ -118,11 +122,12 @@ async function runOnce(
     });
     await applyInterest(context, node, config);
     await announce(context, node, config);
-    const unsubscribe = node.handle.subscribe((event) => {
+    tell = (event) => {
       const line = eventLine(event, { ...context, colors: context.output.terminal.colors });
       if (context.output.json) context.output.event(event, () => "");
       else if (!found.quiet && line !== null) context.output.event(event, () => line);
-    });
+    };
+    for (const event of early) tell(event);
     const why = await Promise.race([
       aborted(context.interrupted).then(() => "ended" as const),
       node.leaving.then(() => "again" as const),
@@ -139,7 +144,7 @@ async function runOnce(
       }),
       ...(found.untilStdinCloses ? [stdinClosed().then(() => "ended" as const)] : []),
     ]);
-    unsubscribe();
+    tell = () => {};
     if (why === "ended") context.output.note(context.texts.up.stopping);
     return why;
   } finally {
@@ -155,10 +160,14 @@ function stdinClosed(): Promise<void> {
   return stdinEnd ??= closed(Deno.stdin.readable);
 }
 
-async function start(context: CommandContext, config: Config): Promise<RunningNode> {
+async function start(
+  context: CommandContext,
+  config: Config,
+  onEvent: (event: NodeEvent) => void,
+): Promise<RunningNode> {
   const { startNode } = await import("../../deployments/node.ts");
   try {
-    return await startNode({ config });
+    return await startNode({ config, onEvent });
   } catch (error) {
     const { message, hint } = describeStart(context, config, error);
     throw new CliError(message, { code: "cannotStart", exitCode: EXIT.failed, hint, cause: error });
