@@ -96,7 +96,7 @@ async function runTests({ paths, without }: Pass): Promise<Outcome> {
   }).spawn();
   const [output] = await Promise.all([show(child.stdout), show(child.stderr)]);
   const { code } = await child.status;
-  const [summary = ""] = /^.*\d+ passed \| \d+ failed.*$/m.exec(output) ?? [];
+  const [summary = ""] = /^.*\d+ passed.* \| \d+ failed.*$/m.exec(output) ?? [];
   const count = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(summary)?.[1] ?? 0);
   const failures = / FAILURES \n\n([^]*?)\n\n/.exec(output)?.[1] ?? "";
   return {
