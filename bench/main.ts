@@ -44,6 +44,15 @@ function print(figure: Figure, json: boolean): void {
   console.log(`${name.padEnd(56)} ${`${formatNumber(value)} ${unit}`.padStart(22)}  ${extra}`);
 }
 
+/** Puts the figures of one bench into the document; those of others stay as they were. */
+async function write(bench: string, figures: readonly Figure[]): Promise<void> {
+  const document = await Deno.readTextFile(DOCUMENT);
+  const date = new Date().toISOString().slice(0, 10);
+  const command = `deno task bench --only ${bench}`;
+  const report = { bench, machine: machine(), date, command, figures };
+  await Deno.writeTextFile(DOCUMENT, withReport(document, report));
+}
+
 if (import.meta.main) {
   const options = parseArguments(parser, {
     programName: "bench",
@@ -51,28 +60,17 @@ if (import.meta.main) {
     errorExitCode: 2,
   });
   const names = options.only.length > 0 ? options.only : Object.keys(BENCHES);
-  const figures: Figure[] = [];
   let failed = false;
   for (const name of names) {
     try {
       const bench = await BENCHES[name]?.();
-      for (const figure of await bench?.run({ quick: options.quick }) ?? []) {
-        figures.push(figure);
-        print(figure, options.json);
-      }
+      const figures = await bench?.run({ quick: options.quick }) ?? [];
+      for (const figure of figures) print(figure, options.json);
+      if (options.write) await write(name, figures);
     } catch (error) {
       failed = true;
       console.error(`Cannot measure "${name}":`, error);
     }
-  }
-  if (options.write && !failed) {
-    const document = await Deno.readTextFile(DOCUMENT);
-    const command = `deno task bench ${Deno.args.join(" ")}`.trim();
-    const date = new Date().toISOString().slice(0, 10);
-    await Deno.writeTextFile(
-      DOCUMENT,
-      withReport(document, { machine: machine(), date, command, figures }),
-    );
   }
   Deno.exit(failed ? 1 : 0);
 }

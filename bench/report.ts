@@ -1,11 +1,18 @@
-/** Figures as lines for machines, tables for people, and the section of `docs/benchmarks.md` between its two marks. Pure. */
+/** Figures as lines for machines, tables for people, and their sections in `docs/benchmarks.md`, one for each bench between two marks. Pure. */
 import type { Figure } from "./harness.ts";
 
-/** Where the measured section of the document begins and ends. */
+/** Where the measured sections of the document begin and end; new ones are put before the end. */
 export const MARKS = ["<!-- figures: begin -->", "<!-- figures: end -->"] as const;
+
+/** Where the section of one bench begins and ends. */
+export function marksOf(bench: string): readonly [begin: string, end: string] {
+  return [`<!-- figures of ${bench}: begin -->`, `<!-- figures of ${bench}: end -->`];
+}
 
 /** What was measured, on what, when and how. */
 export interface Report {
+  /** Name of the bench. */
+  readonly bench: string;
   readonly machine: string;
   /** ISO date. */
   readonly date: string;
@@ -34,7 +41,7 @@ export function formatNumber(value: number): string {
     : String(Number(value.toPrecision(3)));
 }
 
-/** The measured section in Markdown, without its marks. */
+/** The section of one bench in Markdown, without its marks. */
 export function reportMarkdown(report: Report): string {
   const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
   const rows = report.figures.map(({ name, value, unit, limit, ratio, note }) =>
@@ -49,6 +56,8 @@ export function reportMarkdown(report: Report): string {
     } |`
   );
   return [
+    `### ${report.bench}`,
+    "",
     `Measured on ${report.date} with \`${report.command}\` on ${report.machine}.`,
     "",
     "| figure | value | limit | ratio | note |",
@@ -57,12 +66,17 @@ export function reportMarkdown(report: Report): string {
   ].join("\n");
 }
 
-/** The document with its measured section replaced, or with one at its end when it has none. */
+/** The document with the section of this bench replaced, or with one more after the others when it had none. Other benches keep theirs. */
 export function withReport(document: string, report: Report): string {
-  const [begin, end] = MARKS;
+  const [begin, end] = marksOf(report.bench);
   const section = `${begin}\n${reportMarkdown(report)}\n${end}`;
   const from = document.indexOf(begin);
   const to = document.indexOf(end);
-  if (from === -1 || to < from) return `${document.trimEnd()}\n\n${section}\n`;
-  return document.slice(0, from) + section + document.slice(to + end.length);
+  if (from !== -1 && to > from) {
+    return document.slice(0, from) + section + document.slice(to + end.length);
+  }
+  const [first, last] = MARKS;
+  const place = document.indexOf(last);
+  if (place === -1) return `${document.trimEnd()}\n\n${first}\n${section}\n\n${last}\n`;
+  return `${document.slice(0, place)}${section}\n\n${document.slice(place)}`;
 }

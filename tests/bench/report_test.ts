@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { figureLine, formatNumber, MARKS, withReport } from "../../bench/report.ts";
+import { figureLine, formatNumber, MARKS, marksOf, withReport } from "../../bench/report.ts";
 
 const report = {
+  bench: "store",
   machine: "a machine",
   date: "2026-11-21",
   command: "deno task bench",
@@ -19,15 +20,17 @@ Deno.test("numbers keep what is worth comparing", () => {
   assert.deepEqual([12_345.6, 0.123456, 1.5, 0].map(formatNumber), ["12,346", "0.123", "1.5", "0"]);
 });
 
-Deno.test("the measured section is replaced and the words around it stay", () => {
+Deno.test("the section of a bench is replaced, and everything else stays", () => {
   const once = withReport("# Benchmarks\n\nWords.\n", report);
-  const [begin, end] = MARKS;
   assert(once.startsWith("# Benchmarks\n\nWords.\n"));
   assert(once.includes("| a\\|b | 12,346 1/s | 20,000 | 0.617 |  |"));
-  const twice = withReport(`${once}\nAfter.\n`, { ...report, date: "2027-01-01" });
-  assert.equal(twice.split(begin).length, 2);
-  assert.equal(twice.split(end).length, 2);
-  assert(
-    twice.includes("2027-01-01") && !twice.includes("2026-11-21") && twice.endsWith("After.\n"),
-  );
+  const other = { ...report, bench: "search", date: "2026-12-24" };
+  const twice = withReport(`${once}\nAfter.\n`, other);
+  const thrice = withReport(twice, { ...report, date: "2027-01-01" });
+  for (const mark of [...MARKS, ...marksOf("store"), ...marksOf("search")]) {
+    assert.equal(thrice.split(mark).length, 2, mark);
+  }
+  assert(thrice.includes("2027-01-01") && !thrice.includes("2026-11-21"));
+  assert(thrice.includes("2026-12-24") && thrice.endsWith("After.\n"));
+  assert(thrice.indexOf("### store") < thrice.indexOf("### search"));
 });
