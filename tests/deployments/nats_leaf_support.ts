@@ -1,4 +1,5 @@
 /** Leaves, hubs and devices for tests of deployments/nats. */
+import { systemRandom } from "../../platform/system_random.ts";
 import assert from "node:assert/strict";
 import { createUser } from "@nats-io/nkeys";
 import {
@@ -95,10 +96,18 @@ export function settle(broker: Broker): Promise<void> {
   );
 }
 
-/** A port that was free a moment ago. */
+/**
+ * A port that nobody listens on, below those that systems hand out by themselves: a connection of somebody else cannot take it before
+ * it is used.
+ */
 export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
+  while (true) {
+    const port = 20_000 + Math.floor(systemRandom().float() * 10_000);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }

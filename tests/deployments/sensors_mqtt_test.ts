@@ -7,13 +7,7 @@ import { runSimulatedSensor } from "../../deployments/sensors/simulated_esp32.ts
 import { seededRandom } from "../../platform/seeded_random.ts";
 import { systemClock } from "../../platform/system_clock.ts";
 import { SERVER, until } from "../platform/nats_support.ts";
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
-}
+import { freePort } from "./nats_leaf_support.ts";
 
 /** One attempt: also a broker that hangs up without a word, as in the middle of a change of its settings, is a refusal. */
 const connectOnce = (url: string, options: IClientOptions) => connectAsync(url, options, false);
