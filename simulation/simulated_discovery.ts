@@ -18,8 +18,9 @@ type Datagram =
   | { readonly type: "query" };
 
 interface Heard {
-  /** What was told of it, to tell changes from repetitions. */
-  readonly told: string;
+  /** What was told of it, to tell changes from repetitions. Announcements are never changed, only replaced. */
+  readonly self: Announcement;
+  readonly address: string;
   readonly cancelExpiry: () => void;
 }
 
@@ -140,12 +141,11 @@ class Session implements DiscoverySession {
 
   #onAnnouncement(self: Announcement, address: string): void {
     const { deviceId } = self;
-    const told = JSON.stringify([self, address]);
     const before = this.#heard.get(deviceId);
     before?.cancelExpiry();
     const cancelExpiry = this.#later(EXPIRY_MS, () => this.#onGone(deviceId, "expired"));
-    this.#heard.set(deviceId, { told, cancelExpiry });
-    if (before?.told !== told) {
+    this.#heard.set(deviceId, { self, address, cancelExpiry });
+    if (before === undefined || before.address !== address || !saysTheSame(before.self, self)) {
       this.#onEvent({ type: "sighted", sighting: { ...self, addresses: [address] } });
     }
   }
@@ -161,4 +161,9 @@ class Session implements DiscoverySession {
   #later(delayMs: number, run: () => void): () => void {
     return this.#station.device.schedule(delayMs, run);
   }
+}
+
+/** Most announcements are the very object that was heard before: written out they need to be compared only when they are not. */
+function saysTheSame(before: Announcement, now: Announcement): boolean {
+  return before === now || JSON.stringify(before) === JSON.stringify(now);
 }
