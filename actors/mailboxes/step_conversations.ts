@@ -8,6 +8,7 @@ import {
 import { problemOfContent } from "../../protocols/mailbox/content_wire.ts";
 import {
   directConversationContent,
+  isHandedOver,
   leaderOf,
   problemOfConversation,
 } from "../../protocols/mailbox/conversations.ts";
@@ -169,6 +170,12 @@ export async function onConversation(
   }
   if (row !== undefined && leads(step, row) && membersOf(row).includes(from)) {
     return await onWish(step, from, row, content);
+  }
+  if (row === undefined && isHandedOver(content, from, self, (id) => step.isAdmitted(id))) {
+    const { title } = content;
+    const row = rowOf(step, content, { direct: 0, clock: 0, ownNumber: 0 });
+    await reform(step, row, { title, members: members.filter((id) => step.isAdmitted(id)) });
+    return true;
   }
   const known = row === undefined ? null : contentOf(row);
   const problem = problemOfConversation(known, content, from, (id) => step.isAdmitted(id));

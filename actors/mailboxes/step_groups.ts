@@ -301,10 +301,13 @@ async function onRejoin(
   from: DeviceId,
   row: ConversationRow,
 ): Promise<ContentFate> {
-  const { conversation } = row;
-  if (!leads(step, row) || !await mayAsk(step, `rejoined/${conversation}/${from}`)) return DONE;
+  const { conversation, version, title, leader } = row;
+  const leading = leaderNow(step, row);
+  // Who takes the lead from a device that has left may never have heard of the conversation: any member tells it.
+  const succeeds = from === leading && from !== leader;
+  if (leading !== step.deps.self && !succeeds) return DONE;
+  if (!await mayAsk(step, `rejoined/${conversation}/${from}`)) return DONE;
   if (row.direct === 0) {
-    const { version, title, leader } = row;
     const members = membersOf(row);
     await queueContent(
       step,
@@ -313,6 +316,7 @@ async function onRejoin(
       { conversation },
     );
   }
+  if (succeeds) return DONE;
   const group = await step.get("groups", { conversation });
   const chosen = await packageOf(step, from, "lasting");
   if (group === undefined || chosen === undefined) {

@@ -82,8 +82,23 @@ export function directConversationContent(
 }
 
 /**
+ * True when a member hands the lead of a conversation over to us, who have never heard of it: its founder has left before we were told, and
+ * by the rule of succession nobody but us can tell the others who is in it.
+ */
+export function isHandedOver(
+  next: ConversationContent,
+  from: DeviceId,
+  self: DeviceId,
+  isAdmitted: (device: DeviceId) => boolean,
+): boolean {
+  return next.members.includes(from) && !isAdmitted(next.leader) &&
+    leaderOf(next, isAdmitted) === self;
+}
+
+/**
  * Why a device must not believe what `from` says of a conversation; undefined when it may. The first word about a conversation comes from
- * the leader it names; later ones from whoever leads by what is known here, with a higher version.
+ * the leader it names; later ones from whoever leads by what is known here, with a higher version. A successor that takes the lead counts on
+ * from what it knew: its first word holds with any version.
  */
 export function problemOfConversation(
   known: ConversationContent | null,
@@ -94,10 +109,10 @@ export function problemOfConversation(
   if (known === null) {
     return from === next.leader ? undefined : "a conversation is founded by the leader it names";
   }
-  if (next.version <= known.version) {
+  const leads = from === leaderOf(known, isAdmitted);
+  const succeeds = leads && from !== known.leader && from === next.leader;
+  if (next.version <= known.version && !succeeds) {
     return `version is ${next.version}, expected more than ${known.version}`;
   }
-  return from === leaderOf(known, isAdmitted)
-    ? undefined
-    : "only the leader changes a conversation";
+  return leads ? undefined : "only the leader changes a conversation";
 }

@@ -9,6 +9,7 @@ import {
   compareMessages,
   directConversation,
   directConversationContent,
+  isHandedOver,
   leaderOf,
   nextClock,
   problemOfConversation,
@@ -93,4 +94,37 @@ Deno.test("only the leader founds and changes a conversation, each time with a h
   const withoutFirst = (id: DeviceId) => id !== sorted[0];
   assert.equal(problemOfConversation(known, next, sorted[1], withoutFirst), undefined);
   assert.match(problemOfConversation(known, next, sorted[0], withoutFirst)!, /only the leader/);
+});
+
+Deno.test("the first word of a successor holds with any version, its next ones only with a higher one", () => {
+  const members = sorted;
+  const title = "";
+  const known: ConversationContent = {
+    ...directConversationContent(crypto, mesh, alice.id, bob.id),
+    ...{ members, title, leader: sorted[0], version: 4 },
+  };
+  const withoutFirst = (id: DeviceId) => id !== sorted[0];
+  const [, second, third] = sorted;
+  const first = { ...known, leader: second, version: 2 };
+  assert.equal(problemOfConversation(known, first, second, withoutFirst), undefined);
+  assert.match(problemOfConversation(known, first, second, everyone)!, /version/);
+  assert.match(problemOfConversation(first, first, second, withoutFirst)!, /version/);
+  assert.match(problemOfConversation(known, first, third, withoutFirst)!, /version/);
+  const asBefore = { ...known, version: 2 };
+  assert.match(problemOfConversation(known, asBefore, second, withoutFirst)!, /version/);
+});
+
+Deno.test("a member hands a conversation over only to whoever leads it in place of a founder that has left", () => {
+  const content: ConversationContent = {
+    ...directConversationContent(crypto, mesh, alice.id, bob.id),
+    members: sorted,
+    leader: sorted[0],
+  };
+  const [founder, second, third] = sorted;
+  const withoutFounder = (id: DeviceId) => id !== founder;
+  assert.equal(isHandedOver(content, third, second, withoutFounder), true);
+  assert.equal(isHandedOver(content, second, third, withoutFounder), false);
+  assert.equal(isHandedOver(content, third, second, everyone), false);
+  const without = { ...content, members: [founder, second] };
+  assert.equal(isHandedOver(without, third, second, withoutFounder), false);
 });
