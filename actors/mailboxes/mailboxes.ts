@@ -252,6 +252,9 @@ function onMembershipChanged(
 ): void {
   const before = state.registry;
   state.registry = event.registry;
+  const isFirst = !state.membershipTold;
+  state.membershipTold = true;
+  if (isFirst) startStep(context, state, deps);
   if (event.registry === null) return;
   for (const device of state.peers.keys()) {
     if (!isAdmitted(event.registry, device)) state.peers.delete(device);
@@ -260,7 +263,7 @@ function onMembershipChanged(
     const left = [...before?.members.keys() ?? []].some((device) =>
       isAdmitted(before, device) && !isAdmitted(event.registry, device)
     );
-    if (left) addJob(context, state, deps, { type: "membership" });
+    if (left || isFirst) addJob(context, state, deps, { type: "membership" });
   }
   if (before?.mesh !== event.registry.mesh) collect(context, state, deps, event.registry.mesh);
   publishKeys(context, state, deps);

@@ -76,6 +76,8 @@ export type Depositor =
 export interface MailboxesState {
   phase: "loading" | "open";
   registry: Registry | null;
+  /** False until the members have been told for the first time, also that there is no mesh: before that nobody knows who may do what. */
+  membershipTold: boolean;
   readonly keys: Map<DeviceId, DeviceKeys>;
   /** Sequence of the block from which the keys are, by author. */
   readonly keySequences: Map<DeviceId, number>;
@@ -119,6 +121,7 @@ export function emptyState(): MailboxesState {
   return {
     phase: "loading",
     registry: null,
+    membershipTold: false,
     keys: new Map(),
     keySequences: new Map(),
     peers: new Map(),

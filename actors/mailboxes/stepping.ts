@@ -52,7 +52,8 @@ export function startStep(
   state: MailboxesState,
   deps: MailboxesDependencies,
 ): void {
-  if (state.phase !== "open" || state.running !== null || state.jobs.length === 0) return;
+  if (state.phase !== "open" || !state.membershipTold) return;
+  if (state.running !== null || state.jobs.length === 0) return;
   if (state.diskFailures > 0 && !state.diskRetried) return;
   if (waitsForOthers(context, state)) return;
   state.diskRetried = false;

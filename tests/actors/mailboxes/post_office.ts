@@ -129,13 +129,14 @@ export class PostOffice {
     return this.posts.find((post) => post.name === name)!;
   }
 
-  /** The device starts anew on its disk. */
-  restart(post: Post): void {
+  /** The device starts anew on its disk. Its mailboxes may have read their rows before they are told who is a member. */
+  restart(post: Post, options: { readonly membersUntold?: boolean } = {}): void {
     post.actor = this.#start(post);
     // The keys of all are in its log; here they are told before it has read the rest of its disk.
     for (const blocks of this.#published) {
       post.actor.publish(blocksCommitted, { blocks: [blocks] });
     }
+    if (options.membersUntold) return;
     post.actor.publish(membershipChanged, { registry: this.registry() });
   }
 
