@@ -1,5 +1,6 @@
 /** The program `submind`: gives the command line its world, and the system the exit code. */
 import { VERSION } from "../deployments/version.ts";
+import type { Clock } from "../platform/ports.ts";
 import { systemClock } from "../platform/system_clock.ts";
 import { systemRandom } from "../platform/system_random.ts";
 import { dirname } from "node:path";
@@ -11,12 +12,18 @@ const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT", "SIGBREAK"]
   : ["SIGINT", "SIGTERM", "SIGHUP"];
 
-/** The first signal asks to end; a second one ends at once. */
-function interruption(): AbortSignal {
+/** Under npx and `deno task` one Ctrl-C comes twice: from the terminal, and handed on. A person's second one comes later, ms. */
+const ONE_INTERRUPTION_MS = 500;
+
+/** The first signal asks to end; a second one, from somebody who has seen that it takes long, ends at once. */
+function interruption(clock: Clock): AbortSignal {
   const controller = new AbortController();
+  let firstMs = 0;
   for (const signal of SIGNALS) {
     Deno.addSignalListener(signal, () => {
-      if (controller.signal.aborted) Deno.exit(EXIT.interrupted);
+      const nowMs = clock.monotonicMs();
+      if (!controller.signal.aborted) firstMs = nowMs;
+      else if (nowMs - firstMs >= ONE_INTERRUPTION_MS) Deno.exit(EXIT.interrupted);
       controller.abort();
     });
   }
@@ -33,13 +40,14 @@ function returnToCaller(): void {
 
 if (import.meta.main) {
   returnToCaller();
+  const clock = systemClock();
   const exitCode = await runProgram({
     args: Deno.args,
     environment: Deno.env.toObject(),
     terminal: systemTerminal,
-    clock: systemClock(),
+    clock,
     random: systemRandom(),
-    interrupted: interruption(),
+    interrupted: interruption(clock),
     version: VERSION,
   });
   // Listeners for signals and open sockets of libraries would keep the process alive.
