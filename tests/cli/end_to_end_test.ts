@@ -127,3 +127,15 @@ Deno.test("the demo tells its whole story without multicast and ends with the fi
     Deno.removeSync(folder, { recursive: true });
   }
 });
+
+Deno.test("a signal that comes twice at once is one: the node says goodbye and leaves nothing behind", async () => {
+  const data = Deno.makeTempDirSync();
+  try {
+    const node = await up(data);
+    assert.equal(await node.stop(2), 0);
+    assert.equal((await run(["status", "--data", data, "--json"])).code, 3);
+    assert.deepEqual([...Deno.readDirSync(join(data, "run"))], []);
+  } finally {
+    Deno.removeSync(data, { recursive: true });
+  }
+});

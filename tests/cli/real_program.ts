@@ -37,8 +37,9 @@ export async function up(data: string) {
   const ready = JSON.parse(text.split("\n")[0] ?? "");
   return {
     ready,
-    async stop() {
-      process.kill("SIGTERM");
+    /** @param copies how often each signal arrives: under npx and `deno task`, Ctrl-C comes twice */
+    async stop(copies = 1) {
+      for (let copy = 0; copy < copies; copy++) process.kill("SIGTERM");
       await reader.cancel();
       await process.stderr.cancel();
       return (await process.status).code;
