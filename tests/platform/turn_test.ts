@@ -69,6 +69,7 @@ const withCoturn = (name: string, fn: () => Promise<void>) =>
   Deno.test({
     name,
     ignore,
+    // The native library keeps threads of its own, which end on later turns of the event loop.
     sanitizeOps: false,
     sanitizeResources: false,
     async fn() {
