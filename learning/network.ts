@@ -1,0 +1,41 @@
+/**
+ * A neural network as data: what the training engine can run and what a run's signed plan names. A task chooses layers; the engine never
+ * knows tasks. Images are in NHWC order (batch, rows, columns, channels), sequences and vectors are images of one row.
+ */
+
+/** One layer. `name` becomes the prefix of its tensors. */
+export type Layer =
+  /** y = x W + b; W is [inputs, units], He-uniform at start unless `initialise` says otherwise; b is zero at start. Flattens its input. */
+  | { readonly type: "dense"; readonly name: string; readonly units: number }
+  /** Square convolution with bias, stride 1, zero padding that keeps rows and columns ("same"). W is [size, size, channelsIn, filters]. */
+  | {
+    readonly type: "conv";
+    readonly name: string;
+    readonly size: 1 | 3 | 5;
+    readonly filters: number;
+  }
+  | { readonly type: "relu" }
+  /** Largest of each 2×2 window, stride 2; rows and columns must be even. */
+  | { readonly type: "maxPool" }
+  /** Mean over rows and columns: one number per channel. */
+  | { readonly type: "globalMean" }
+  /** y = x + f(x), where f is the inner layers and keeps the shape of its input. No residual block inside another. */
+  | {
+    readonly type: "residual";
+    readonly layers: readonly Exclude<Layer, { readonly type: "residual" }>[];
+  };
+
+/** What the last layer's output is compared with. */
+export type Loss =
+  /** Softmax and cross-entropy over `classes`; labels are class numbers; mean over the batch, in nats. */
+  | { readonly type: "crossEntropy"; readonly classes: number }
+  /** Mean squared error over `outputs` numbers per example; labels are numbers. */
+  | { readonly type: "squaredError"; readonly outputs: number };
+
+/** A whole network. */
+export interface Network {
+  readonly input: { readonly rows: number; readonly columns: number; readonly channels: number };
+  /** 1–64. */
+  readonly layers: readonly Layer[];
+  readonly loss: Loss;
+}

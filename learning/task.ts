@@ -1,0 +1,82 @@
+/**
+ * A task as a plug-in: which network, which examples, how to train by default, what to measure. Rounds, strategies and the engine know
+ * only this interface; a new task (the Go policy network, say) is one new file in `learning/tasks/` and one line in its list.
+ */
+import type { Network } from "./network.ts";
+import type { Dataset, TrainingJob } from "./trainer.ts";
+
+/** A block of the mesh's knowledge as a task sees it. */
+export interface TaskBlock {
+  readonly id: string;
+  readonly author: string;
+  readonly topic: string;
+  readonly tags: readonly string[];
+  readonly mediaType: string;
+  readonly timeMs: number;
+  readonly body: Uint8Array;
+}
+
+/** One value of a sensor's time series. */
+export interface TaskReading {
+  readonly timeMs: number;
+  readonly value: number;
+}
+
+/** Where a task's examples come from: this device only. Handed in by the host; all bounded by it. */
+export interface ExampleSource {
+  /** A file of the task's data folder (`models/../data/<task>/<name>`), e.g. an IDX file; undefined when it is not there. */
+  readFile(name: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Current `put` and `supersede` blocks this device holds with payload, oldest first. */
+  blocks(
+    options: { readonly topicPrefix?: string; readonly limit: number },
+  ): AsyncIterable<TaskBlock>;
+  /** Names of series, and the newest `limit` values of one, oldest first. */
+  series(): Promise<readonly string[]>;
+  readings(series: string, limit: number): Promise<readonly TaskReading[]>;
+}
+
+/** What a device trains on and is measured with. */
+export interface TaskExamples {
+  readonly training: Dataset;
+  /** Held out; null when the task has none on this device. */
+  readonly test: Dataset | null;
+}
+
+/** Numbers a run starts with when the person says nothing. */
+export interface TrainingDefaults
+  extends Pick<TrainingJob, "epochs" | "batchSize" | "learningRate" | "momentum"> {
+  readonly rounds: number;
+}
+
+/** Options of one task, chosen when the run starts and named in its signed plan; all values are strings, numbers or booleans. */
+export type TaskOptions = Readonly<Record<string, string | number | boolean>>;
+
+/** The share of a common data set this device takes, for experiments: device `index` of `count`. Real data has no share. */
+export interface DataShare {
+  readonly index: number;
+  readonly count: number;
+  readonly kind: "iid" | "shards" | "dirichlet";
+  /** Concentration of the Dirichlet distribution, > 0; default 0.5. */
+  readonly alpha?: number;
+  /** 32 bytes; equal on all devices of the experiment. */
+  readonly seed: Uint8Array<ArrayBuffer>;
+}
+
+export interface LearningTask {
+  /** As typed: `submind learn start <name>`. */
+  readonly name: string;
+  readonly title: { readonly en: string; readonly de: string };
+  readonly description: { readonly en: string; readonly de: string };
+  readonly defaults: TrainingDefaults;
+  /** Throws a `RangeError` that names the option, its value and what was expected when an option is unknown or impossible. */
+  network(options: TaskOptions): Network;
+  /**
+   * This device's examples; undefined with a reason when there are too few. The options are part of the signed plan, so all devices
+   * prepare their examples the same way (same window, same classes).
+   */
+  examples(request: {
+    readonly source: ExampleSource;
+    readonly options: TaskOptions;
+    readonly share: DataShare | null;
+  }): Promise<TaskExamples | { readonly unavailable: string }>;
+}
