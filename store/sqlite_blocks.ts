@@ -195,6 +195,10 @@ export class SqliteBlocks implements BlockRepository {
       if (query.topic !== undefined) select = select.where("topic", "=", query.topic);
       if (author !== undefined) select = select.where("author_key", "=", author.key);
       if (query.kinds !== undefined) select = select.where("kind", "in", query.kinds);
+      // Said so that the index of the other kinds can be used.
+      if (query.kinds?.includes("put") === false) {
+        select = select.where("kind", "<>", sql.lit("put"));
+      }
       if (query.currentOnly) select = select.where("replaced", "=", 0);
       const { tag } = query;
       if (tag !== undefined) {
@@ -244,8 +248,10 @@ export class SqliteBlocks implements BlockRepository {
   ofKinds(kinds: readonly BlockKind[]): Promise<readonly Block[]> {
     return guarded("read blocks by kind", async () => {
       if (kinds.length === 0) return [];
-      const rows = await this.#context.kysely.selectFrom("blocks").select(STORED_COLUMNS)
-        .where("kind", "in", kinds).orderBy("position").execute();
+      let select = this.#context.kysely.selectFrom("blocks").select(STORED_COLUMNS)
+        .where("kind", "in", kinds);
+      if (!kinds.includes("put")) select = select.where("kind", "<>", sql.lit("put"));
+      const rows = await select.orderBy("position").execute();
       return rows.map(blockOf);
     });
   }
