@@ -83,7 +83,7 @@ export interface NewMessage {
     readonly mediaType: string;
     readonly body: Uint8Array;
   }[];
-  /** 1,000 – 30 days; default 30 days. Not arrived by then: `expired`. */
+  /** 1,000 – 30 days; default 30 days. Not arrived by then: `expired`, by the author's clock and by the recipient's, whichever is first. */
   readonly validMs?: number;
   /** Deleted on both ends this long after sending, ms; default never. */
   readonly vanishMs?: number;

@@ -8,7 +8,7 @@ import { RETRY_MS_MAX, retryMs } from "./limits.ts";
 import { reform, sendConversation } from "./step_conversations.ts";
 import { ensureGroup, leads, renewIfDue, requestRejoin } from "./step_groups.ts";
 import { changeDelivery, giveUpParcel, isOpen, settleParcel } from "./step_outgoing.ts";
-import { drainKey, forgetNumbers, giveUpWaiting } from "./step_receive.ts";
+import { drainKey, forgetNumbers, giveUpWaiting } from "./step_open.ts";
 import { attempt } from "./step_send.ts";
 import type { Step } from "./step.ts";
 

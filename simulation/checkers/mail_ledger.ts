@@ -5,11 +5,15 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import type { ConversationId, MessageId } from "../../protocols/mailbox/content.ts";
 import { keyOfRow } from "../../store/mail_rows.ts";
 import type { MessageRow } from "../../store/mail.ts";
+import { PARCEL_LIFE_MS_MAX } from "../../protocols/mailbox/parcel.ts";
 import type { Cluster } from "../cluster.ts";
 import type { SimulatedNode } from "../simulated_node.ts";
 
 /** What every text of these worlds begins with, so that it is found wherever it lies in clear. */
 export const TEXT_MARK = "Message for few eyes ";
+
+/** From a step's look at the clock until what it did is told, at most, ms: its tasks wait for a slow disk. */
+const COMMIT_MS_MAX = 2_000;
 
 /** A message that a user was told to be safe. */
 export interface SentMessage {
@@ -37,12 +41,6 @@ interface Asked {
   answered(): boolean;
 }
 
-interface Absence {
-  readonly device: DeviceId;
-  readonly fromMs: number;
-  readonly toMs: number;
-}
-
 /** What was acknowledged to users, and what was shown to them. */
 export class MailLedger {
   readonly sent: SentMessage[] = [];
@@ -66,17 +64,17 @@ export class MailLedger {
   readonly everRemoved = new Set<string>();
   /** "conversation device" whose removal is done, with who did it and the world time, ms; not once somebody asked to add it again. */
   readonly removed = new Map<string, { readonly by: SimulatedNode; readonly atMs: number }>();
-  readonly absences: Absence[] = [];
   /** Set while no fault is at work and all devices are in touch. */
   inPeace = false;
-  /** False once a clock has jumped: from then on nobody can say when a message's time was over. */
+  /** False once a clock has jumped: from then on nobody can say what a clock showed a while ago. */
   clocksSteady = true;
   readonly #cluster: Cluster;
   readonly #watched = new Map<SimulatedNode, number>();
   readonly #lastNumbers = new Map<string, number>();
-  readonly #downSinceMs = new Map<SimulatedNode, number>();
   readonly #asked: Asked[] = [];
   readonly #peaceful = new Set<string>();
+  /** By text: when it was first asked for by its author's clock, ms, and for how long. */
+  readonly #wishes = new Map<string, { readonly wallMs: number; readonly lifeMs: number }>();
   #texts = 0;
 
   constructor(cluster: Cluster) {
@@ -94,6 +92,10 @@ export class MailLedger {
     const askedAtMs = this.#cluster.world.nowMs;
     const { inPeace } = this;
     if (inPeace) this.#peaceful.add(message.text);
+    this.#wishes.getOrInsertComputed(message.text, () => ({
+      wallMs: node.device.wallMs(),
+      lifeMs: message.validMs ?? PARCEL_LIFE_MS_MAX,
+    }));
     let answered = false;
     node.handle.mail.send(message, key).then((outcome) => {
       answered = true;
@@ -115,9 +117,8 @@ export class MailLedger {
     }
   }
 
-  /** Listens to what a node shows; again after every start. Notes who is up. */
+  /** Listens to what a node shows; again after every start. */
   watch(node: SimulatedNode): void {
-    this.#noteAbsence(node);
     if (!node.isUp || this.#watched.get(node) === node.starts) return;
     this.#watched.set(node, node.starts);
     node.handle.subscribe((event: NodeEvent) => {
@@ -138,6 +139,7 @@ export class MailLedger {
   ): void {
     const { message, conversation, text, deliveries } = view;
     const atMs = this.#cluster.world.nowMs;
+    this.#checkTime(node, view, this.#wishes.get(text)?.wallMs ?? view.timeMs);
     this.sent.push({
       node,
       message,
@@ -185,22 +187,16 @@ export class MailLedger {
     );
   }
 
-  /** Whether a device was without power from `fromMs` to `toMs`, world ms. */
-  wasAway(device: DeviceId, fromMs: number, toMs: number): boolean {
-    return this.absences.some((one) =>
-      one.device === device && one.fromMs <= fromMs && one.toMs >= toMs
+  /** A time that a device notes is that of its clock: neither before something has begun nor after it was told. */
+  #checkTime(
+    node: SimulatedNode,
+    { text, timeMs }: { readonly text: string; readonly timeMs: number },
+    notBeforeMs: number,
+  ): void {
+    if (!this.clocksSteady || (timeMs >= notBeforeMs && timeMs <= node.device.wallMs())) return;
+    this.seen.push(
+      `${node.name} notes ${timeMs} as the time of "${text}", between ${notBeforeMs} and ${node.device.wallMs()}`,
     );
-  }
-
-  #noteAbsence(node: SimulatedNode): void {
-    const { nowMs } = this.#cluster.world;
-    const sinceMs = this.#downSinceMs.get(node);
-    if (!node.isUp) {
-      if (sinceMs === undefined) this.#downSinceMs.set(node, nowMs);
-    } else if (sinceMs !== undefined) {
-      this.#downSinceMs.delete(node);
-      this.absences.push({ device: node.deviceId, fromMs: sinceMs, toMs: nowMs });
-    }
   }
 
   #onShown(
@@ -214,6 +210,8 @@ export class MailLedger {
       this.seen.push(`${node.name} announced message ${message}, which is not on its disk`);
       return;
     }
+    const { text, receivedAtMs } = row;
+    this.#checkTime(node, { text, timeMs: receivedAtMs }, node.device.wallMs() - COMMIT_MS_MAX);
     const stream = `${node.deviceId} ${row.conversation} ${from}`;
     const last = this.#lastNumbers.get(stream) ?? 0;
     if (row.number <= last && this.#peaceful.has(row.text)) {
@@ -229,9 +227,10 @@ export class MailLedger {
     node: SimulatedNode,
     { message, to, state }: Extract<NodeEvent, { type: "deliveryChanged" }>,
   ): void {
-    if (state !== "delivered" && state !== "read") return;
     const recipient = this.#cluster.nodes.find(({ deviceId }) => deviceId === to);
     if (recipient === undefined || this.liars.has(to)) return;
+    if (state === "expired") return this.#onExpired(node, recipient, message);
+    if (state !== "delivered" && state !== "read") return;
     const row = messageOn(recipient, node.deviceId, message);
     if (row === undefined) {
       this.seen.push(
@@ -242,6 +241,21 @@ export class MailLedger {
         `${node.name} was told "read" of "${row.text}", which nobody on ${recipient.name} has seen`,
       );
     }
+  }
+
+  /** A message expires when its time is over by its author's clock or by its recipient's, not earlier. */
+  #onExpired(node: SimulatedNode, recipient: SimulatedNode, message: MessageId): void {
+    const row = messageOn(node, node.deviceId, message);
+    const wish = row && this.#wishes.get(row.text);
+    if (wish === undefined) return;
+    // No clock jumps that far.
+    if (!this.clocksSteady && wish.lifeMs < PARCEL_LIFE_MS_MAX) return;
+    const leftMs = row!.timeMs + wish.lifeMs -
+      Math.max(node.device.wallMs(), recipient.device.wallMs());
+    if (leftMs <= 0) return;
+    this.seen.push(
+      `${node.name} was told "expired" of "${row!.text}" ${leftMs} ms too early by all clocks`,
+    );
   }
 }
 

@@ -101,7 +101,7 @@ export class MailFaults {
     for (const server of this.#brokers?.servers ?? []) if (!server.isUp) server.start();
     network.loseFrames(0);
     await this.#faults.end();
-    if (this.#clocksJump) {
+    if (!this.#ledger.clocksSteady) {
       for (const { device } of nodes) {
         device.wallSkewMs = world.nowMs - device.monotonicMs();
         device.rate = 1;

@@ -56,8 +56,9 @@ const cases: readonly (readonly [string, (world: Calm) => void, RegExp])[] = [
     const [key, row] = [...messages][0]!;
     messages.set(key, { ...row, number: 99 });
   }, /out of order/],
-  ["a message that expired without a reason", ({ from }) => {
+  ["a message that expired without a reason", ({ from, to }) => {
     const { deliveries } = from.disk.tables.mail;
+    to.disk.tables.mail.messages.clear();
     for (const [key, row] of deliveries) deliveries.set(key, { ...row, state: "expired" });
   }, /nothing kept it from its recipient[^]*might have come much later/],
   ["a message that failed without a reason", ({ from }) => {
@@ -77,9 +78,17 @@ const cases: readonly (readonly [string, (world: Calm) => void, RegExp])[] = [
   ["a message that was written to somebody who had been revoked", ({ ledger, from, to }) => {
     ledger.revoked.set(to.deviceId, { by: from, atMs: -1 });
   }, /whom n0 had revoked before/],
-  ["a message that was shown although its time was over", ({ ledger, to }) => {
-    ledger.absences.push({ device: to.deviceId, fromMs: 0, toMs: 10 * 3_600_000 });
-  }, /its time was over before n1 was back/],
+  ["a message that was shown although its time was over by its recipient's clock", ({ to }) => {
+    const { messages } = to.disk.tables.mail;
+    for (const [key, row] of messages) {
+      messages.set(key, { ...row, receivedAtMs: row.timeMs + 100_001 });
+    }
+  }, /"Message 0" of n0 to n1 was shown 1 ms after its time was over by its recipient's clock$/],
+  ["a message that is said to be expired and was shown", ({ from }) => {
+    const { deliveries } = from.disk.tables.mail;
+    const [key, row] = [...deliveries][0]!;
+    deliveries.set(key, { ...row, state: "expired" });
+  }, /is said to be expired and is there/],
   ["a text in clear where it must be sealed", ({ third, ledger }) => {
     const parcel = new TextEncoder().encode(`..${ledger.nextText()}..`);
     third.disk.tables.mail.carried.set("leak", { parcel } as never);
