@@ -80,6 +80,22 @@ export interface Crypto {
   ): Uint8Array<ArrayBuffer> | undefined;
 }
 
+/** A stream cipher as a generator of masks: AES-256 in counter mode (NIST SP 800-38A), the same numbers on every machine. */
+export interface MaskStream {
+  /**
+   * Adds the key stream to `target`, or subtracts it, modulo 2^32, in place. Word i is bytes 4i … 4i + 3 of the key stream, little-endian.
+   * `key` 32 bytes; `counter` the first counter block, 16 bytes, all zero when absent: the block counts up as one big-endian number.
+   */
+  apply(
+    options: {
+      readonly key: Uint8Array;
+      readonly target: Uint32Array;
+      readonly sign: 1 | -1;
+      readonly counter?: Uint8Array;
+    },
+  ): void;
+}
+
 /** The device's own identity key. The private half never leaves the adapter. */
 export interface Signer {
   /** Ed25519 public key, 32 bytes. */

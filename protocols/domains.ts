@@ -14,6 +14,8 @@ export const DOMAINS = {
   quicAnswer: "kiana quic v1 answer",
   groupLeaf: "kiana group leaf v1",
   backup: "kiana backup v1",
+  sumKeys: "kiana sum keys v1",
+  sumSurvivors: "kiana sum survivors v1",
 } as const;
 export type Domain = keyof typeof DOMAINS;
 
