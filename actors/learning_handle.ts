@@ -1,0 +1,222 @@
+/** Federated learning as the node's views see it. Part of `NodeHandle`; field names are the same here, in JSON, in the CLI and in the docs. */
+import type { Choice, RunPlan } from "../learning/runs/plan.ts";
+import type { TaskOptions } from "../learning/task.ts";
+import type { BlockId, ContentHash, DeviceId } from "../protocols/ids.ts";
+import type { RoundPhase } from "../protocols/rounds/messages.ts";
+import type { Outcome } from "./handle.ts";
+
+/** A task this device can learn. */
+export interface TaskView {
+  readonly task: string;
+  readonly title: { readonly en: string; readonly de: string };
+  readonly description: { readonly en: string; readonly de: string };
+  /** Numbers its model has with default options. */
+  readonly parameters: number;
+  /** Whether this device has examples for it, and why not. */
+  readonly available: boolean;
+  readonly reason: string | null;
+  readonly trainingExamples: number;
+  readonly testExamples: number;
+}
+
+/** What a person may say when a run starts; everything else has the task's defaults. */
+export interface NewRun {
+  readonly task: string;
+  readonly title?: string;
+  readonly options?: TaskOptions;
+  readonly rounds?: number;
+  readonly participants?: {
+    readonly least?: number;
+    readonly most?: number;
+    readonly fraction?: number;
+  };
+  readonly local?: Partial<RunPlan["local"]>;
+  readonly strategy?: Choice;
+  /** "secure" (default with three devices and more), "secureGroups", "clear". */
+  readonly aggregation?: "secure" | "secureGroups" | "clear";
+  /** The robust rule, for "clear" and "secureGroups"; default mean. */
+  readonly rule?: Choice;
+  readonly compression?: Choice;
+  /** Asks for privacy: the noise follows from ε, or is stated. */
+  readonly privacy?: {
+    readonly epsilon: number;
+    readonly delta?: number;
+    readonly clip: number;
+    readonly noiseMultiplier?: number;
+  };
+  readonly deadlines?: Partial<RunPlan["deadlines"]>;
+  /** Divides a common data set among the members of now, for experiments. */
+  readonly share?: { readonly kind: "iid" | "shards" | "dirichlet"; readonly alpha?: number };
+  readonly startFrom?: ContentHash;
+  /** The same key within 24 h is the same run. */
+  readonly idempotencyKey?: string;
+}
+
+/** How a run stands, as this device knows it. */
+export type RunState =
+  /** Known, and not joined here. */
+  | "open"
+  /** Joined; rounds go on, or wait for devices (`waitingFor`). */
+  | "running"
+  | "finished"
+  /** Ended before its last round, by a person. */
+  | "stopped";
+
+export interface RunView {
+  readonly run: BlockId;
+  readonly title: string;
+  readonly task: string;
+  readonly startedBy: DeviceId;
+  readonly startedAtMs: number;
+  readonly state: RunState;
+  readonly joined: boolean;
+  /** Rounds done, and planned. */
+  readonly round: number;
+  readonly rounds: number;
+  readonly phase: RoundPhase;
+  readonly coordinator: DeviceId | null;
+  readonly term: number;
+  /** Devices that joined and are heard of. */
+  readonly devices: number;
+  /** Why nothing goes on; null while it does. */
+  readonly waitingFor: string | null;
+  readonly plan: RunPlan;
+  /** Newest version whose parameters are here. */
+  readonly version: ContentHash | null;
+  readonly metrics: RoundMetrics | null;
+  /** Of this device in this run; null when the plan asks for no privacy. */
+  readonly epsilonSpent: number | null;
+}
+
+/** Numbers of one round, kept for good. */
+export interface RoundMetrics {
+  readonly round: number;
+  readonly atMs: number;
+  readonly durationMs: number;
+  readonly coordinator: DeviceId;
+  /** Called, ready, and counted in the result. */
+  readonly called: number;
+  readonly ready: number;
+  readonly counted: number;
+  readonly dropped: number;
+  readonly refused: number;
+  /** Measured on this device's held-out examples; null without any, or for tasks without classes. */
+  readonly accuracy: number | null;
+  readonly loss: number | null;
+  /** Mean training loss of this device in the round; null when it did not take part. */
+  readonly trainingLoss: number | null;
+  /** Bytes of one update on the wire, and of the parameters. */
+  readonly updateBytes: number;
+  readonly parameterBytes: number;
+  readonly epsilon: number | null;
+}
+
+/** One version of a model. */
+export interface ModelView {
+  /** SHA-256 of its parameters. */
+  readonly version: ContentHash;
+  /** The block that says so; null for initial parameters. */
+  readonly block: BlockId | null;
+  readonly parent: ContentHash | null;
+  readonly run: BlockId;
+  readonly task: string;
+  readonly round: number;
+  readonly createdAtMs: number;
+  readonly coordinator: DeviceId;
+  readonly participants: number;
+  readonly bytes: number;
+  /** Whether the parameters are on this device. */
+  readonly here: boolean;
+  /** Chosen as the one to use: the newest, unless a person has rolled back. */
+  readonly current: boolean;
+  readonly verified: "valid" | "invalid" | "unchecked";
+  readonly metrics: { readonly accuracy: number | null; readonly loss: number | null };
+}
+
+export interface ModelComparison {
+  readonly a: ContentHash;
+  readonly b: ContentHash;
+  readonly l2: number;
+  readonly cosine: number;
+  readonly layers: readonly {
+    readonly name: string;
+    readonly l2: number;
+    readonly relative: number;
+  }[];
+  readonly metrics: { readonly a: ModelView["metrics"]; readonly b: ModelView["metrics"] };
+}
+
+export interface BudgetView {
+  readonly epsilonLifetimeMax: number;
+  readonly delta: number;
+  readonly epsilonSpent: number;
+  readonly runs: readonly {
+    readonly run: BlockId;
+    readonly title: string;
+    readonly rounds: number;
+    readonly epsilon: number;
+    readonly epsilonMax: number;
+  }[];
+}
+
+export interface Verification {
+  readonly version: ContentHash;
+  readonly valid: boolean;
+  /** What was checked, and the first thing that did not hold. */
+  readonly checks: readonly {
+    readonly check: string;
+    readonly ok: boolean;
+    readonly detail: string;
+  }[];
+  readonly durationMs: number;
+}
+
+export interface LearningHandle {
+  tasks(): Promise<readonly TaskView[]>;
+  /** Publishes the plan and joins; refuses what is impossible and says what would be possible. */
+  start(run: NewRun): Promise<Outcome<RunView>>;
+  /** `run` may be shortened to a unique beginning of at least 6 digits, here and below. */
+  join(run: string): Promise<Outcome<RunView>>;
+  leave(run: string): Promise<Outcome<RunView>>;
+  /** Ends a run for everybody; only who started it or an owner. */
+  stop(run: string): Promise<Outcome<RunView>>;
+  runs(): Promise<readonly RunView[]>;
+  run(run: string): Promise<Outcome<RunView>>;
+  rounds(run: string): Promise<Outcome<readonly RoundMetrics[]>>;
+  models(run?: string): Promise<Outcome<readonly ModelView[]>>;
+  compare(a: string, b: string): Promise<Outcome<ModelComparison>>;
+  /** Makes an older version the current one. */
+  rollBack(version: string): Promise<Outcome<ModelView>>;
+  verify(version: string): Promise<Outcome<Verification>>;
+  /** The file's bytes. */
+  export(
+    version: string,
+    format: "safetensors" | "onnx",
+  ): Promise<Outcome<Uint8Array<ArrayBuffer>>>;
+  budget(): Promise<BudgetView>;
+  /** Sets this device's lifetime limit; never below what is spent. */
+  setBudget(epsilonLifetimeMax: number): Promise<Outcome<BudgetView>>;
+}
+
+/** What the outside may watch; part of `NodeEvent`. */
+export type LearningEvent =
+  | {
+    readonly type: "runChanged";
+    readonly run: BlockId;
+    readonly state: RunState;
+    readonly round: number;
+    readonly phase: RoundPhase;
+  }
+  | {
+    readonly type: "roundProgress";
+    readonly run: BlockId;
+    readonly round: number;
+    readonly phase: RoundPhase;
+    readonly called: number;
+    readonly ready: number;
+    readonly submitted: number;
+    readonly fetched: number;
+    readonly trainingDone: number;
+    readonly trainingTotal: number;
+  }
+  | { readonly type: "roundFinished"; readonly run: BlockId; readonly metrics: RoundMetrics };

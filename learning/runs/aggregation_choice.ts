@@ -1,0 +1,24 @@
+/** How the updates of a round become one, and who may see what on the way. */
+import type { Choice } from "./plan.ts";
+
+export type Aggregation =
+  /** The coordinator sees each update, and combines them by a rule (mean, median, Krum, …). */
+  | { readonly type: "clear"; readonly rule: Choice }
+  /** Nobody sees any update: the secure sum of Bonawitz et al., weighted by examples or not. */
+  | { readonly type: "secure"; readonly encoding: SecureEncoding }
+  /** Secure sums inside random groups, whose means are combined by a robust rule. */
+  | {
+    readonly type: "secureGroups";
+    readonly encoding: SecureEncoding;
+    /** Devices per group, at least 3. */
+    readonly groupSize: number;
+    readonly rule: Choice;
+  };
+
+/** How numbers become integers modulo a power of two. */
+export interface SecureEncoding {
+  /** Numbers are clamped to ±range. */
+  readonly range: number;
+  /** Levels are 2^bits; 8–24. */
+  readonly bits: number;
+}

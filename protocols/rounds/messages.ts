@@ -1,0 +1,201 @@
+/**
+ * What members say to each other about rounds of federated learning. One coordinator per term calls a round; participants answer it and
+ * nobody else. Large vectors are never pushed: they are announced by hash and length, and whoever needs them asks for parts.
+ *
+ * Every message names run, round, term and attempt; a message for another one is stale and dropped, never a strike.
+ */
+import type { BlockId, ContentHash, DeviceId } from "../ids.ts";
+
+/** Bytes of one part of a vector, at most; the last may be shorter. */
+export const PART_BYTES = 128 * 1024;
+/** Longest vector that travels, bytes: 16 Mi numbers of four bytes. */
+export const VECTOR_BYTES_MAX = 64 * 1024 * 1024;
+/** Devices in one round, at most. */
+export const PARTICIPANTS_MAX = 1_024;
+/** Bytes of one phase message of secure aggregation, at most. */
+export const PHASE_BYTES_MAX = 448 * 1024;
+/** Longest reason, bytes. */
+export const REASON_BYTES_MAX = 200;
+
+/** Which try at which round of which run. */
+export interface Attempt {
+  readonly run: BlockId;
+  /** 1 and up; the version it makes has this number. */
+  readonly round: number;
+  /** Which coordinator: 0 and up, one more each time one is replaced. */
+  readonly term: number;
+  /** 0 and up within a round, over all terms. */
+  readonly attempt: number;
+}
+
+/** A vector somebody holds: who needs it asks for its parts. */
+export interface VectorOffer {
+  readonly hash: ContentHash;
+  readonly bytes: number;
+}
+
+/** The coordinator calls a device to a round. The device answers `peerReady` or `decline`. */
+export interface RoundStart extends Attempt {
+  readonly type: "roundStart";
+  /** The model everybody trains on: hash of the parameters, and the version block (null for the initial model). */
+  readonly model: VectorOffer;
+  readonly version: BlockId | null;
+  /** Everybody who was called, ascending: the public randomness of groups and graphs is over this list. */
+  readonly called: readonly DeviceId[];
+  /** Answers after this many ms are too late. */
+  readonly withinMs: number;
+}
+
+/**
+ * "I take part": signed over the attempt, the model's hash and the keys, so that a coordinator that shows different models to different
+ * devices is found out by any of them.
+ */
+export interface PeerReady extends Attempt {
+  readonly type: "peerReady";
+  readonly modelHash: ContentHash;
+  /** The device's first message of secure aggregation (its keys); empty when updates go in the clear. */
+  readonly keys: Uint8Array;
+  /** Ed25519 under the domain `round ready`. */
+  readonly signature: Uint8Array;
+}
+
+/** "Not me": for the numbers, and so that nobody waits. */
+export interface Decline extends Attempt {
+  readonly type: "decline";
+  readonly why: "optedOut" | "noData" | "budget" | "busy" | "staleModel" | "cannot";
+  /** For people. */
+  readonly reason: string;
+}
+
+/** One message of a phase of secure aggregation, either way; `phase` says which, the body is `learning/secure`'s. */
+export interface SecurePhase extends Attempt {
+  readonly type: "securePhase";
+  readonly phase:
+    | "keys"
+    | "shares"
+    | "inbox"
+    | "survivors"
+    | "consistency"
+    | "unmaskRequest"
+    | "unmask";
+  readonly body: Uint8Array;
+}
+
+/** "Train now": to everybody who is in; sent in the clear mode right after the answers, in secure modes by the phase `inbox`. */
+export interface TrainNow extends Attempt {
+  readonly type: "trainNow";
+}
+
+/** A device has trained: its update (masked, or in the clear) waits to be fetched. Signed, with proof of work. */
+export interface GradientSubmission extends Attempt {
+  readonly type: "gradientSubmission";
+  readonly update: VectorOffer;
+  readonly modelHash: ContentHash;
+  /** Weight of the update in the clear mode; 0 with secure sums, where it is inside. */
+  readonly examples: number;
+  /** Makes SHA-256 of the submission begin with the plan's number of zero bits. */
+  readonly proofOfWork: number;
+  /** Ed25519 under the domain `round submission`. */
+  readonly signature: Uint8Array;
+}
+
+/** The coordinator's answer to a submission that it will not use, so that the device need not wait. */
+export interface SubmissionRefused extends Attempt {
+  readonly type: "submissionRefused";
+  readonly reason: string;
+}
+
+/** A round has its result: a version block exists. Receivers fetch parameters and verify. */
+export interface ModelUpdate extends Attempt {
+  readonly type: "modelUpdate";
+  readonly version: BlockId;
+  readonly parameters: VectorOffer;
+}
+
+/** The round did not come to a result; a new attempt follows, or the run stops. */
+export interface RoundAbandoned extends Attempt {
+  readonly type: "roundAbandoned";
+  readonly reason: string;
+}
+
+/** The coordinator's beat, once a second: where the run stands. Silence of three seconds begins the next term. */
+export interface CoordinatorBeat extends Attempt {
+  readonly type: "coordinatorBeat";
+  readonly phase: RoundPhase;
+  /** Devices ready, submitted, and fetched so far: for progress at everybody's. */
+  readonly ready: number;
+  readonly submitted: number;
+  readonly fetched: number;
+}
+export type RoundPhase =
+  | "waiting"
+  | "calling"
+  | "training"
+  | "collecting"
+  | "unmasking"
+  | "publishing"
+  | "finished";
+
+/** A new coordinator asks where everybody is before it does anything. */
+export interface WhereAreYou extends Attempt {
+  readonly type: "whereAreYou";
+}
+
+/** The answer: the latest attempt this device took part in for that round, and how far it went. */
+export interface HereIAm extends Attempt {
+  readonly type: "hereIAm";
+  readonly phase: "idle" | "ready" | "shared" | "submitted" | "consented" | "unmasked";
+  /** The submission that may be fetched again, when `submitted` or further. */
+  readonly update: VectorOffer | null;
+  /** The survivor set it has signed or unmasked for (the body of the phase message), when `consented` or further; else empty. */
+  readonly survivors: Uint8Array;
+}
+
+/** "I join this run", "I leave it": signed statements are not needed, the session knows who speaks; repeated to each coordinator. */
+export interface RunMembership {
+  readonly type: "runMembership";
+  readonly run: BlockId;
+  readonly joined: boolean;
+  /** The newest version whose parameters are here: rounds done. */
+  readonly round: number;
+}
+
+/** Parts of an offered vector, from number `first`, as many as `count` (1–16). */
+export interface RequestParts {
+  readonly type: "requestParts";
+  readonly hash: ContentHash;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** One part. */
+export interface VectorPart {
+  readonly type: "vectorPart";
+  readonly hash: ContentHash;
+  readonly index: number;
+  readonly bytes: Uint8Array;
+}
+
+/** "I do not have that vector (any more)." */
+export interface VectorMissing {
+  readonly type: "vectorMissing";
+  readonly hash: ContentHash;
+}
+
+export type RoundsMessage =
+  | RoundStart
+  | PeerReady
+  | Decline
+  | SecurePhase
+  | TrainNow
+  | GradientSubmission
+  | SubmissionRefused
+  | ModelUpdate
+  | RoundAbandoned
+  | CoordinatorBeat
+  | WhereAreYou
+  | HereIAm
+  | RunMembership
+  | RequestParts
+  | VectorPart
+  | VectorMissing;
