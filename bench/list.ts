@@ -23,6 +23,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   paths: () => import("./network/paths_bench.ts"),
   transfer: () => import("./network/transfer_bench.ts"),
   messages: () => import("./network/messages_bench.ts"),
+  messagePaths: () => import("./network/message_paths_bench.ts"),
   broker: () => import("./network/broker_bench.ts"),
   relay: () => import("./network/relay_bench.ts"),
   discovery: () => import("./network/discovery_bench.ts"),

@@ -5,7 +5,13 @@ import { natsServer } from "../lab/nats_server.ts";
 import { skipped } from "../skipped.ts";
 
 /** Need a network namespace of their own or have a test beside what they measure. */
-const ELSEWHERE: ReadonlySet<string> = new Set(["discovery", "kernel", "nat", "faults"]);
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  "discovery",
+  "kernel",
+  "messagePaths",
+  "nat",
+  "faults",
+]);
 
 /** Measure a nats-server. */
 const ON_NATS: ReadonlySet<string> = new Set(["broker", "relay"]);

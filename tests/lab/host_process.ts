@@ -12,7 +12,9 @@ export class HostProcess {
   readonly #reading: Promise<void>;
   readonly #waiting = new Set<() => void>();
   #ended = false;
-  #stdout = "";
+  readonly #lines: string[] = [];
+  /** The line that has no end yet. */
+  #line = "";
   #stderr = "";
 
   constructor(command: readonly string[], env: Record<string, string>) {
@@ -25,7 +27,7 @@ export class HostProcess {
       stderr: "piped",
     }).spawn();
     this.#reading = Promise.all([
-      this.#read(this.#child.stdout, (text) => this.#stdout += text),
+      this.#read(this.#child.stdout, (text) => this.#addOutput(text)),
       this.#read(this.#child.stderr, (text) => this.#stderr += text),
       this.#child.status,
     ]).then(() => {
@@ -39,15 +41,15 @@ export class HostProcess {
   }
   /** Standard output so far. */
   get stdout(): string {
-    return this.#stdout;
+    return [...this.#lines, this.#line].join("\n");
   }
   /** Standard error so far. */
   get stderr(): string {
     return this.#stderr;
   }
-  /** Complete lines of standard output so far. */
+  /** Complete lines of standard output so far; the array grows with what comes. */
   get lines(): readonly string[] {
-    return this.#stdout.split("\n").slice(0, -1);
+    return this.#lines;
   }
 
   get ended(): boolean {
@@ -91,7 +93,7 @@ export class HostProcess {
       const leftMs = stretched(timeoutMs) - (performance.now() - startedMs);
       if (leftMs <= 0 || this.#ended) {
         const why = this.#ended ? "it ended" : `nothing within ${timeoutMs} ms`;
-        throw new Error(`Waited in vain: ${why}. Output:\n${this.#stdout}\n${this.#stderr}`);
+        throw new Error(`Waited in vain: ${why}. Output:\n${this.stdout}\n${this.#stderr}`);
       }
       await new Promise<void>((resolve) => {
         const done = () => {
@@ -117,6 +119,12 @@ export class HostProcess {
       else add(text);
       this.#wake();
     }
+  }
+
+  #addOutput(text: string): void {
+    const lines = (this.#line + text).split("\n");
+    this.#line = lines.pop() ?? "";
+    this.#lines.push(...lines);
   }
 
   #wake(): void {

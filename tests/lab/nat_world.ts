@@ -97,7 +97,7 @@ export class NatWorld {
     readonly hubs: Hubs,
     private readonly parts: {
       readonly hosts: readonly NatHost[];
-      readonly kitchen: readonly WorldNode[];
+      readonly guest: WorldNode;
       readonly startTurn: () => Promise<Service>;
       readonly turn: Service;
       readonly nodes: readonly [WorldNode, WorldNode];
@@ -112,6 +112,10 @@ export class NatWorld {
   }
   get ben(): WorldNode {
     return this.nodes[1];
+  }
+  /** Ben's node as a guest in Anna's home, as when both were paired. It has the data of `ben`: only one of the two may run. */
+  get guest(): WorldNode {
+    return this.parts.guest;
   }
   home(index: 0 | 1): Home {
     return this.lab.homes[index]!;
@@ -132,7 +136,7 @@ export class NatWorld {
   }
 
   async #close(): Promise<void> {
-    for (const node of [...this.nodes, ...this.parts.kitchen]) node[Symbol.dispose]();
+    for (const node of [...this.nodes, this.guest]) node[Symbol.dispose]();
     await Promise.all(this.parts.hosts.map((host) => host.end()));
     await this.turn.kill();
     await this.hubs.close();
@@ -198,7 +202,7 @@ export async function createNatWorld(options: NatWorldOptions): Promise<NatWorld
     const ben = await LabNode.prepare<NodeHost>({ host: away, name: "ben", folder });
     return new NatWorld(lab, hubs, {
       hosts,
-      kitchen: [benHere],
+      guest: benHere,
       startTurn,
       turn,
       nodes: [anna, ben],
