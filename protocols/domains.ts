@@ -14,6 +14,8 @@ export const DOMAINS = {
   quicAnswer: "kiana quic v1 answer",
   groupLeaf: "kiana group leaf v1",
   backup: "kiana backup v1",
+  modelSubmission: "kiana model submission v1",
+  modelSurvivors: "kiana model survivors v1",
   sumKeys: "kiana sum keys v1",
   sumSurvivors: "kiana sum survivors v1",
 } as const;
