@@ -1,0 +1,153 @@
+/** Which digit is in the picture: the task the papers measure themselves by, and any other set of small labelled pictures in IDX files. */
+import { isGzip } from "../data/gunzip.ts";
+import {
+  datasetOf,
+  imageFileNames,
+  type ImageSet,
+  type ImageSplit,
+  readImageSet,
+  SET_NAME,
+} from "../data/image_set.ts";
+import { shareOf } from "../data/partition.ts";
+import { mcmahanCnn, mlp2nn, smallResidualNet } from "../engine/networks.ts";
+import { shapesOf } from "../engine/shapes.ts";
+import type { Layer, Network } from "../network.ts";
+import type { ExampleSource, LearningTask, TaskOptions } from "../task.ts";
+import { TrainingError } from "../trainer.ts";
+import { type OptionValues, readOptions } from "./options.ts";
+
+/** Fewer training examples on a device are none. */
+const EXAMPLES_MIN = 10;
+const RESIDUAL_FILTERS = 16;
+
+const RULES = {
+  /** 2nn and cnn are those of McMahan et al. 2017; residual is a small convolutional residual net; softmax has no hidden layer. */
+  model: { type: "choice", of: ["2nn", "cnn", "softmax", "residual"], default: "2nn" },
+  /** Which set of pictures, as it was called at `submind learn data import --name`. */
+  set: {
+    type: "text",
+    pattern: SET_NAME,
+    expected: "1 to 32 of a-z, 0-9 and hyphens",
+    default: "mnist",
+  },
+  rows: { type: "integer", min: 1, max: 256, default: 28 },
+  columns: { type: "integer", min: 1, max: 256, default: 28 },
+  channels: { type: "integer", min: 1, max: 4, default: 1 },
+  classes: { type: "integer", min: 2, max: 256, default: 10 },
+} as const;
+
+type Values = OptionValues<typeof RULES>;
+
+/** The task. */
+export const mnistTask: LearningTask = {
+  name: "mnist",
+  title: { en: "Handwritten digits", de: "Handgeschriebene Ziffern" },
+  description: {
+    en:
+      "Recognise the digit in a small picture; also any other set of labelled pictures in IDX files.",
+    de:
+      "Die Ziffer auf einem kleinen Bild erkennen; ebenso jeder andere Satz beschrifteter Bilder in IDX-Dateien.",
+  },
+  defaults: { rounds: 50, epochs: 1, batchSize: 10, learningRate: 0.1 },
+  network: (options) => networkOf(readOptions("mnist", RULES, options)),
+  async examples({ source, options, share }) {
+    const values = readOptions("mnist", RULES, options);
+    const training = await readSplit(source, values, "train");
+    if (typeof training === "string") return { unavailable: training };
+    const test = await readSplit(source, values, "t10k");
+    const mine = share === null ? undefined : shareOf(training.labels, share);
+    const dataset = datasetOf(training, mine);
+    if (dataset.count < EXAMPLES_MIN) {
+      return { unavailable: `${dataset.count} pictures are too few, at least ${EXAMPLES_MIN}` };
+    }
+    return { training: dataset, test: typeof test === "string" ? null : datasetOf(test) };
+  },
+};
+
+function networkOf(values: Values): Network {
+  const network = chosenNetwork(values);
+  try {
+    shapesOf(network);
+  } catch (error) {
+    if (!(error instanceof TrainingError)) throw error;
+    throw new RangeError(
+      `Task "mnist": model ${values.model} does not fit pictures of ${values.rows}×${values.columns}: ${error.message}`,
+      { cause: error },
+    );
+  }
+  return network;
+}
+
+function chosenNetwork({ model, rows, columns, channels, classes }: Values): Network {
+  const input = { rows, columns, channels };
+  if (model === "residual") return smallResidualNet({ input, filters: RESIDUAL_FILTERS, classes });
+  const loss = { type: "crossEntropy", classes } as const;
+  if (model === "softmax") {
+    return { input, layers: [{ type: "dense", name: "dense1", units: classes }], loss };
+  }
+  const { layers } = model === "cnn" ? mcmahanCnn() : mlp2nn();
+  const last = layers.length - 1;
+  return {
+    input,
+    layers: layers.map((layer, i): Layer =>
+      i === last && layer.type === "dense" ? { ...layer, units: classes } : layer
+    ),
+    loss,
+  };
+}
+
+/** One half of the set, or why it cannot be had. */
+async function readSplit(
+  source: ExampleSource,
+  values: Values,
+  split: ImageSplit,
+): Promise<ImageSet | string> {
+  const names = imageFileNames(values.set, split);
+  const images = await readEither(source, names.images);
+  const labels = await readEither(source, names.labels);
+  if (images === undefined || labels === undefined) {
+    const missing = images === undefined ? names.images : names.labels;
+    return `${missing} is not here; bring it with: submind learn data ${
+      values.set === "mnist" ? "fetch mnist" : `import --idx FOLDER --name ${values.set}`
+    }`;
+  }
+  try {
+    const set = await readImageSet({ images, labels }, names);
+    return problemOf(set, values, names.images) ?? set;
+  } catch (error) {
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
+}
+
+/** As it is or packed. */
+async function readEither(
+  source: ExampleSource,
+  name: string,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const plain = await source.readFile(name);
+  if (plain !== undefined) return plain;
+  const packed = await source.readFile(`${name}.gz`);
+  return packed !== undefined && isGzip(packed) ? packed : undefined;
+}
+
+function problemOf(set: ImageSet, values: Values, what: string): string | undefined {
+  const { rows, columns, channels, classes } = values;
+  if (set.rows !== rows || set.columns !== columns || set.channels !== channels) {
+    return `${what} has pictures of ${set.rows}×${set.columns}×${set.channels}, the plan says ${rows}×${columns}×${channels}`;
+  }
+  const wrong = set.labels.find((label) => label >= classes);
+  return wrong === undefined
+    ? undefined
+    : `${what} has a label ${wrong}, the plan has ${classes} classes`;
+}
+
+/** The options with which this task learns a set of other pictures. */
+export function optionsForSet(
+  set: string,
+  images: Pick<ImageSet, "rows" | "columns" | "channels">,
+  classes: number,
+): TaskOptions {
+  const { rows, columns, channels } = images;
+  return { set, rows, columns, channels, classes };
+}
