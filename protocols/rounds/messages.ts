@@ -8,6 +8,8 @@ import type { BlockId, ContentHash, DeviceId } from "../ids.ts";
 
 /** Bytes of one part of a vector, at most; the last may be shorter. */
 export const PART_BYTES = 128 * 1024;
+/** Parts in one request, at most. */
+export const PARTS_AT_ONCE_MAX = 16;
 /** Longest vector that travels, bytes: 16 Mi numbers of four bytes. */
 export const VECTOR_BYTES_MAX = 64 * 1024 * 1024;
 /** Devices in one round, at most. */
@@ -47,16 +49,14 @@ export interface RoundStart extends Attempt {
 }
 
 /**
- * "I take part": signed over the attempt, the model's hash and the keys, so that a coordinator that shows different models to different
- * devices is found out by any of them.
+ * "I take part." With secure sums its keys are signed over the attempt and the model's hash, so that a coordinator that shows different models to
+ * different devices gets no sum.
  */
 export interface PeerReady extends Attempt {
   readonly type: "peerReady";
   readonly modelHash: ContentHash;
   /** The device's first message of secure aggregation (its keys); empty when updates go in the clear. */
   readonly keys: Uint8Array;
-  /** Ed25519 under the domain `round ready`. */
-  readonly signature: Uint8Array;
 }
 
 /** "Not me": for the numbers, and so that nobody waits. */
@@ -71,7 +71,7 @@ export interface Decline extends Attempt {
 export interface SecurePhase extends Attempt {
   readonly type: "securePhase";
   readonly phase:
-    | "keys"
+    | "roster"
     | "shares"
     | "inbox"
     | "survivors"
@@ -81,7 +81,7 @@ export interface SecurePhase extends Attempt {
   readonly body: Uint8Array;
 }
 
-/** "Train now": to everybody who is in; sent in the clear mode right after the answers, in secure modes by the phase `inbox`. */
+/** "Train now": to everybody who is in, in the clear mode; with secure sums the phase `inbox` says so. */
 export interface TrainNow extends Attempt {
   readonly type: "trainNow";
 }
@@ -91,11 +91,11 @@ export interface GradientSubmission extends Attempt {
   readonly type: "gradientSubmission";
   readonly update: VectorOffer;
   readonly modelHash: ContentHash;
-  /** Weight of the update in the clear mode; 0 with secure sums, where it is inside. */
-  readonly examples: number;
+  /** Weight of the update in the clear mode, ≥ 1; 1 with secure sums, where it is inside. */
+  readonly weight: number;
   /** Makes SHA-256 of the submission begin with the plan's number of zero bits. */
   readonly proofOfWork: number;
-  /** Ed25519 under the domain `round submission`. */
+  /** Ed25519 over `submissionStatement` of `learning/models/proof.ts`: it becomes part of the version's proof. */
   readonly signature: Uint8Array;
 }
 
@@ -105,11 +105,14 @@ export interface SubmissionRefused extends Attempt {
   readonly reason: string;
 }
 
-/** A round has its result: a version block exists. Receivers fetch parameters and verify. */
+/**
+ * A round has its result: a version block exists. Receivers fetch the aggregate, make the new parameters themselves, and find out thereby whether
+ * the version follows from it.
+ */
 export interface ModelUpdate extends Attempt {
   readonly type: "modelUpdate";
   readonly version: BlockId;
-  readonly parameters: VectorOffer;
+  readonly aggregate: VectorOffer;
 }
 
 /** The round did not come to a result; a new attempt follows, or the run stops. */
@@ -141,14 +144,30 @@ export interface WhereAreYou extends Attempt {
   readonly type: "whereAreYou";
 }
 
-/** The answer: the latest attempt this device took part in for that round, and how far it went. */
+/**
+ * The answer: the latest attempt this device took part in for that round, and how far it went; of the receiver's own asking when it took part
+ * in none. After `unmasked` the sum of that attempt may be known: only the attempt itself can be finished, by who holds its checkpoint.
+ */
 export interface HereIAm extends Attempt {
   readonly type: "hereIAm";
-  readonly phase: "idle" | "ready" | "shared" | "submitted" | "consented" | "unmasked";
-  /** The submission that may be fetched again, when `submitted` or further. */
-  readonly update: VectorOffer | null;
-  /** The survivor set it has signed or unmasked for (the body of the phase message), when `consented` or further; else empty. */
-  readonly survivors: Uint8Array;
+  readonly phase: "idle" | "ready" | "submitted" | "unmasked";
+  /** What a coordinator had put into its care before it let unmasking begin: enough to finish that attempt. */
+  readonly checkpoint: VectorOffer | null;
+}
+
+/**
+ * Before it lets unmasking begin, the coordinator puts the masked sum and the keys around it into the care of the device that would follow it;
+ * that one fetches it and answers `checkpointKept`. Nothing in it tells more than the coordinator knows.
+ */
+export interface KeepCheckpoint extends Attempt {
+  readonly type: "keepCheckpoint";
+  readonly checkpoint: VectorOffer;
+}
+
+/** "I have it on disk." */
+export interface CheckpointKept extends Attempt {
+  readonly type: "checkpointKept";
+  readonly hash: ContentHash;
 }
 
 /** "I join this run", "I leave it": signed statements are not needed, the session knows who speaks; repeated to each coordinator. */
@@ -195,6 +214,8 @@ export type RoundsMessage =
   | CoordinatorBeat
   | WhereAreYou
   | HereIAm
+  | KeepCheckpoint
+  | CheckpointKept
   | RunMembership
   | RequestParts
   | VectorPart

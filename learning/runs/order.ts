@@ -1,0 +1,57 @@
+/** Who coordinates and who is called: rules that every device works out alike from public numbers. */
+import type { Crypto } from "../../platform/ports.ts";
+import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
+import { seededStream } from "../data/seeded_stream.ts";
+import type { Participation, RunId } from "./plan.ts";
+
+/**
+ * Candidates in the order in which they take the coordinator's part in `term`: by SHA-256(run ‖ term ‖ device), which nobody chooses,
+ * but whoever started the run comes first in term 0.
+ */
+export function coordinatorOrder(
+  candidates: readonly DeviceId[],
+  { run, term, startedBy }: {
+    readonly run: RunId;
+    readonly term: number;
+    readonly startedBy: DeviceId;
+  },
+  crypto: Pick<Crypto, "sha256">,
+): readonly DeviceId[] {
+  const number = new Uint8Array(4);
+  new DataView(number.buffer).setUint32(0, term);
+  const place = (device: DeviceId) =>
+    term === 0 && device === startedBy
+      ? ""
+      : crypto.sha256(Uint8Array.fromHex(run), number, publicKeyOf(device)).toHex();
+  return candidates.map((device) => [place(device), device] as const)
+    .sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0)
+    .map(([, device]) => device);
+}
+
+/** How many devices a round calls when `joined` are there: the plan's share, at least what it needs, and some more because some will not answer. */
+export function calledCount(
+  { least, most, fraction, overSelection }: Participation,
+  joined: number,
+): number {
+  const wanted = Math.min(most, Math.max(least, Math.round(fraction * joined)));
+  return Math.min(joined, Math.min(most, Math.ceil(wanted * (1 + overSelection))));
+}
+
+/** Whom a round calls: drawn without replacement from the joined devices by public randomness, ascending. */
+export function calledDevices(
+  joined: readonly DeviceId[],
+  { plan, round, attempt }: {
+    readonly plan: { readonly seed: Uint8Array; readonly participation: Participation };
+    readonly round: number;
+    readonly attempt: number;
+  },
+): readonly DeviceId[] {
+  const random = seededStream(plan.seed).fork(`called ${round} ${attempt}`);
+  const pool = [...joined].sort();
+  const count = calledCount(plan.participation, pool.length);
+  for (let i = 0; i < count; i++) {
+    const other = i + random.below(pool.length - i);
+    [pool[i], pool[other]] = [pool[other]!, pool[i]!];
+  }
+  return pool.slice(0, count).sort();
+}

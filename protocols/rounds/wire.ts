@@ -1,0 +1,170 @@
+/** Messages of rounds as bytes: canonical CBOR. The only edge of this protocol. */
+import { z } from "zod";
+import { decodeCanonical, encodeCanonical } from "../codec.ts";
+import { type ContentHash, publicKeyOf } from "../ids.ts";
+import {
+  blockId,
+  bytes,
+  contentHash,
+  type Decoded,
+  deviceId,
+  firstProblem,
+  type Identical,
+  text,
+  uint32,
+} from "../wire_schema.ts";
+import {
+  PART_BYTES,
+  PARTICIPANTS_MAX,
+  PARTS_AT_ONCE_MAX,
+  PHASE_BYTES_MAX,
+  REASON_BYTES_MAX,
+  type RoundsMessage,
+  VECTOR_BYTES_MAX,
+} from "./messages.ts";
+
+/** Largest message, bytes: one phase of secure aggregation. */
+export const ROUNDS_BYTES_MAX = PHASE_BYTES_MAX + 1_024;
+const ROUND_MAX = 100_000;
+const PARTS_MAX = Math.ceil(VECTOR_BYTES_MAX / PART_BYTES);
+
+const signature = bytes(64).refine((value) => value.length === 64, "expected 64 bytes");
+const reason = text(REASON_BYTES_MAX);
+const attempt = {
+  run: blockId,
+  round: z.int().min(1).max(ROUND_MAX),
+  term: uint32,
+  attempt: uint32,
+};
+const offer = z.strictObject({
+  hash: contentHash,
+  bytes: z.int().min(1).max(VECTOR_BYTES_MAX),
+}).readonly();
+const ascending = z.array(deviceId).min(1).max(PARTICIPANTS_MAX).refine(
+  (devices) => devices.every((device, i) => i === 0 || devices[i - 1]! < device),
+  "expected devices in ascending order, each once",
+).readonly();
+const count = z.int().min(0).max(PARTICIPANTS_MAX);
+
+const message = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("roundStart"),
+    ...attempt,
+    model: offer,
+    version: blockId.nullable(),
+    called: ascending,
+    withinMs: z.int().min(1).max(86_400_000),
+  }),
+  z.strictObject({
+    type: z.literal("peerReady"),
+    ...attempt,
+    modelHash: contentHash,
+    keys: bytes(1_024),
+  }),
+  z.strictObject({
+    type: z.literal("decline"),
+    ...attempt,
+    why: z.enum(["optedOut", "noData", "budget", "busy", "staleModel", "cannot"]),
+    reason,
+  }),
+  z.strictObject({
+    type: z.literal("securePhase"),
+    ...attempt,
+    phase: z.enum([
+      "roster",
+      "shares",
+      "inbox",
+      "survivors",
+      "consistency",
+      "unmaskRequest",
+      "unmask",
+    ]),
+    body: bytes(PHASE_BYTES_MAX),
+  }),
+  z.strictObject({ type: z.literal("trainNow"), ...attempt }),
+  z.strictObject({
+    type: z.literal("gradientSubmission"),
+    ...attempt,
+    update: offer,
+    modelHash: contentHash,
+    weight: z.int().min(1).max(2 ** 31 - 1),
+    proofOfWork: z.int().min(0).max(Number.MAX_SAFE_INTEGER),
+    signature,
+  }),
+  z.strictObject({ type: z.literal("submissionRefused"), ...attempt, reason }),
+  z.strictObject({
+    type: z.literal("modelUpdate"),
+    ...attempt,
+    version: blockId,
+    aggregate: offer,
+  }),
+  z.strictObject({ type: z.literal("roundAbandoned"), ...attempt, reason }),
+  z.strictObject({
+    type: z.literal("coordinatorBeat"),
+    ...attempt,
+    phase: z.enum([
+      "waiting",
+      "calling",
+      "training",
+      "collecting",
+      "unmasking",
+      "publishing",
+      "finished",
+    ]),
+    ready: count,
+    submitted: count,
+    fetched: count,
+  }),
+  z.strictObject({ type: z.literal("whereAreYou"), ...attempt }),
+  z.strictObject({
+    type: z.literal("hereIAm"),
+    ...attempt,
+    phase: z.enum(["idle", "ready", "submitted", "unmasked"]),
+    checkpoint: offer.nullable(),
+  }),
+  z.strictObject({ type: z.literal("keepCheckpoint"), ...attempt, checkpoint: offer }),
+  z.strictObject({ type: z.literal("checkpointKept"), ...attempt, hash: contentHash }),
+  z.strictObject({
+    type: z.literal("runMembership"),
+    run: blockId,
+    joined: z.boolean(),
+    round: z.int().min(0).max(ROUND_MAX),
+  }),
+  z.strictObject({
+    type: z.literal("requestParts"),
+    hash: contentHash,
+    first: z.int().min(0).max(PARTS_MAX - 1),
+    count: z.int().min(1).max(PARTS_AT_ONCE_MAX),
+  }),
+  z.strictObject({
+    type: z.literal("vectorPart"),
+    hash: contentHash,
+    index: z.int().min(0).max(PARTS_MAX - 1),
+    bytes: bytes(PART_BYTES),
+  }),
+  z.strictObject({ type: z.literal("vectorMissing"), hash: contentHash }),
+]);
+true satisfies Identical<RoundsMessage, Readonly<z.infer<typeof message>>>;
+
+/** Decodes what a peer sent; strict, bounded, never throws. */
+export function decodeRoundsMessage(input: Uint8Array): Decoded<RoundsMessage> {
+  const decoded = decodeCanonical(input, { bytesMax: ROUNDS_BYTES_MAX, itemsMax: 2_048 });
+  if (!decoded.ok) return decoded;
+  const parsed = message.safeParse(decoded.value);
+  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
+  return { ok: true, message: parsed.data };
+}
+
+/** The bytes of a message. */
+export function encodeRoundsMessage(value: RoundsMessage): Uint8Array<ArrayBuffer> {
+  const wire: Record<string, unknown> = { ...value };
+  for (const key of ["run", "hash", "modelHash", "version"]) {
+    if (typeof wire[key] === "string") wire[key] = Uint8Array.fromHex(wire[key] as string);
+  }
+  for (const key of ["model", "update", "aggregate", "checkpoint"]) {
+    const offered = wire[key] as { hash: ContentHash; bytes: number } | null | undefined;
+    if (offered) wire[key] = { hash: Uint8Array.fromHex(offered.hash), bytes: offered.bytes };
+  }
+  if (value.type === "roundStart") wire.called = value.called.map(publicKeyOf);
+  return encodeCanonical(wire);
+}

@@ -1,0 +1,49 @@
+/** Vectors as files by hash, in `models/` of the data folder. */
+import type { Crypto } from "../platform/ports.ts";
+import type { ContentHash } from "../protocols/ids.ts";
+import { ChunkFiles } from "./chunk_files.ts";
+import type { VectorStore } from "./vectors.ts";
+
+/** Opens the folder and removes what a crash has left unfinished. */
+export async function openVectorFiles(
+  directory: string,
+  crypto: Pick<Crypto, "sha256Hex">,
+): Promise<VectorStore> {
+  const files = new ChunkFiles(directory);
+  await files.open();
+  const has = async (hash: ContentHash): Promise<boolean> => {
+    try {
+      return (await Deno.stat(files.pathOf(hash))).isFile;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  };
+  return {
+    has,
+    async put(hash, bytes) {
+      if (!await has(hash)) await files.write([{ hash, bytes }]);
+    },
+    async get(hash) {
+      const bytes = await files.read(hash);
+      if (bytes === undefined) return undefined;
+      if (crypto.sha256Hex(bytes) === hash) return bytes as Uint8Array<ArrayBuffer>;
+      await files.setAside(hash);
+      return undefined;
+    },
+    async remove(hash) {
+      try {
+        await Deno.remove(files.pathOf(hash));
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    },
+    async list() {
+      const found = [];
+      for await (const hash of files.hashes()) {
+        found.push({ hash, bytes: (await Deno.stat(files.pathOf(hash))).size });
+      }
+      return found;
+    },
+  };
+}
