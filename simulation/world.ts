@@ -35,6 +35,7 @@ export class World {
   readonly random: Random;
   readonly trace = new Trace();
   readonly log: Log;
+  readonly #hearers: Log[] = [];
   readonly #queue = new EventQueue();
   readonly #devices = new Map<string, Device>();
   #turns: { readonly device: Device; readonly life: number; readonly turn: Turn }[] = [];
@@ -48,7 +49,17 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.random = seededRandom(`world ${options.seed}`);
-    this.log = options.log ?? { write() {} };
+    this.log = {
+      write: (level, message, fields) => {
+        options.log?.write(level, message, fields);
+        for (const hearer of this.#hearers) hearer.write(level, message, fields);
+      },
+    };
+  }
+
+  /** Lets a checker hear what all devices log from now on, with field `device`. */
+  hearLog(hearer: Log): void {
+    this.#hearers.push(hearer);
   }
 
   /** Virtual ms since the beginning. */

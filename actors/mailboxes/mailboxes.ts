@@ -300,7 +300,7 @@ function onKeys(
   if (device === deps.self || state.phase !== "open" || options.quietly) return;
   const waiting = state.jobs.find((job) => job.type === "keys");
   if (waiting !== undefined) waiting.devices.push(device);
-  else addJob(context, state, deps, { type: "keys", devices: [device] });
+  else addJob(context, state, deps, { type: "keys", devices: [device] }, { first: true });
 }
 
 function onTendDue(

@@ -126,6 +126,8 @@ export class Step {
   };
   /** Receipts to send when the step ends: by author, by conversation. */
   readonly receipts = new Map<DeviceId, Map<ConversationId, MessageId[]>>();
+  /** By sender, series and conversation: the lowest number of a parcel that waits, as far as it was looked up. */
+  readonly heldUp = new Map<string, number>();
   /** What the store holds of each sender, and what this step has added: counted once in a step, because counting is slow. */
   readonly #shares = new Map<DeviceId, SenderShare>();
   readonly #changes = new Map<MailTable, Map<string, MailChange>>();

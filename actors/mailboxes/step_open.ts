@@ -3,7 +3,12 @@
  * without.
  */
 import type { DeviceId } from "../../protocols/ids.ts";
-import type { Content, ConversationId } from "../../protocols/mailbox/content.ts";
+import type {
+  Content,
+  ConversationId,
+  GroupContent,
+  MessageContent,
+} from "../../protocols/mailbox/content.ts";
 import type { RefusalReason } from "../../protocols/mailbox/messages.ts";
 import type { Parcel } from "../../protocols/mailbox/parcel.ts";
 import { decodeParcel } from "../../protocols/mailbox/parcel_wire.ts";
@@ -107,7 +112,7 @@ async function wait(
   share.waiting++;
   share.waitingBytes += encoded.length;
   const { gapMs, missingMs } = step.deps.limits;
-  step.put("waiting", {
+  keepWaiting(step, {
     id,
     sender: header.from,
     series: header.series.toHex(),
@@ -120,10 +125,15 @@ async function wait(
   });
 }
 
-/** Opens the box of a parcel and does what its content says; nothing is shown whose time is over. */
+/**
+ * Opens the box of a parcel and does what its content says; nothing is shown whose time is over, nor before what its author wrote earlier
+ * and waits here.
+ */
 async function open(
   step: Step,
   { parcel: { header, sealed, id } }: Arrived,
+  /** Whether something of its author and conversation waits before it, when that is known. */
+  behind?: boolean,
 ): Promise<ContentFate | "noKey" | "invalid"> {
   const { sealer, crypto, self } = step.deps;
   const otherKey = step.view.keys.get(header.from)?.boxKey;
@@ -136,15 +146,22 @@ async function open(
   }
   const content = opened.message;
   // It came in time and had to wait here: whoever shows it looks at the clock once more.
-  if (bringsMessage(content) && header.expiresAtMs <= step.nowMs) {
-    step.warn(header.from, "expired", `parcel ${id} was held up until its time was over`);
-    return DONE;
+  if (bringsMessage(content)) {
+    if (header.expiresAtMs <= step.nowMs) {
+      step.warn(header.from, "expired", `parcel ${id} was held up until its time was over`);
+      return DONE;
+    }
+    const { conversation } = content;
+    const place = { sender: header.from, series: header.series.toHex(), conversation };
+    if (behind ?? await firstHeldUp(step, place) < header.number) {
+      return { type: "wait", reason: "conversation", conversation };
+    }
   }
   return await onContent(step, header.from, content);
 }
 
 /** True for what a person may be shown, as far as it can be said before it is decrypted. */
-function bringsMessage(content: Content): boolean {
+function bringsMessage(content: Content): content is MessageContent | GroupContent {
   return content.type === "message" ||
     (content.type === "group" && content.kind === "application");
 }
@@ -221,11 +238,52 @@ async function drainWaiting(step: Step, where: Partial<WaitingRow>): Promise<voi
     order: ["sender", "number"],
     limit: WAITING_MAX,
   });
+  const heldUp = new Set<string>();
   for (const row of rows) {
     if (row.reason !== "conversation" && row.reason !== "epoch") continue;
     // Opening one may have opened others.
-    if (await step.get("waiting", { id: row.id }) !== undefined) await again(step, row);
+    if (await step.get("waiting", { id: row.id }) === undefined) continue;
+    const place = nameOf(row);
+    if (await again(step, row, heldUp.has(place)) === "waits") heldUp.add(place);
   }
+}
+
+/** What an author writes in one conversation is shown in its order: where that is noted. */
+type Place = Pick<WaitingRow, "sender" | "series" | "conversation">;
+
+function nameOf({ sender, series, conversation }: Place): string {
+  return `${sender} ${series} ${conversation}`;
+}
+
+/** The lowest number of what waits for its conversation or epoch; infinite when nothing does. Looked up once in a step, because lists are slow. */
+async function firstHeldUp(step: Step, place: Place): Promise<number> {
+  const name = nameOf(place);
+  const known = step.heldUp.get(name);
+  if (known !== undefined) return known;
+  const { sender, series, conversation } = place;
+  const [first] = await mayWait(step, sender)
+    ? await step.list("waiting", {
+      where: { sender, series, conversation },
+      order: ["number"],
+      limit: 1,
+    })
+    : [];
+  const number = first?.number ?? Infinity;
+  step.heldUp.set(name, number);
+  return number;
+}
+
+function keepWaiting(step: Step, row: WaitingRow): void {
+  step.put("waiting", row);
+  const name = nameOf(row);
+  const first = step.heldUp.get(name);
+  if (first !== undefined) step.heldUp.set(name, Math.min(first, row.number));
+}
+
+function endWaiting(step: Step, row: WaitingRow): void {
+  step.remove("waiting", { id: row.id });
+  const name = nameOf(row);
+  if (step.heldUp.get(name) === row.number) step.heldUp.delete(name);
 }
 
 /** Everything of a sender whose keys have come. */
@@ -239,14 +297,18 @@ export async function drainKey(step: Step, sender: DeviceId): Promise<void> {
 }
 
 /** A waiting parcel once more. It was taken, so whatever is wrong with it, it is gone afterwards: its author sends again what is not acknowledged. */
-async function again(step: Step, row: WaitingRow): Promise<"done" | "waits" | "noKey"> {
+async function again(
+  step: Step,
+  row: WaitingRow,
+  behind?: boolean,
+): Promise<"done" | "waits" | "noKey"> {
   // Gone before it is opened: what it brings may open others, and must not find itself among them.
-  step.remove("waiting", { id: row.id });
+  endWaiting(step, row);
   const decoded = decodeParcel(row.parcel, step.deps.crypto);
   if (!decoded.ok) return "done";
-  const fate = await open(step, { parcel: decoded.message, encoded: row.parcel });
+  const fate = await open(step, { parcel: decoded.message, encoded: row.parcel }, behind);
   if (fate === "noKey") {
-    step.put("waiting", row);
+    keepWaiting(step, row);
     return "noKey";
   }
   if (fate !== "invalid" && fate.type === "wait") {
@@ -254,7 +316,7 @@ async function again(step: Step, row: WaitingRow): Promise<"done" | "waits" | "n
     const untilMs = row.reason === "gap" || row.reason === "key"
       ? step.nowMs + step.deps.limits.missingMs
       : row.untilMs;
-    step.put("waiting", { ...row, reason, conversation, untilMs });
+    keepWaiting(step, { ...row, reason, conversation, untilMs });
     return "waits";
   }
   noteReceived(step, decoded.message);
@@ -278,12 +340,35 @@ export async function giveUpWaiting(step: Step, row: WaitingRow): Promise<void> 
     }
     return await drainStream(step, row.sender, row.series);
   }
-  step.warn(row.sender, "waitedInVain", `parcel ${row.id} lacks its ${row.reason}`);
-  step.remove("waiting", { id: row.id });
+  const earlier = await earlierHeldUp(step, row);
+  if (earlier !== undefined) {
+    await giveUpWaiting(step, earlier);
+    // Without that one it may be its turn.
+    return await giveUpWaiting(step, row);
+  }
   const decoded = decodeParcel(row.parcel, step.deps.crypto);
-  if (decoded.ok) noteReceived(step, decoded.message);
-  const next = await nextOf(step, row.sender, row.series);
-  if (row.number !== next) return;
-  await advance(step, row.sender, row.series, next + 1);
-  await drainStream(step, row.sender, row.series);
+  const fate = await again(step, row, false);
+  if (fate !== "done") {
+    step.warn(row.sender, "waitedInVain", `parcel ${row.id} lacks its ${row.reason}`);
+    endWaiting(step, row);
+    if (decoded.ok) noteReceived(step, decoded.message);
+  }
+  const { sender, series, conversation, number } = row;
+  if (conversation !== null) await drainWaiting(step, { sender, conversation });
+  const next = await nextOf(step, sender, series);
+  if (number !== next) return;
+  await advance(step, sender, series, next + 1);
+  await drainStream(step, sender, series);
+}
+
+/** What holds up a waiting parcel because its author wrote it earlier in the same conversation. */
+async function earlierHeldUp(step: Step, row: WaitingRow): Promise<WaitingRow | undefined> {
+  const { sender, series, conversation, number } = row;
+  if (conversation === null) return undefined;
+  const [first] = await step.list("waiting", {
+    where: { sender, series, conversation },
+    order: ["number"],
+    limit: 1,
+  });
+  return first !== undefined && first.number < number ? first : undefined;
 }

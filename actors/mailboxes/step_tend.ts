@@ -73,7 +73,7 @@ async function sendAgain(step: Step): Promise<void> {
   const early = latest !== undefined && mistimed(latest)
     ? (await step.list("deliveries", { ...byLatest, limit: AT_ONCE })).filter(mistimed)
     : [];
-  for (const row of [...due, ...early]) {
+  for (const { row, message } of await inOrder(step, [...due, ...early])) {
     if (!isOpen(row)) {
       step.put("deliveries", { ...row, nextAtMs: null });
       continue;
@@ -91,9 +91,7 @@ async function sendAgain(step: Step): Promise<void> {
       changeDelivery(step, row, "failed", { nextAtMs: null, problem: apart });
       continue;
     }
-    const message = await ownMessage(step, row.message);
-    if (message === undefined) step.remove("deliveries", row);
-    else await attempt(step, message, [row]);
+    await attempt(step, message, [row]);
   }
 }
 
@@ -229,15 +227,29 @@ export async function onKeys(step: Step, devices: readonly DeviceId[]): Promise<
   }
 }
 
+/** What was written first is sent first: it is announced in the order in which it comes. Without those whose message is gone. */
+async function inOrder(
+  step: Step,
+  rows: readonly DeliveryRow[],
+): Promise<readonly { readonly row: DeliveryRow; readonly message: MessageRow }[]> {
+  const found: { readonly row: DeliveryRow; readonly message: MessageRow }[] = [];
+  for (const row of rows) {
+    const message = await ownMessage(step, row.message);
+    if (message === undefined) step.remove("deliveries", row);
+    else found.push({ row, message });
+  }
+  return found.sort((a, b) => a.message.number - b.message.number);
+}
+
 async function onKeysOf(step: Step, device: DeviceId): Promise<void> {
   await drainKey(step, device);
   const open = await step.list("deliveries", {
     where: { device, attempts: 0 },
+    order: ["atMs"],
     limit: AT_ONCE,
   });
-  for (const row of open) {
-    const message = await ownMessage(step, row.message);
-    if (message === undefined || !isOpen(row)) continue;
+  for (const { row, message } of await inOrder(step, open)) {
+    if (!isOpen(row)) continue;
     const known = await step.get("conversations", { conversation: row.conversation });
     if (known?.direct === 0 && leads(step, known)) await sendConversation(step, known, [device]);
     await attempt(step, message, [row]);

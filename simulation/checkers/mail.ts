@@ -28,7 +28,8 @@ export async function mailProblems(
   const byDevice = new Map(cluster.nodes.map((node) => [node.deviceId, node]));
   const bound = ledger.bound();
   const numbersOnce = options.numbersOnce ?? true;
-  const problems = [...ledger.seen, ...(numbersOnce ? ledger.disorder : [])];
+  const problems = [...ledger.seen];
+  if (numbersOnce) problems.push(...ledger.disorder, ...ledger.announcedLate());
   for (const sent of ledger.sent) {
     if (!bound.includes(sent.node)) continue;
     for (const device of sent.to) {

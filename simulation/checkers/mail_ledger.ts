@@ -9,6 +9,8 @@ import { PARCEL_LIFE_MS_MAX } from "../../protocols/mailbox/parcel.ts";
 import type { Cluster } from "../cluster.ts";
 import type { SimulatedNode } from "../simulated_node.ts";
 
+import { AnnouncedOrder } from "./mail_order.ts";
+
 /** What every text of these worlds begins with, so that it is found wherever it lies in clear. */
 export const TEXT_MARK = "Message for few eyes ";
 
@@ -48,11 +50,10 @@ export class MailLedger {
   readonly shown = new Map<DeviceId, Map<MessageId, number>>();
   /** What was wrong at the moment when it happened, in words. */
   readonly seen: string[] = [];
-  /**
-   * What was announced in another order than its author wrote it, in words: of what was written in peace. Under faults a message that had
-   * to be sent again is announced late; its place in the conversation is demanded always.
-   */
+  /** What was announced in another order than its author wrote it, in words: of what was written in peace, when nothing excuses it. */
   readonly disorder: string[] = [];
+  /** The same of everything, with what excuses it under faults. */
+  readonly order: AnnouncedOrder;
   /** Devices whose owners cheat: nothing is demanded for them. */
   readonly liars = new Set<DeviceId>();
   /** Devices that some owner heard to be revoked, with the world time of that, ms, and the owner. */
@@ -73,12 +74,16 @@ export class MailLedger {
   readonly #lastNumbers = new Map<string, number>();
   readonly #asked: Asked[] = [];
   readonly #peaceful = new Set<string>();
-  /** By text: when it was first asked for by its author's clock, ms, and for how long. */
-  readonly #wishes = new Map<string, { readonly wallMs: number; readonly lifeMs: number }>();
+  /** By text: when it was first asked for, by world time and by its author's clock, ms, and for how long. */
+  readonly #wishes = new Map<
+    string,
+    { readonly atMs: number; readonly wallMs: number; readonly lifeMs: number }
+  >();
   #texts = 0;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
+    this.order = new AnnouncedOrder(cluster.world);
   }
 
   /** The next text: each is written once. */
@@ -93,6 +98,7 @@ export class MailLedger {
     const { inPeace } = this;
     if (inPeace) this.#peaceful.add(message.text);
     this.#wishes.getOrInsertComputed(message.text, () => ({
+      atMs: askedAtMs,
       wallMs: node.device.wallMs(),
       lifeMs: message.validMs ?? PARCEL_LIFE_MS_MAX,
     }));
@@ -159,7 +165,13 @@ export class MailLedger {
     this.#asked.length = 0;
     this.shown.clear();
     this.disorder.length = 0;
+    this.order.forget();
     this.#lastNumbers.clear();
+  }
+
+  /** What was announced out of order without a reason. */
+  announcedLate(): readonly string[] {
+    return this.order.problems(this.bound(), (text) => this.#wishes.get(text)?.atMs);
   }
 
   /** The groups that a node knows and is in. */
@@ -212,6 +224,7 @@ export class MailLedger {
     }
     const { text, receivedAtMs } = row;
     this.#checkTime(node, { text, timeMs: receivedAtMs }, node.device.wallMs() - COMMIT_MS_MAX);
+    this.order.announced(node, row);
     const stream = `${node.deviceId} ${row.conversation} ${from}`;
     const last = this.#lastNumbers.get(stream) ?? 0;
     if (row.number <= last && this.#peaceful.has(row.text)) {
@@ -227,6 +240,7 @@ export class MailLedger {
     node: SimulatedNode,
     { message, to, state }: Extract<NodeEvent, { type: "deliveryChanged" }>,
   ): void {
+    if (state === "expired" || state === "failed") this.order.givenUp(message, to);
     const recipient = this.#cluster.nodes.find(({ deviceId }) => deviceId === to);
     if (recipient === undefined || this.liars.has(to)) return;
     if (state === "expired") return this.#onExpired(node, recipient, message);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type MailLedger, mailProblems } from "../../simulation/checkers/mail.ts";
 import { Cluster } from "../../simulation/cluster.ts";
 import { startMailMesh } from "../../simulation/scenarios/messages.ts";
+import type { MessageRow } from "../../store/mail.ts";
 import type { SimulatedNode } from "../../simulation/simulated_node.ts";
 
 interface Calm {
@@ -30,6 +31,19 @@ async function calm(): Promise<Calm> {
   await cluster.world.until(() => ledger.allArrived(), 60_000);
   assert.deepEqual(await mailProblems(cluster, ledger), []);
   return { cluster, ledger, from, to, third };
+}
+
+function firstOf(node: SimulatedNode): MessageRow {
+  return [...node.disk.tables.mail.messages.values()].find(({ number }) => number === 1)!;
+}
+
+/** The recipient logs that it waited in vain for something of the author. */
+function goOnWithout({ cluster, from, to }: Calm): void {
+  cluster.world.log.write("warning", "mail refused", {
+    device: to.name,
+    about: from.deviceId,
+    reason: "waitedInVain",
+  });
 }
 
 const cases: readonly (readonly [string, (world: Calm) => void, RegExp])[] = [
@@ -103,6 +117,14 @@ const cases: readonly (readonly [string, (world: Calm) => void, RegExp])[] = [
     ledger.seen.push("n0 was told something else");
     ledger.disorder.push("n1 announced something late");
   }, /something else[^]*something late/],
+  ["a message that was announced behind a later one", ({ ledger, to }) => {
+    ledger.order.announced(to, firstOf(to));
+  }, /announced "Message 0", number 1 of n0, after number 3, without a reason/],
+  ["a message that was announced behind a later one, given up only afterwards", (world) => {
+    const { ledger, to } = world;
+    ledger.order.announced(to, firstOf(to));
+    goOnWithout(world);
+  }, /number 1 of n0, after number 3, without a reason/],
   ["a message in the wrong hands", ({ to, third }) => {
     const [key, row] = [...to.disk.tables.mail.messages][0]!;
     third.disk.tables.mail.messages.set(key, row);
@@ -115,5 +137,32 @@ for (const [what, change, expected] of cases) {
     change(world);
     const problems = await mailProblems(world.cluster, world.ledger);
     assert.match(problems.join("\n"), expected);
+  });
+}
+
+const reasons: readonly (readonly [string, (world: Calm) => void])[] = [
+  ["that was given up by its author", ({ ledger, to }) => {
+    ledger.order.givenUp(firstOf(to).message, to.deviceId);
+  }],
+  ["that was sent again", ({ from }) => {
+    const { deliveries } = from.disk.tables.mail;
+    for (const [key, row] of deliveries) deliveries.set(key, { ...row, attempts: 2 });
+  }],
+  ["for which its recipient waited in vain", (world) => {
+    goOnWithout(world);
+    for (const number of [2, 3]) {
+      world.ledger.order.announced(world.to, { ...firstOf(world.to), number });
+    }
+  }],
+];
+
+for (const [which, happens] of reasons) {
+  Deno.test(`a message ${which} may be announced behind a later one`, async () => {
+    const world = await calm();
+    world.ledger.order.forget();
+    happens(world);
+    world.ledger.order.announced(world.to, { ...firstOf(world.to), number: 3 });
+    world.ledger.order.announced(world.to, firstOf(world.to));
+    assert.deepEqual(await mailProblems(world.cluster, world.ledger), []);
   });
 }
