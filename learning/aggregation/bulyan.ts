@@ -1,0 +1,70 @@
+/**
+ * Bulyan over Krum: θ = n − 2f updates are chosen by Krum one after another, then of each coordinate the mean of the θ − 2f values nearest
+ * to their median. El Mhamdi, Guerraoui, Rouault: "The Hidden Vulnerability of Distributed Learning in Byzantium", ICML 2018, section
+ * 4. Bears f liars of n ≥ 4f + 3. Weights are not read.
+ */
+import { invariant } from "../../platform/invariant.ts";
+import type { AggregationRule } from "./rule.ts";
+import { columnFolder, columnFolderBytes } from "./column_ranks.ts";
+import { bestFirst, krumScores } from "./krum_scores.ts";
+import { pairwiseDistances, pairwiseDistancesBytes } from "./pairwise_distances.ts";
+import { allClients, forEachTile } from "./tiles.ts";
+import { finiteResult, requireClients, type UpdateSource } from "./update_source.ts";
+
+const RULE = "bulyan";
+
+/** The rule; `faulty` is f ≥ 0. */
+export function bulyan(options: { readonly faulty: number }): AggregationRule {
+  const { faulty } = options;
+  invariant(
+    Number.isInteger(faulty) && faulty >= 0,
+    () => `Cannot aggregate by Bulyan: faulty is ${faulty}, expected an integer >= 0`,
+  );
+  const clientsMin = 4 * faulty + 3;
+  return {
+    name: RULE,
+    clientsMin,
+    weighted: false,
+    workingBytes: ({ clients }) => pairwiseDistancesBytes(clients) + columnFolderBytes(clients),
+    aggregate(source) {
+      requireClients(source, clientsMin, `${RULE} with ${faulty} faulty`);
+      const chosen = choose(source, faulty);
+      const nearest = chosen.length - 2 * faulty;
+      const result = new Float32Array(source.count);
+      const fold = columnFolder(
+        chosen.length,
+        { from: 0, to: chosen.length - 1, sorted: true },
+        (column) => meanAroundMedian(column, nearest),
+      );
+      forEachTile(source, chosen, (tile) => fold(tile, result));
+      return finiteResult(result, RULE);
+    },
+    begin: null,
+  };
+}
+
+/** θ clients in ascending order. After each choice Krum is asked again about those that are left. */
+function choose(source: UpdateSource, faulty: number): readonly number[] {
+  const distances = pairwiseDistances(source);
+  const left = [...allClients(source)];
+  const chosen: number[] = [];
+  while (chosen.length < source.clients - 2 * faulty) {
+    const scores = krumScores({ distances, clients: source.clients, faulty, among: left });
+    chosen.push(...left.splice(bestFirst(scores)[0]!, 1));
+  }
+  return chosen.sort((a, b) => a - b);
+}
+
+/** Mean of the `nearest` values around the median of an ascending column: they stand side by side in it. */
+function meanAroundMedian(column: Float32Array<ArrayBuffer>, nearest: number): number {
+  const last = column.length - 1;
+  const median = (column[last >> 1]! + column[(last + 1) >> 1]!) / 2;
+  let from = 0;
+  // One step to the right drops the first and takes the next; worth it while the next is nearer.
+  while (
+    from + nearest <= last && column[from + nearest]! - median < median - column[from]!
+  ) from++;
+  let sum = 0;
+  for (let i = from; i < from + nearest; i++) sum += column[i]!;
+  return sum / nearest;
+}

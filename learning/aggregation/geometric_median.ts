@@ -1,0 +1,71 @@
+/**
+ * Geometric median by the smoothed Weiszfeld algorithm: the point with the least sum of weighted distances to all updates. Pillutla, Kakade,
+ * Harchaoui: "Robust Aggregation for Federated Learning" (RFA), IEEE Transactions on Signal Processing 70, 2022, algorithm 2. Bears liars
+ * whose weights together are less than half: plans that use it bound the weights.
+ */
+import { invariant } from "../../platform/invariant.ts";
+import type { AggregationRule } from "./rule.ts";
+import { TILE_LENGTH } from "./tiles.ts";
+import { finiteResult, requireClients, type UpdateSource } from "./update_source.ts";
+import { distancesTo, forEachPart } from "./point_distances.ts";
+import { accumulate } from "./weighted_sum.ts";
+
+const RULE = "geometricMedian";
+
+export interface GeometricMedianOptions {
+  /** ν > 0: distances below it count as it, so that an update the point falls on does not take all. Default 1e-6. */
+  readonly smoothing?: number;
+  /** Most steps, 1–1,000; RFA needs 3 to 5. Default 100. */
+  readonly iterations?: number;
+  /** Stops when a step makes the sum of distances shrink by less than this share. Default 1e-7; 0 goes on while it shrinks at all. */
+  readonly tolerance?: number;
+}
+
+/** The rule. Reads all updates twice per step and keeps one vector in double precision. */
+export function geometricMedian(options: GeometricMedianOptions = {}): AggregationRule {
+  const { smoothing = 1e-6, iterations = 100, tolerance = 1e-7 } = options;
+  invariant(
+    smoothing > 0 && iterations >= 1 && iterations <= 1_000 && tolerance >= 0,
+    () =>
+      `Cannot take a geometric median: smoothing ${smoothing}, iterations ${iterations}, tolerance ${tolerance}; expected > 0, 1 to 1,000, >= 0`,
+  );
+  return {
+    name: RULE,
+    clientsMin: 1,
+    weighted: true,
+    workingBytes: ({ clients, count }) => 8 * count + 12 * TILE_LENGTH + 24 * clients,
+    aggregate(source) {
+      requireClients(source, 1, RULE);
+      const weights = Float64Array.from({ length: source.clients }, (_, i) => source.weight(i));
+      const point = new Float64Array(source.count);
+      moveToMean(source, weights, point);
+      let before = Infinity;
+      for (let step = 0; step < iterations; step++) {
+        const distances = distancesTo(source, point);
+        const sum = distances.reduce((total, distance, i) => total + weights[i]! * distance, 0);
+        if (sum >= before * (1 - tolerance)) break;
+        before = sum;
+        moveToMean(
+          source,
+          distances.map((distance, i) => weights[i]! / Math.max(smoothing, distance)),
+          point,
+        );
+      }
+      return finiteResult(Float32Array.from(point), RULE);
+    },
+    begin: null,
+  };
+}
+
+function moveToMean(
+  source: UpdateSource,
+  factors: Float64Array<ArrayBuffer>,
+  point: Float64Array<ArrayBuffer>,
+): void {
+  const total = factors.reduce((sum, factor) => sum + factor, 0);
+  point.fill(0);
+  forEachPart(source, (client, start, part) => {
+    const into = point.subarray(start, start + part.length);
+    accumulate(into, part, factors[client]! / total, part.length);
+  });
+}

@@ -1,0 +1,87 @@
+/** Walks over updates in tiles: the same stretch of coordinates of all chosen clients, small enough for the cache. */
+import type { UpdateSource } from "./update_source.ts";
+
+/** Coordinates read at once of one client; sums go tile by tile, so this number is part of what makes results equal bit by bit. */
+export const TILE_LENGTH = 4_096;
+/** Numbers of all clients in one tile: 1 MiB. */
+const TILE_NUMBERS = 1 << 18;
+const TILE_LENGTH_MIN = 64;
+
+/** Coordinates per tile for so many clients. */
+export function tileLength(clients: number): number {
+  const fitting = Math.floor(TILE_NUMBERS / clients / TILE_LENGTH_MIN) * TILE_LENGTH_MIN;
+  return Math.max(TILE_LENGTH_MIN, Math.min(TILE_LENGTH, fitting));
+}
+
+/** Bytes of one tile buffer for so many clients. */
+export function tileBytes(clients: number): number {
+  return 4 * clients * tileLength(clients);
+}
+
+/** One stretch of coordinates. */
+export interface Tile {
+  /** `rows[i]` holds the numbers of `clients[i]`; only the first `length` count. Overwritten by the next tile. */
+  readonly rows: readonly Float32Array<ArrayBuffer>[];
+  readonly start: number;
+  readonly length: number;
+}
+
+/** Calls `visit` for every tile of the chosen clients, from the first coordinate to the last. */
+export function forEachTile(
+  source: UpdateSource,
+  clients: readonly number[],
+  visit: (tile: Tile) => void,
+): void {
+  const step = tileLength(clients.length);
+  const buffer = new Float32Array(clients.length * step);
+  const rows = clients.map((_, row) => buffer.subarray(row * step, (row + 1) * step));
+  for (let start = 0; start < source.count; start += step) {
+    const length = Math.min(step, source.count - start);
+    clients.forEach((client, row) => {
+      source.read(client, start, length === step ? rows[row]! : rows[row]!.subarray(0, length));
+    });
+    visit({ rows, start, length });
+  }
+}
+
+/** 0, 1, … clients − 1. */
+export function allClients(source: UpdateSource): readonly number[] {
+  return Array.from({ length: source.clients }, (_, client) => client);
+}
+
+/** Sum of squares of the first `length` numbers, always added in the same order. */
+export function squaredNorm(values: Float32Array<ArrayBuffer>, length = values.length): number {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    const [p, q, r, s] = [values[i]!, values[i + 1]!, values[i + 2]!, values[i + 3]!];
+    a += p * p;
+    b += q * q;
+    c += r * r;
+    d += s * s;
+  }
+  for (let i = whole; i < length; i++) a += values[i]! * values[i]!;
+  return a + b + (c + d);
+}
+
+/** Euclidean norm of one update. The same bits whether it is held or read in tiles. */
+export function normOf(values: Float32Array<ArrayBuffer>): number {
+  let sum = 0;
+  for (let start = 0; start < values.length; start += TILE_LENGTH) {
+    sum += squaredNorm(values.subarray(start, start + TILE_LENGTH));
+  }
+  return Math.sqrt(sum);
+}
+
+/** Euclidean norm of one client's update, read in tiles. */
+export function normOfClient(source: UpdateSource, client: number): number {
+  const buffer = new Float32Array(Math.min(TILE_LENGTH, source.count));
+  let sum = 0;
+  for (let start = 0; start < source.count; start += TILE_LENGTH) {
+    const length = Math.min(TILE_LENGTH, source.count - start);
+    const part = buffer.subarray(0, length);
+    source.read(client, start, part);
+    sum += squaredNorm(part);
+  }
+  return Math.sqrt(sum);
+}
