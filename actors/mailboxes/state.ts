@@ -92,8 +92,10 @@ export interface MailboxesState {
   running: readonly Job[] | null;
   /** Jobs that are worked off one by one, because a step with several has failed. */
   soloJobs: number;
-  /** Whether jobs wait that gain by being done with others, and for how long they do. */
-  patience: "none" | "waiting" | "over";
+  /** Whether jobs wait that gain by being done with others, and since when, monotonic ms; "over" when they have waited long enough. */
+  patience: "none" | "over" | { readonly sinceMs: number };
+  /** Messages and parcels in a step, as the steps before had them. */
+  crowd: number;
   diskFailures: number;
   /** True when the wait after a failure of the disk is over. */
   diskRetried: boolean;
@@ -135,6 +137,7 @@ export function emptyState(): MailboxesState {
     running: null,
     soloJobs: 0,
     patience: "none",
+    crowd: 0,
     diskFailures: 0,
     diskRetried: false,
     depositors: new Map(),

@@ -25,8 +25,22 @@ import type { StepFacts } from "./step.ts";
 const JOBS_AT_ONCE = 64;
 /** Parcels deposited in one step, at most, but for the last deposit: a step must not keep users waiting. */
 const PARCELS_AT_ONCE = 128;
-/** How long jobs wait for others when nobody waits for them, ms: so a commit does for several. */
-const PATIENCE_MS = 15;
+/** How long jobs wait for others, so that a commit does for several: until nothing more has come for `pauseMs`, and no longer than `longestMs`. */
+interface Patience {
+  readonly pauseMs: number;
+  readonly longestMs: number;
+}
+/** When nobody waits for them. */
+const NOBODY_WAITS: Patience = { pauseMs: 15, longestMs: 15 };
+/**
+ * While many messages come. Whoever writes alone never waits; of a crowd, the first to come would have a commit of its own while all others
+ * wait for its disk (PostgreSQL's `commit_delay` and `commit_siblings`).
+ */
+const IN_A_CROWD: Patience = { pauseMs: 5, longestMs: 20 };
+/** Messages in a step that make a crowd. */
+const CROWD_MIN = 4;
+/** What is left of a crowd after a step without it: one of 32 is forgotten after ten. Receipts make steps of their own in between. */
+const CROWD_KEPT = 0.85;
 const DISK_RETRY_MS = 200;
 const DISK_RETRY_MAX_MS = 30_000;
 /** Warnings of one kind about one device are told to people at most this often, ms. */
@@ -62,6 +76,7 @@ export function startStep(
   const jobs = state.jobs.splice(0, state.soloJobs > 0 ? 1 : jobsOfStep(state.jobs));
   state.soloJobs = Math.max(0, state.soloJobs - 1);
   state.running = jobs;
+  state.crowd = Math.max(messagesIn(jobs), Math.floor(state.crowd * CROWD_KEPT));
   const view = {
     nowMs: context.wallMs(),
     random: context.random.fork(`step ${++state.steps}`),
@@ -89,21 +104,42 @@ function jobsOfStep(jobs: readonly Job[]): number {
   return count;
 }
 
-/** That peers have taken parcels of ours is only noted: it waits a little for whatever comes next, mostly their receipts. */
+/** True while jobs gain by being done with others that are about to come. */
 function waitsForOthers(context: MailContext, state: MailboxesState): boolean {
-  const few = state.soloJobs === 0 && state.jobs.length < JOBS_AT_ONCE;
-  const noHurry = few && state.patience !== "over" &&
-    state.jobs.every((job) =>
-      job.type === "taken" && job.ids.every((id) => state.outgoing.has(id))
-    );
-  if (noHurry && state.patience === "none") {
-    context.startTimer("patience", PATIENCE_MS, { type: "patienceOver" });
-    state.patience = "waiting";
-  } else if (!noHurry) {
+  const patience = state.patience === "over" ? undefined : patienceOf(state);
+  const nowMs = context.monotonicMs();
+  const sinceMs = typeof state.patience === "string" ? nowMs : state.patience.sinceMs;
+  const leftMs = patience === undefined ? 0 : sinceMs + patience.longestMs - nowMs;
+  if (patience === undefined || leftMs <= 0) {
     context.cancelTimer("patience");
     state.patience = "none";
+    return false;
   }
-  return noHurry;
+  context.startTimer("patience", Math.min(patience.pauseMs, leftMs), { type: "patienceOver" });
+  state.patience = { sinceMs };
+  return true;
+}
+
+/**
+ * How long the jobs that wait may go on waiting. That peers have taken parcels of ours is only noted: it waits for whatever comes next, mostly
+ * their receipts. Messages wait for as many as the steps before had.
+ */
+function patienceOf({ jobs, soloJobs, crowd, outgoing }: MailboxesState): Patience | undefined {
+  if (soloJobs > 0 || jobs.length >= JOBS_AT_ONCE) return undefined;
+  const isNoted = (job: Job) => job.type === "taken" && job.ids.every((id) => outgoing.has(id));
+  if (jobs.every(isNoted)) return NOBODY_WAITS;
+  const canWait = jobs.every(({ type }) =>
+    type === "send" || type === "deposit" || type === "taken"
+  );
+  return canWait && crowd >= CROWD_MIN && messagesIn(jobs) < crowd ? IN_A_CROWD : undefined;
+}
+
+/** Messages and parcels that jobs bring. */
+function messagesIn(jobs: readonly Job[]): number {
+  return jobs.reduce((sum, job) => {
+    if (job.type === "deposit") return sum + job.deposit.parcels.length;
+    return job.type === "send" ? sum + 1 : sum;
+  }, 0);
 }
 
 /** The step is durable, or has failed and changed nothing. */
