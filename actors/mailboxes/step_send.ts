@@ -36,6 +36,8 @@ import type { Step } from "./step.ts";
 
 const ID_BYTES = 16;
 const VALID_MS_MIN = 1_000;
+/** Parts of attachments may come this much later than their message, ms: what was shown must become whole. */
+const PARTS_LONGER_MS = 24 * 60 * 60 * 1000;
 /** A recipient without keys is looked at again after this, ms; at once when its keys come. */
 const NO_KEYS_MS = 30_000;
 
@@ -220,7 +222,7 @@ async function send(
         index,
         count: reference.parts,
         bytes: part.ciphertext,
-      }, { expiresAtMs });
+      }, { expiresAtMs: Math.min(expiresAtMs + PARTS_LONGER_MS, row.expiresAtMs ?? Infinity) });
     }
   }
 }

@@ -73,3 +73,32 @@ Deno.test("a message that its recipient's slow clock lets in is delivered, also 
   await office.pass(60_000);
   assert.equal(office.state(ada, sent.value, ben), "delivered");
 });
+
+Deno.test("the attachment of a message that was shown in time becomes whole, however long its parts are on their way", async () => {
+  const office = new PostOffice(["ada", "ben"]);
+  await office.open();
+  const [ada, ben] = [office.post("ada"), office.post("ben")];
+  const body = new Uint8Array(700_000);
+  const attachments = [{ name: "photo.jpg", mediaType: "image/jpeg", body }];
+  const sent = await office.send(ada, {
+    to: [ben.id],
+    text: "look",
+    attachments,
+    validMs: 60_000,
+  });
+  assert.ok(sent.type === "done");
+  // Only small parcels come through.
+  office.tap = (from, _to, message) => {
+    if (from !== ada || message.type !== "deposit") return undefined;
+    const parcels = message.parcels.filter(({ length }) => length < 10_000);
+    return parcels.length === 0 ? [] : [{ ...message, parcels }];
+  };
+  office.connect(ada, ben);
+  await office.pass(4_000);
+  assert.deepEqual(office.texts(ben), ["look"]);
+  await office.pass(120_000);
+  office.tap = null;
+  await office.pass(60_000);
+  const parts = [...ben.disk.tables.mail.parts.values()].filter(({ part }) => part >= 0);
+  assert.equal(parts.length, 3);
+});
