@@ -38,12 +38,12 @@ export interface SumRound {
   readonly assumptions: Assumptions;
 }
 
-/** Against how many liars and how many dropouts the graph and the thresholds are made. */
+/** Against how many liars and how many dropouts the graph and the thresholds are made. Integers: they are hashed and signed. */
 export interface Assumptions {
-  /** γ: share of the roster that may work together with the coordinator, 0 … 0.5. At least one device is always assumed to. */
-  readonly corruptShare: number;
-  /** δ: share of the roster that may fall away before the end, 0 … 0.5. */
-  readonly dropoutShare: number;
+  /** γ: of a thousand devices so many may work together with the coordinator, 0–500. At least one is always assumed to. */
+  readonly corruptPermille: number;
+  /** δ: of a thousand devices so many may fall away before the end, 0–500. */
+  readonly dropoutPermille: number;
   /** σ: what is private is private but for a chance of 2^−σ, 20–100. Only the sparse graph has such a chance. */
   readonly privacyBits: number;
   /** η: with no more dropouts than assumed the sum comes about but for a chance of 2^−η, 10–60. */
@@ -52,11 +52,11 @@ export interface Assumptions {
 
 /**
  * 60 bits: the usual 40, and 20 for a coordinator that tries out rosters until it likes the graph. A tenth of colluders and a third
- * of dropouts need 104 of 1,024 others to share with.
+ * of dropouts need 114 of 1,024 others to share with.
  */
 export const DEFAULT_ASSUMPTIONS: Assumptions = {
-  corruptShare: 0.1,
-  dropoutShare: 1 / 3,
+  corruptPermille: 100,
+  dropoutPermille: 333,
   privacyBits: 60,
   completionBits: 20,
 };

@@ -1,0 +1,338 @@
+/**
+ * A device's part in a secure sum. Each step takes the state and what the coordinator said, and gives the next state and what to answer;
+ * store the state before answering. The same question again gets the same answer, byte for byte.
+ *
+ * Invariants, whatever the coordinator says:
+ * - of one neighbour it reveals the share of the self-mask seed or the share of the mask secret, never both;
+ * - it signs one survivor set, reveals for no other, and takes no part in a further attempt at the round once it has signed: two sums
+ *   of one round could differ by a single vector;
+ * - it signs no survivors below the quorum, and none among whom fewer of its own neighbours are than a secret needs;
+ * - it reveals nothing before a quorum of the roster has signed the same run, round, attempt, model, roster, survivors and inputs.
+ */
+import { invariant } from "../../platform/invariant.ts";
+import { equalBytes } from "../../protocols/codec.ts";
+import type { DeviceId } from "../../protocols/ids.ts";
+import { hasBit, indicesOf } from "./bitmap.ts";
+import { claimProblem, neighboursProblem, requestProblem } from "./checks.ts";
+import type { ClientState, JoinedState, SignedState } from "./client_state.ts";
+import type {
+  Advertisement,
+  KeyShares,
+  MaskedInput,
+  ReceivedShares,
+  Reveal,
+  Roster,
+  SumClientDependencies,
+  SumDependencies,
+  SumOutcome,
+  SumRound,
+  SurvivorClaim,
+  SurvivorSignature,
+  UnmaskRequest,
+} from "./contract.ts";
+import { SEALED_SHARE_BYTES } from "./contract.ts";
+import { assumptionProblem } from "./graph.ts";
+import { merkleHolds } from "./merkle.ts";
+import { pack } from "./packing.ts";
+import { refused, type RosterView, rosterView, roundProblem } from "./roster.ts";
+import { SECRET_BYTES, splitSecret } from "./shamir.ts";
+import { openShares, sealShares } from "./shares.ts";
+import {
+  advertisedLeaf,
+  advertisedMessage,
+  agreed,
+  commitment,
+  COMMITTED,
+  concat,
+  keyPairOf,
+  pairMaskKey,
+  roundHash,
+  selfMaskKey,
+  survivorsMessage,
+} from "./transcripts.ts";
+
+/** A step's result: the state to store first, then the message to send. */
+export interface ClientStep<State, Message> {
+  readonly state: State;
+  readonly message: Message;
+}
+
+/**
+ * Draws fresh keys for an attempt. `previous` is this device's state of any earlier attempt at the same round: refused when that
+ * went so far that a second sum could betray somebody, or when the attempt is not a later one.
+ */
+export function advertise(
+  options: {
+    readonly round: SumRound;
+    readonly device: DeviceId;
+    readonly previous?: ClientState;
+  },
+  deps: SumClientDependencies,
+): SumOutcome<ClientStep<ClientState, Advertisement>> {
+  const { round, device, previous } = options;
+  const problem = roundProblem(round) ?? assumptionProblem(round.assumptions);
+  if (problem !== undefined) return refused("malformed", problem);
+  if (
+    previous !== undefined && previous.round.run === round.run &&
+    previous.round.round >= round.round
+  ) {
+    if (previous.round.round > round.round || previous.round.attempt >= round.attempt) {
+      return refused(
+        "wrongPhase",
+        `Cannot join round ${round.round}, attempt ${round.attempt}: already in round ${previous.round.round}, attempt ${previous.round.attempt}`,
+      );
+    }
+    if (previous.phase === "signed" || previous.phase === "revealed") {
+      return refused(
+        "otherSurvivors",
+        `Cannot join attempt ${round.attempt} at round ${round.round}: survivors of attempt ${previous.round.attempt} are signed; only that attempt can be finished`,
+      );
+    }
+  }
+  const maskSecret = deps.random.bytes(SECRET_BYTES);
+  const shareSecret = deps.random.bytes(SECRET_BYTES);
+  const keys = {
+    maskKey: keyPairOf(deps.crypto, maskSecret).publicKey,
+    shareKey: keyPairOf(deps.crypto, shareSecret).publicKey,
+  };
+  const signature = deps.sign(advertisedMessage(roundHash(deps.crypto, round), keys));
+  const advertisement = { ...keys, signature };
+  return {
+    ok: true,
+    value: {
+      state: { phase: "advertised", round, device, maskSecret, shareSecret, advertisement },
+      message: advertisement,
+    },
+  };
+}
+
+/** Checks the roster and shares both secrets among the neighbours. */
+export function shareKeys(
+  state: ClientState,
+  roster: Roster,
+  deps: SumClientDependencies,
+): SumOutcome<ClientStep<ClientState, KeyShares>> {
+  if (state.phase !== "advertised") {
+    return equalBytes(state.devices, roster.devices) && equalBytes(state.root, roster.root)
+      ? { ok: true, value: { state, message: state.shares } }
+      : refused("duplicate", "Cannot share keys: another roster was told before");
+  }
+  const view = rosterView({ round: state.round, ...roster }, deps);
+  if (!view.ok) return view;
+  const { devices, indexOf, shape, hash } = view.value;
+  const index = indexOf.get(state.device);
+  if (index === undefined) {
+    return refused("notMe", "Cannot share keys: this device is not in the roster");
+  }
+  const leaf = advertisedLeaf(state.device, state.advertisement);
+  if (
+    !merkleHolds(deps.crypto, {
+      root: roster.root,
+      proof: roster.proof,
+      leaf,
+      index,
+      count: devices.length,
+    })
+  ) {
+    return refused("badProof", "Cannot share keys: the roster does not hold this device's keys");
+  }
+  const neighbours = view.value.neighbours(index);
+  const checked = neighboursProblem({ state, view: view.value, roster, neighbours }, deps);
+  if (checked !== undefined) return checked;
+  const seed = deps.random.bytes(SECRET_BYTES);
+  const split = (secret: Uint8Array) =>
+    splitSecret(secret, {
+      threshold: shape.threshold,
+      count: neighbours.length,
+      random: deps.random,
+    });
+  const seedShares = split(seed);
+  const maskShares = split(state.maskSecret);
+  const own = keyPairOf(deps.crypto, state.shareSecret);
+  const ownMask = keyPairOf(deps.crypto, state.maskSecret);
+  const sealed: Uint8Array[] = [];
+  for (const [i, neighbour] of neighbours.entries()) {
+    const device = devices[neighbour]!;
+    const secret = agreed(own, roster.neighbours[i]!.shareKey);
+    if (
+      secret === undefined ||
+      agreed(ownMask, roster.neighbours[i]!.maskKey) === undefined
+    ) {
+      return refused("badKey", `Cannot share keys: a key of ${device} has low order`, device);
+    }
+    sealed.push(sealShares({
+      agreed: secret,
+      roster: hash,
+      owner: state.device,
+      holder: device,
+      seedShare: seedShares[i]!,
+      maskShare: maskShares[i]!,
+    }, deps.crypto));
+  }
+  const seedCommitment = commitment(deps.crypto, {
+    roster: hash,
+    kind: COMMITTED.seed,
+    owner: state.device,
+    holder: state.device,
+    value: seed,
+  });
+  const shares: KeyShares = { sealed: concat(...sealed), seedCommitment };
+  return {
+    ok: true,
+    value: {
+      state: {
+        ...state,
+        phase: "shared",
+        devices: roster.devices,
+        root: roster.root,
+        neighbours: roster.neighbours,
+        seed,
+        shares,
+      },
+      message: shares,
+    },
+  };
+}
+
+/**
+ * Reads the neighbours' shares and masks the vector: numbers modulo 2^bits, `length` of them. The masks are added to `values` in place;
+ * hand in a copy if it is still needed.
+ */
+export function maskInput(
+  state: ClientState,
+  received: ReceivedShares,
+  values: Uint32Array,
+  deps: SumDependencies,
+): SumOutcome<ClientStep<ClientState, MaskedInput>> {
+  if (state.phase === "advertised") {
+    return refused("wrongPhase", "Cannot mask a vector: keys are not shared yet");
+  }
+  if (state.phase !== "shared") {
+    return equalBytes(state.present, received.present)
+      ? { ok: true, value: { state, message: state.input } }
+      : refused("duplicate", "Cannot mask a vector: other shares were told before");
+  }
+  invariant(
+    values.length === state.round.length,
+    () => `Cannot mask ${values.length} numbers: the round sums ${state.round.length}`,
+  );
+  const view = viewOf(state, deps);
+  const index = view.indexOf.get(state.device)!;
+  const neighbours = view.neighbours(index);
+  const present = indicesOf(received.present, neighbours.length);
+  if (present === undefined || received.sealed.length !== present.length * SEALED_SHARE_BYTES) {
+    return refused(
+      "malformed",
+      `Cannot read ${received.sealed.length} bytes of shares: expected ${SEALED_SHARE_BYTES} for each neighbour that sent some`,
+    );
+  }
+  if (present.length < view.shape.threshold) {
+    return refused(
+      "tooFew",
+      `Cannot mask a vector: ${present.length} neighbours shared keys, expected at least ${view.shape.threshold}`,
+    );
+  }
+  const opened = openShares({ state, view, present, sealed: received.sealed }, deps.crypto);
+  const own = keyPairOf(deps.crypto, state.maskSecret);
+  for (const i of present) {
+    const neighbour = neighbours[i]!;
+    const first = index < neighbour;
+    const key = pairMaskKey(deps.crypto, {
+      // Keys of low order were refused with the roster.
+      agreed: agreed(own, state.neighbours[i]!.maskKey)!,
+      roster: view.hash,
+      earlier: first ? state.device : view.devices[neighbour]!,
+      later: first ? view.devices[neighbour]! : state.device,
+    });
+    deps.masks.apply({ key, target: values, sign: first ? 1 : -1 });
+  }
+  deps.masks.apply({
+    key: selfMaskKey(deps.crypto, state.seed, view.hash),
+    target: values,
+    sign: 1,
+  });
+  const input: MaskedInput = {
+    packed: pack(values, state.round.bits),
+    unreadable: opened.unreadable,
+  };
+  return {
+    ok: true,
+    value: {
+      state: {
+        ...state,
+        phase: "masked",
+        present: received.present,
+        held: opened.held,
+        heldShares: opened.shares,
+        input,
+      },
+      message: input,
+    },
+  };
+}
+
+/** Signs the survivors, once. */
+export function signSurvivors(
+  state: ClientState,
+  claim: SurvivorClaim,
+  deps: SumClientDependencies,
+): SumOutcome<ClientStep<ClientState, SurvivorSignature>> {
+  if (state.phase === "advertised" || state.phase === "shared") {
+    return refused("wrongPhase", "Cannot sign survivors: no masked vector was sent");
+  }
+  if (state.phase !== "masked") {
+    return equalBytes(state.claim.survivors, claim.survivors) &&
+        equalBytes(state.claim.inputsRoot, claim.inputsRoot)
+      ? { ok: true, value: { state, message: { signature: state.signature } } }
+      : refused("otherSurvivors", "Cannot sign survivors: others were signed for this round");
+  }
+  const view = viewOf(state, deps);
+  const problem = claimProblem(state, claim, view, deps);
+  if (problem !== undefined) return problem;
+  const signature = deps.sign(survivorsMessage(view.hash, claim));
+  return {
+    ok: true,
+    value: { state: { ...state, phase: "signed", claim, signature }, message: { signature } },
+  };
+}
+
+/** Gives the shares that unmask the sum of the signed survivors, and no others. */
+export function reveal(
+  state: ClientState,
+  request: UnmaskRequest,
+  deps: SumDependencies,
+): SumOutcome<ClientStep<ClientState, Reveal>> {
+  // Whoever revealed has seen a quorum for its one survivor set: the answer stays the same.
+  if (state.phase === "revealed") {
+    return { ok: true, value: { state, message: revealOf(state, deps) } };
+  }
+  if (state.phase !== "signed") {
+    return refused("wrongPhase", "Cannot reveal shares: no survivors are signed");
+  }
+  const view = viewOf(state, deps);
+  const problem = requestProblem({ view, claim: state.claim, request }, deps);
+  if (problem !== undefined) return problem;
+  const next = { ...state, phase: "revealed" as const };
+  return { ok: true, value: { state: next, message: revealOf(next, deps) } };
+}
+
+function revealOf(state: SignedState, deps: SumDependencies): Reveal {
+  const view = viewOf(state, deps);
+  const neighbours = view.neighbours(view.indexOf.get(state.device)!);
+  const held = indicesOf(state.held, neighbours.length)!;
+  const shares = held.map((i, at) => {
+    const start = at * 2 * SECRET_BYTES +
+      (hasBit(state.claim.survivors, neighbours[i]!) ? 0 : SECRET_BYTES);
+    return state.heldShares.subarray(start, start + SECRET_BYTES);
+  });
+  return { shares: concat(...shares) };
+}
+
+function viewOf(
+  state: JoinedState,
+  deps: Pick<SumDependencies, "crypto" | "masks">,
+): RosterView {
+  const view = rosterView(state, deps);
+  invariant(view.ok, "Cannot read the roster that was checked before");
+  return view.value;
+}

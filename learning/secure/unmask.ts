@@ -1,0 +1,278 @@
+/**
+ * The end of a secure sum: shares in, masks off. Removing masks is the expensive part (one stream for each survivor, one for each pair of
+ * a survivor and a dropout), so it goes in steps of the caller's size, here or on other cores.
+ */
+import { invariant } from "../../platform/invariant.ts";
+import type { MaskStream } from "../../platform/ports.ts";
+import { equalBytes } from "../../protocols/codec.ts";
+import type { DeviceId } from "../../protocols/ids.ts";
+import type { Reveal, SumDependencies, SumOutcome } from "./contract.ts";
+import { maskOf } from "./packing.ts";
+import { refused } from "./roster.ts";
+import {
+  type Accepted,
+  count,
+  find,
+  notInRoster,
+  pieceFor,
+  type ServerState,
+  survived,
+} from "./server_state.ts";
+import { combineShares, SECRET_BYTES } from "./shamir.ts";
+import { shareFits } from "./shares.ts";
+import {
+  agreed,
+  commitment,
+  COMMITTED,
+  keyPairOf,
+  pairMaskKey,
+  selfMaskKey,
+} from "./transcripts.ts";
+
+/** A survivor's shares of its neighbours' secrets. Refused as a whole when one does not fit what its owner committed to. */
+export function acceptReveal(
+  state: ServerState,
+  device: DeviceId,
+  { shares }: Reveal,
+  deps: Pick<SumDependencies, "crypto">,
+): Accepted {
+  const found = find(state, device);
+  if (found === undefined) return notInRoster(state, device);
+  if (state.revealers.has(found.index)) return { ok: true, value: "repeated" };
+  const input = state.inputs.get(found.index);
+  if (state.phase !== "revealing" || input === undefined) {
+    return count(
+      state,
+      refused("wrongPhase", `Cannot take shares from ${device} while ${state.phase}`, device),
+    );
+  }
+  const { view } = found.roster;
+  const owners = view.neighbours(found.index).filter((owner) =>
+    state.shares.has(owner) && !input.unreadable.includes(owner)
+  );
+  if (shares.length !== owners.length * SECRET_BYTES) {
+    return count(
+      state,
+      refused(
+        "malformed",
+        `Cannot take shares from ${device}: ${shares.length} bytes, expected ${
+          owners.length * SECRET_BYTES
+        }`,
+        device,
+      ),
+    );
+  }
+  const pieces = owners.map((owner, i) => ({
+    owner,
+    x: view.neighbours(owner).indexOf(found.index) + 1,
+    bytes: shares.slice(i * SECRET_BYTES, (i + 1) * SECRET_BYTES),
+  }));
+  for (const { owner, bytes } of pieces) {
+    const sealed = pieceFor(state, { owner, holder: found.index });
+    const fits = sealed === undefined || shareFits({
+      sealed,
+      kind: survived(state, owner) ? "seedShare" : "maskShare",
+      roster: view.hash,
+      owner: view.devices[owner]!,
+      holder: device,
+      share: bytes,
+    }, deps.crypto);
+    if (!fits) {
+      return count(
+        state,
+        refused(
+          "forgedShare",
+          `Cannot take shares from ${device}: its share for ${view
+            .devices[owner]!} is not the one it was given`,
+          device,
+        ),
+      );
+    }
+  }
+  for (const { owner, x, bytes } of pieces) {
+    const known = state.revealed.get(owner);
+    // More than the threshold are of no use.
+    if (known === undefined) state.revealed.set(owner, [{ x, bytes }]);
+    else if (known.length < view.shape.threshold) known.push({ x, bytes });
+  }
+  state.revealers.add(found.index);
+  return { ok: true, value: "accepted" };
+}
+
+/** Devices whose secret is needed and lacks shares. Empty: `closeReveals` can go on without waiting for anybody. */
+export function missingSecrets(state: ServerState): readonly DeviceId[] {
+  if (state.roster === undefined || state.claim === undefined) return [];
+  const { view } = state.roster;
+  return neededSecrets(state)
+    .filter((owner) => (state.revealed.get(owner)?.length ?? 0) < view.shape.threshold)
+    .map((owner) => view.devices[owner]!);
+}
+
+/** Survivors' seeds, and mask secrets of those who shared keys and then fell away beside a survivor. */
+function neededSecrets(state: ServerState): number[] {
+  const { view } = state.roster!;
+  return [...state.shares.keys()].filter((owner) =>
+    survived(state, owner) || view.neighbours(owner).some((neighbour) => survived(state, neighbour))
+  ).sort((a, b) => a - b);
+}
+
+/** One mask to take off: apply the stream under `key` with `sign`. */
+export interface MaskJob {
+  readonly key: Uint8Array;
+  readonly sign: 1 | -1;
+}
+
+/** What is left to take off. */
+export interface Unmasking {
+  readonly secrets: ReadonlyMap<number, Uint8Array>;
+  /** Owner and, for a pair, the survivor on the other side. */
+  readonly pending: { readonly owner: number; readonly survivor: number | null }[];
+  /** How many there were. */
+  readonly total: number;
+}
+
+/**
+ * Puts the secrets together. Refused when one lacks shares (`tooFew`), or when the shares that a device dealt do not give what it
+ * committed to: then it is named, and a further attempt goes without it.
+ */
+export function closeReveals(
+  state: ServerState,
+  deps: Pick<SumDependencies, "crypto">,
+): SumOutcome<Unmasking> {
+  if (state.phase !== "revealing") {
+    return refused("wrongPhase", `Cannot unmask while ${state.phase}`);
+  }
+  const missing = missingSecrets(state);
+  if (missing.length > 0) {
+    return refused(
+      "tooFew",
+      `Cannot unmask: shares are missing for ${missing.length} devices, the first is ${missing[0]}`,
+    );
+  }
+  const { view } = state.roster!;
+  const secrets = new Map<number, Uint8Array>();
+  const pending: { owner: number; survivor: number | null }[] = [];
+  for (const owner of neededSecrets(state)) {
+    const secret = combineShares(state.revealed.get(owner)!.slice(0, view.shape.threshold));
+    if (!secretHolds(state, { owner, secret }, deps)) {
+      const device = view.devices[owner]!;
+      return count(
+        state,
+        refused(
+          "forgedShare",
+          `Cannot unmask: the shares that ${device} dealt do not give its secret`,
+          device,
+        ),
+      );
+    }
+    secrets.set(owner, secret);
+    if (survived(state, owner)) pending.push({ owner, survivor: null });
+    else {
+      for (const survivor of view.neighbours(owner)) {
+        if (survived(state, survivor)) pending.push({ owner, survivor });
+      }
+    }
+  }
+  state.phase = "unmasking";
+  return { ok: true, value: { secrets, pending: pending.reverse(), total: pending.length } };
+}
+
+function secretHolds(
+  state: ServerState,
+  { owner, secret }: { readonly owner: number; readonly secret: Uint8Array },
+  deps: Pick<SumDependencies, "crypto">,
+): boolean {
+  const { view } = state.roster!;
+  const device = view.devices[owner]!;
+  if (!survived(state, owner)) {
+    return equalBytes(
+      keyPairOf(deps.crypto, secret).publicKey,
+      state.advertisements.get(device)!.maskKey,
+    );
+  }
+  const known = state.shares.get(owner)?.seedCommitment;
+  return known === undefined || equalBytes(
+    known,
+    commitment(deps.crypto, {
+      roster: view.hash,
+      kind: COMMITTED.seed,
+      owner: device,
+      holder: device,
+      value: secret,
+    }),
+  );
+}
+
+/** Takes up to `max` masks out of the work and derives their keys; empty when all are taken. */
+export function nextMasks(
+  state: ServerState,
+  work: Unmasking,
+  options: { readonly max: number },
+  deps: Pick<SumDependencies, "crypto">,
+): readonly MaskJob[] {
+  const { view } = state.roster!;
+  const jobs: MaskJob[] = [];
+  while (jobs.length < options.max) {
+    const next = work.pending.pop();
+    if (next === undefined) break;
+    const { owner, survivor } = next;
+    const secret = work.secrets.get(owner)!;
+    if (survivor === null) {
+      jobs.push({ key: selfMaskKey(deps.crypto, secret, view.hash), sign: -1 });
+      continue;
+    }
+    const [earlier, later] = [Math.min(owner, survivor), Math.max(owner, survivor)];
+    const device = view.devices[survivor]!;
+    const shared = agreed(
+      keyPairOf(deps.crypto, secret),
+      state.advertisements.get(device)!.maskKey,
+    );
+    invariant(shared !== undefined, () => `Cannot unmask: the mask key of ${device} has low order`);
+    const key = pairMaskKey(deps.crypto, {
+      agreed: shared,
+      roster: view.hash,
+      earlier: view.devices[earlier]!,
+      later: view.devices[later]!,
+    });
+    // The survivor added the mask if it is the earlier one.
+    jobs.push({ key, sign: survivor === earlier ? -1 : 1 });
+  }
+  return jobs;
+}
+
+/** Applies masks to a sum, or to any array of its length on another core: results add up. */
+export function applyMasks(target: Uint32Array, jobs: readonly MaskJob[], masks: MaskStream): void {
+  for (const { key, sign } of jobs) masks.apply({ key, target, sign });
+}
+
+/** Takes off up to `max` masks here; true when none are left. */
+export function unmaskStep(
+  state: ServerState,
+  work: Unmasking,
+  options: { readonly max: number },
+  deps: Pick<SumDependencies, "crypto" | "masks">,
+): boolean {
+  applyMasks(state.sum, nextMasks(state, work, options, deps), deps.masks);
+  return work.pending.length === 0;
+}
+
+/** The finished sum. */
+export interface FinishedSum {
+  /** Modulo 2^bits. */
+  readonly sum: Uint32Array<ArrayBuffer>;
+  readonly survivors: readonly DeviceId[];
+}
+
+/** The sum of the survivors' vectors modulo 2^bits. All masks must be off. Hands out the state's own array. */
+export function finishSum(state: ServerState, work: Unmasking): FinishedSum {
+  invariant(
+    state.phase === "unmasking" && work.pending.length === 0,
+    () => `Cannot finish the sum: ${work.pending.length} masks are left while ${state.phase}`,
+  );
+  state.phase = "done";
+  const mask = maskOf(state.round.bits);
+  const { sum } = state;
+  for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! & mask;
+  const { devices } = state.roster!.view;
+  return { sum, survivors: devices.filter((_, index) => survived(state, index)) };
+}
