@@ -62,6 +62,7 @@ export function shapesOf(network: Network): ShapedNetwork {
   const counted = { layers: 0, names: new Set<string>() };
   const layers = shapeAll(network.layers, input, tensors, counted, false);
   if (layers.length === 0) impossible("layers is empty, expected 1 to 64");
+  if (tensors.length === 0) impossible("no layer learns anything, expected a dense or conv layer");
   checkLoss(network, layers.at(-1)!.output);
   return { layers, layout: layoutOf(tensors), exampleLength: numbersOf(input) };
 }

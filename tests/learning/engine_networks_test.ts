@@ -126,7 +126,12 @@ const IMPOSSIBLE: readonly (readonly [string, Partial<Network>, RegExp])[] = [
   ["an empty residual block", { layers: [{ type: "residual", layers: [] }] }, /has no layers/],
   ["a layer nobody knows", { layers: [{ type: "gru" } as never] }, /type "gru" is not known/],
   ["another number of classes", { layers: [dense(4)] }, /gives 1×1×4, expected 1×1×3/],
-  ["an image at the end", { layers: [relu] }, /gives 4×4×2, expected 1×1×3/],
+  [
+    "an image at the end",
+    { layers: [{ type: "conv", name: "c", size: 3, filters: 3 }] },
+    /gives 4×4×3, expected 1×1×3/,
+  ],
+  ["nothing to learn", { layers: [relu] }, /no layer learns anything/],
   ["one class", { loss: { type: "crossEntropy", classes: 1 } }, /classes is 1/],
   [
     "more parameters than a model may have",
