@@ -10,15 +10,20 @@
 import {
   type ClientConfig,
   type ClientState,
-  type EpochReceiverData,
   type PrivateKeyPackage,
-  type RatchetTree,
   type UnappliedProposals,
 } from "ts-mls";
-import { decodeGroupStateWithoutTree, encodeGroupStateWithoutTree } from "ts-mls/clientState.js";
+import { decodeGroupStateWithoutTree } from "ts-mls/clientState.js";
 import { encode } from "ts-mls/codec/tlsEncoder.js";
+import { varLenDataEncoder } from "ts-mls/codec/variableLength.js";
 import { decodeEpochReceiverData, epochReceiverDataEncoder } from "ts-mls/epochReceiverData.js";
+import { groupActiveStateEncoder } from "ts-mls/groupActiveState.js";
+import { groupContextEncoder } from "ts-mls/groupContext.js";
+import { keyScheduleEncoder } from "ts-mls/keySchedule.js";
+import { privateKeyPathEncoder } from "ts-mls/privateKeyPath.js";
 import { decodeRatchetTree, ratchetTreeEncoder } from "ts-mls/ratchetTree.js";
+import { secretTreeNodeEncoder } from "ts-mls/secretTree.js";
+import { unappliedProposalsEncoder } from "ts-mls/unappliedProposals.js";
 import { decodeCanonical, encodeCanonical, equalBytes } from "../protocols/codec.ts";
 
 /** A leaf that was proposed and is ours as soon as a commit takes it in. */
@@ -53,10 +58,20 @@ interface Remembered {
   readonly parts: GroupStateParts;
 }
 
-const treeBytes = new WeakMap<RatchetTree, Uint8Array>();
-const epochBytes = new WeakMap<EpochReceiverData, Uint8Array>();
+/** Parts that were written before. The library makes new ones of what changes and keeps the rest: a message changes one node of the secret tree. */
+const written = new WeakMap<object, Uint8Array>();
 const encodeTree = encode(ratchetTreeEncoder);
 const encodeEpoch = encode(epochReceiverDataEncoder);
+const encodeContext = encode(groupContextEncoder);
+const encodeSchedule = encode(keyScheduleEncoder);
+const encodeNode = encode(secretTreeNodeEncoder);
+const encodePath = encode(privateKeyPathEncoder);
+const encodeProposals = encode(unappliedProposalsEncoder);
+const encodeActivity = encode(groupActiveStateEncoder);
+/** Bytes with their length in front. */
+const encodeBytes = encode(varLenDataEncoder);
+/** A list without anything in it: past epochs have a place of their own. */
+const NONE = encodeBytes(new Uint8Array(0));
 
 export function encodeState(parts: GroupStateParts): Uint8Array {
   const { group, ownUpdate, proposals } = parts;
@@ -65,11 +80,11 @@ export function encodeState(parts: GroupStateParts): Uint8Array {
     : [ownUpdate.hpkePrivateKey, ownUpdate.signaturePrivateKey, ownUpdate.leaf];
   const bytes = encodeCanonical([
     1,
-    encodeGroupStateWithoutTree({ ...group, historicalReceiverData: new Map() }),
-    onceFor(treeBytes, group.ratchetTree, encodeTree),
+    encodeCore(group),
+    onceFor(group.ratchetTree, encodeTree),
     [...group.historicalReceiverData].map(([epoch, data]) => [
       Number(epoch),
-      onceFor(epochBytes, data, encodeEpoch),
+      onceFor(data, encodeEpoch),
     ]),
     update,
     proposals,
@@ -105,11 +120,11 @@ function parsed(bytes: Uint8Array, clientConfig: ClientConfig): GroupStateParts 
   }
   try {
     const ratchetTree = whole(decodeRatchetTree(tree, 0), tree);
-    treeBytes.set(ratchetTree, tree);
+    written.set(ratchetTree, tree);
     const state = whole(decodeGroupStateWithoutTree(ratchetTree)(core, 0), core);
     const epochs = (past as readonly (readonly [number, Uint8Array])[]).map(([epoch, one]) => {
       const data = whole(decodeEpochReceiverData(one, 0), one);
-      epochBytes.set(data, one);
+      written.set(data, one);
       return [BigInt(epoch), data] as const;
     });
     const group: ClientState = {
@@ -133,15 +148,39 @@ function whole<T>(decoded: [T, number] | undefined, bytes: Uint8Array): T {
   return decoded[0];
 }
 
-function onceFor<Key extends object>(
-  known: WeakMap<Key, Uint8Array>,
-  key: Key,
-  encodeOne: (key: Key) => Uint8Array,
+/** What the library's `encodeGroupStateWithoutTree` gives for the group without its past epochs. */
+function encodeCore(group: ClientState): Uint8Array {
+  return joined([
+    onceFor(group.groupContext, encodeContext),
+    onceFor(group.keySchedule, encodeSchedule),
+    encodeBytes(joined(group.secretTree.map((node) => onceFor(node, encodeNode)))),
+    onceFor(group.privatePath, encodePath),
+    encodeBytes(group.signaturePrivateKey),
+    encodeProposals(group.unappliedProposals),
+    encodeBytes(group.confirmationTag),
+    NONE,
+    encodeActivity(group.groupActiveState),
+  ]);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
+function onceFor<Part extends object>(
+  part: Part,
+  encodeOne: (part: Part) => Uint8Array,
 ): Uint8Array {
-  let bytes = known.get(key);
+  let bytes = written.get(part);
   if (bytes === undefined) {
-    bytes = encodeOne(key);
-    known.set(key, bytes);
+    bytes = encodeOne(part);
+    written.set(part, bytes);
   }
   return bytes;
 }
