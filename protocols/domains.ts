@@ -13,6 +13,7 @@ export const DOMAINS = {
   quicOffer: "kiana quic v1 offer",
   quicAnswer: "kiana quic v1 answer",
   groupLeaf: "kiana group leaf v1",
+  conversation: "kiana conversation v1",
   backup: "kiana backup v1",
   modelSubmission: "kiana model submission v1",
   modelSurvivors: "kiana model survivors v1",

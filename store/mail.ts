@@ -33,6 +33,10 @@ export interface ConversationRow {
   /** JSON list of device ids, ascending. */
   readonly members: string;
   readonly leader: DeviceId;
+  /** Which admission of the leader its statement is of; 0 where nothing is signed. */
+  readonly incarnation: number;
+  /** The signed statements that this follows from, encoded (`protocols/mailbox/statements.ts`); null: a direct or an older conversation. */
+  readonly statements: Uint8Array | null;
   /** Largest clock seen. */
   readonly clock: number;
   /** Number of our last message. */

@@ -30,6 +30,8 @@ export const MAIL_TABLES: { readonly [Table in MailTable]: Description<MailTable
       clock: "integer",
       ownNumber: "integer",
       changedAtMs: "integer",
+      incarnation: "integer",
+      statements: "blob?",
     },
     key: ["conversation"],
     indexes: [],

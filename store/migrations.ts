@@ -259,6 +259,11 @@ const STEPS: readonly (readonly string[])[] = [
     `DROP INDEX blocks_by_kind`,
     `CREATE INDEX blocks_by_kind ON blocks (kind) WHERE kind <> 'put'`,
   ],
+  // Who leads a conversation is signed, and kept with its evidence.
+  [
+    `ALTER TABLE mail_conversations ADD COLUMN incarnation INTEGER NOT NULL DEFAULT 0`,
+    `ALTER TABLE mail_conversations ADD COLUMN statements BLOB`,
+  ],
 ];
 
 /** The schema version this program writes; kept in `PRAGMA user_version`. */

@@ -260,10 +260,11 @@ function onMembershipChanged(
     if (!isAdmitted(event.registry, device)) state.peers.delete(device);
   }
   if (state.phase === "open") {
-    const left = [...before?.members.keys() ?? []].some((device) =>
-      isAdmitted(before, device) && !isAdmitted(event.registry, device)
-    );
-    if (left || isFirst) addJob(context, state, deps, { type: "membership" });
+    const changed = [...event.registry.members].some(([device, { revoked, incarnation }]) => {
+      const was = before?.members.get(device);
+      return was?.revoked !== revoked || was.incarnation !== incarnation;
+    });
+    if (changed || isFirst) addJob(context, state, deps, { type: "membership" });
   }
   if (before?.mesh !== event.registry.mesh) collect(context, state, deps, event.registry.mesh);
   publishKeys(context, state, deps);

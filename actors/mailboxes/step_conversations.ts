@@ -9,7 +9,6 @@ import { problemOfContent } from "../../protocols/mailbox/content_wire.ts";
 import {
   directConversationContent,
   isHandedOver,
-  leaderOf,
   problemOfConversation,
 } from "../../protocols/mailbox/conversations.ts";
 import { invariant } from "../../platform/invariant.ts";
@@ -18,8 +17,16 @@ import type { ConversationRow } from "../../store/mail.ts";
 import type { Outcome, Refusal } from "../handle.ts";
 import type { ConversationChange, ConversationView } from "../mail_handle.ts";
 import { conversationView, membersOf } from "../mail_views.ts";
-import { ensureGroup, leads } from "./step_groups.ts";
+import { ensureGroup, leaderNow, leads } from "./step_groups.ts";
 import { queueForAll } from "./step_outgoing.ts";
+import {
+  foundedBy,
+  restated,
+  showEvidence,
+  statementsContent,
+  storedChain,
+  urge,
+} from "./step_statements.ts";
 import type { Step } from "./step.ts";
 
 /** The direct conversation with another device, made if need be. */
@@ -53,36 +60,34 @@ export function directIdWith(step: Step, other: DeviceId): ConversationId | unde
 export async function foundConversation(
   step: Step,
   options: {
-    readonly conversation: ConversationId;
+    /** 16 random bytes: the conversation is named by them and this device. */
+    readonly nonce: Uint8Array;
     readonly title: string;
     readonly others: readonly DeviceId[];
   },
 ): Promise<Outcome<ConversationRow>> {
   const { self } = step.deps;
-  const content: ConversationContent = {
-    type: "conversation",
-    conversation: options.conversation,
-    version: 1,
-    title: options.title,
-    members: [self, ...options.others].sort(),
-    leader: self,
-  };
-  const problem = problemOfContent(content);
-  if (problem !== undefined) return refused("invalid", problem);
-  const row = rowOf(step, content, { direct: 0, clock: 0, ownNumber: 0 });
+  const { nonce, title, others } = options;
+  const founded = foundedBy(step, { nonce, title, members: [self, ...others].sort() });
+  if (typeof founded === "string") return refused("invalid", founded);
+  const { conversation, fields } = founded;
+  const own = { direct: 0, clock: 0, ownNumber: 0, changedAtMs: step.nowMs };
+  const row: ConversationRow = { conversation, ...own, ...fields };
   step.put("conversations", row);
   step.facts.events.push({ type: "conversationChanged", conversation: row.conversation });
-  await sendConversation(step, row, options.others);
+  await sendConversation(step, row, others);
   return { type: "done", value: row };
 }
 
-/** Tells devices who is in a conversation. */
+/** Tells devices who is in a conversation, with the evidence if there is one. */
 export async function sendConversation(
   step: Step,
   row: ConversationRow,
   to: readonly DeviceId[],
 ): Promise<void> {
-  await queueForAll(step, to, contentOf(row), { conversation: row.conversation });
+  const chain = storedChain(step, row);
+  const content = chain === null ? contentOf(row) : statementsContent(row, chain);
+  await queueForAll(step, to, content, { conversation: row.conversation });
 }
 
 /** A user changes title or members: the leader carries it out, others ask the leader to. */
@@ -125,37 +130,40 @@ export async function changeConversation(
     }
     await reform(step, row, { title, members });
   } else {
-    const leader = leaderOf({ members: before, leader: row.leader }, (id) => step.isAdmitted(id));
+    const leader = leaderNow(step, row);
     if (leader === undefined) return refused("unavailable", "nobody who leads it is left");
+    await urge(step, row);
     await queueForAll(step, [leader], wanted, { conversation });
   }
   const changed = await step.get("conversations", { conversation }) ?? row;
   return { type: "done", value: await conversationView(step, changed) };
 }
 
-/** The leader's change: a new version for everybody who is or was in it, and the group after it. */
+/** The leader's change: a new version for everybody who is, was or believes to be in it, and the group after it. */
 export async function reform(
   step: Step,
   row: ConversationRow,
   change: { readonly title: string; readonly members: readonly DeviceId[] },
+  believers: readonly DeviceId[] = [],
 ): Promise<void> {
   const { self } = step.deps;
-  const next: ConversationRow = {
-    ...row,
+  const unsigned = {
     title: change.title,
     members: JSON.stringify(change.members),
     version: row.version + 1,
     leader: self,
-    changedAtMs: step.nowMs,
   };
+  const stated = row.statements === null ? unsigned : restated(step, row, change);
+  if (stated === undefined) return;
+  const next: ConversationRow = { ...row, ...stated, changedAtMs: step.nowMs };
   step.put("conversations", next);
-  const told = [...new Set([...membersOf(row), ...change.members])].sort();
+  const told = [...new Set([...membersOf(row), ...change.members, ...believers])].sort();
   await sendConversation(step, next, told);
   step.facts.events.push({ type: "conversationChanged", conversation: row.conversation });
   await ensureGroup(step, row.conversation);
 }
 
-/** Another device says who is in a conversation. True when that was news. */
+/** Another device says who should be in a conversation: a wish, unless nothing is signed in it. True when that was news. */
 export async function onConversation(
   step: Step,
   from: DeviceId,
@@ -170,6 +178,10 @@ export async function onConversation(
   }
   if (row !== undefined && leads(step, row) && membersOf(row).includes(from)) {
     return await onWish(step, from, row, content);
+  }
+  if (row !== undefined && row.statements !== null) {
+    await showEvidence(step, from, row);
+    return false;
   }
   if (row === undefined && isHandedOver(content, from, self, (id) => step.isAdmitted(id))) {
     const { title } = content;
@@ -236,6 +248,8 @@ function rowOf(
     version,
     members: JSON.stringify(members),
     leader,
+    incarnation: 0,
+    statements: null,
     changedAtMs: step.nowMs,
     ...own,
   };

@@ -6,11 +6,13 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import type { ConversationId, GroupContent, MessageId } from "../../protocols/mailbox/content.ts";
 import { decodeContent } from "../../protocols/mailbox/content_wire.ts";
 import { leaderOf } from "../../protocols/mailbox/conversations.ts";
+import { isOver, successorOf } from "../../protocols/mailbox/statements.ts";
 import type { ConversationRow, GroupRow } from "../../store/mail.ts";
 import { membersOf } from "../mail_views.ts";
-import { directIdWith, directRow } from "./step_conversations.ts";
+import { directIdWith, directRow, sendConversation } from "./step_conversations.ts";
 import { storeMessage } from "./step_messages.ts";
 import { queueContent, queueForAll } from "./step_outgoing.ts";
+import { showEvidence, standingOf } from "./step_statements.ts";
 import type { Step } from "./step.ts";
 
 /** Own key packages looked at for a welcome, at most. */
@@ -33,11 +35,14 @@ export function leads(step: Step, row: ConversationRow): boolean {
   return leaderNow(step, row) === step.deps.self;
 }
 
-function leaderNow(step: Step, row: ConversationRow): DeviceId | undefined {
-  return leaderOf(
-    { members: membersOf(row), leader: row.leader },
-    (device) => step.isAdmitted(device),
-  );
+/** Who commits to the conversation's group now; undefined when nobody is left. */
+export function leaderNow(step: Step, row: ConversationRow): DeviceId | undefined {
+  const members = membersOf(row);
+  if (row.statements === null) {
+    return leaderOf({ members, leader: row.leader }, (device) => step.isAdmitted(device));
+  }
+  const standing = standingOf(step);
+  return isOver(row, standing) ? successorOf({ members }, standing) : row.leader;
 }
 
 /** Makes the group what its conversation says, if we lead it and everybody new can be added; else everything stays. */
@@ -182,6 +187,7 @@ export async function onGroup(
   }
   if (!membersOf(row).includes(from)) {
     step.warn(from, "notAMember", `it is not in conversation ${conversation}`);
+    await showEvidence(step, from, row);
     return DONE;
   }
   if (kind === "rejoin") return await onRejoin(step, from, row);
@@ -191,6 +197,7 @@ export async function onGroup(
   if (group === undefined) return wait;
   if (kind === "commit" && from !== leaderNow(step, row)) {
     step.warn(from, "wrongCommit", `it does not lead conversation ${conversation}`);
+    await showEvidence(step, from, row);
     return DONE;
   }
   const outcome = await step.deps.groupCrypto.process(group.state, content.bytes);
@@ -260,6 +267,7 @@ async function onWelcome(
   const { conversation } = row;
   if (from !== leaderNow(step, row)) {
     step.warn(from, "wrongWelcome", `it does not lead conversation ${conversation}`);
+    await showEvidence(step, from, row);
     return DONE;
   }
   const packages = await step.list("keyPackages", { limit: OWN_PACKAGES_MAX });
@@ -301,21 +309,18 @@ async function onRejoin(
   from: DeviceId,
   row: ConversationRow,
 ): Promise<ContentFate> {
-  const { conversation, version, title, leader } = row;
+  const { conversation, leader } = row;
   const leading = leaderNow(step, row);
+  if (row.statements !== null && leading !== step.deps.self) {
+    // It takes us for the leader, or does not know who leads: any member can show it.
+    await showEvidence(step, from, row);
+    return DONE;
+  }
   // Who takes the lead from a device that has left may never have heard of the conversation: any member tells it.
   const succeeds = from === leading && from !== leader;
   if (leading !== step.deps.self && !succeeds) return DONE;
   if (!await mayAsk(step, `rejoined/${conversation}/${from}`)) return DONE;
-  if (row.direct === 0) {
-    const members = membersOf(row);
-    await queueContent(
-      step,
-      from,
-      { type: "conversation", conversation, version, title, members, leader },
-      { conversation },
-    );
-  }
+  if (row.direct === 0) await sendConversation(step, row, [from]);
   if (succeeds) return DONE;
   const group = await step.get("groups", { conversation });
   const chosen = await packageOf(step, from, "lasting");
@@ -348,7 +353,8 @@ export async function requestRejoin(step: Step, conversation: ConversationId): P
   }, { conversation });
 }
 
-async function mayAsk(step: Step, what: string): Promise<boolean> {
+/** True when something was not done for a while, and may be done again. */
+export async function mayAsk(step: Step, what: string): Promise<boolean> {
   const before = await step.get("requests", { request: what });
   // A clock that was put back must not keep us from asking.
   const sinceMs = before === undefined ? Infinity : Math.abs(step.nowMs - before.atMs);

@@ -22,6 +22,7 @@ import {
   sendReceipts,
   settleParcel,
 } from "./step_outgoing.ts";
+import { showEvidence } from "./step_statements.ts";
 import type { Step } from "./step.ts";
 
 /** The place of the row that says which parts of an attachment are expected. */
@@ -47,6 +48,7 @@ export async function storeMessage(
   const members = membersOf(known);
   if (!members.includes(from) || !members.includes(step.deps.self)) {
     step.warn(from, "notAMember", `it is not in conversation ${conversation}`);
+    await showEvidence(step, from, known);
     return DONE;
   }
   if (await step.get("messages", { author: from, message }) !== undefined) {

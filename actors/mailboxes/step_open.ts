@@ -17,6 +17,7 @@ import type { WaitingRow } from "../../store/mail.ts";
 import { onConversation } from "./step_conversations.ts";
 import { type ContentFate, DONE, onGroup } from "./step_groups.ts";
 import { onPart, onReceipt, storeMessage } from "./step_messages.ts";
+import { onStatements } from "./step_statements.ts";
 import type { Step } from "./step.ts";
 
 /** Numberings of one sender that are remembered, at most. */
@@ -179,10 +180,15 @@ async function onContent(step: Step, from: DeviceId, content: Content): Promise<
     case "part":
       return await onPart(step, from, content);
     case "conversation":
-      if (await onConversation(step, from, content)) {
+    case "statements": {
+      const isNews = content.type === "statements"
+        ? await onStatements(step, from, content)
+        : await onConversation(step, from, content);
+      if (isNews) {
         await drainWaiting(step, { conversation: content.conversation });
       }
       return DONE;
+    }
     case "group": {
       const fate = await onGroup(step, from, content);
       if (fate.type === "done" && (content.kind === "welcome" || content.kind === "commit")) {

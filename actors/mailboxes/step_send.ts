@@ -6,7 +6,6 @@ import {
   type AttachmentReference,
   ATTACHMENTS_MAX,
   CONVERSATION_MEMBERS_MAX,
-  type ConversationId,
   type GroupContent,
   type MessageContent,
   type MessageId,
@@ -361,7 +360,7 @@ async function conversationFor(
     );
   }
   return await foundConversation(step, {
-    conversation: step.view.random.bytes(ID_BYTES).toHex() as ConversationId,
+    nonce: step.view.random.bytes(ID_BYTES),
     title: message.title ?? "",
     others: to,
   });

@@ -10,6 +10,7 @@ import { ensureGroup, leads, renewIfDue, requestRejoin } from "./step_groups.ts"
 import { changeDelivery, giveUpParcel, isOpen, settleParcel } from "./step_outgoing.ts";
 import { drainKey, forgetNumbers, giveUpWaiting } from "./step_open.ts";
 import { attempt } from "./step_send.ts";
+import { onStandingChanged, urge } from "./step_statements.ts";
 import type { Step } from "./step.ts";
 
 /** Rows of one kind looked at in one step. */
@@ -174,10 +175,13 @@ async function forgetMessage(step: Step, row: MessageRow): Promise<void> {
   step.facts.events.push({ type: "conversationChanged", conversation });
 }
 
-/** Keys in groups are renewed when they are due. */
+/** Keys in groups are renewed when they are due; who must take the lead and has not is told again. */
 export async function renewGroups(step: Step): Promise<void> {
   for (const { conversation } of await step.list("groups", { limit: CONVERSATIONS_MAX })) {
     await renewIfDue(step, conversation);
+  }
+  for (const row of await step.list("conversations", { limit: CONVERSATIONS_MAX })) {
+    await urge(step, row);
   }
 }
 
@@ -189,12 +193,16 @@ export async function onRestored(step: Step): Promise<void> {
   }
 }
 
-/** The registry has changed: groups that we lead lose who has left, and nothing is carried for them. */
+/** The registry has changed: groups lose who has left, leaders are followed, and nothing is carried for whoever is gone. */
 export async function onMembership(step: Step): Promise<void> {
   for (const { deviceId, revoked } of step.view.registry?.members.values() ?? []) {
     if (revoked) await dropCarriedOf(step, deviceId);
   }
   for (const row of await step.list("conversations", { limit: CONVERSATIONS_MAX })) {
+    if (row.statements !== null) {
+      await onStandingChanged(step, row);
+      continue;
+    }
     if (row.direct === 1 || !leads(step, row)) continue;
     const members = membersOf(row);
     const admitted = members.filter((device) => step.isAdmitted(device));

@@ -59,7 +59,10 @@ export interface PartContent {
   readonly bytes: Uint8Array;
 }
 
-/** Who is in a conversation; sent by whoever founds it, and by its leader when that changes. */
+/**
+ * Who should be in a conversation: what a member asks of its leader. In conversations of before there were signed statements it is also how
+ * the leader itself tells the others.
+ */
 export interface ConversationContent {
   readonly type: "conversation";
   readonly conversation: ConversationId;
@@ -72,7 +75,23 @@ export interface ConversationContent {
   readonly leader: DeviceId;
 }
 
-/** Something of the conversation's MLS group. `application` holds an encoded `MessageContent`, `ReceiptContent` or `ConversationContent`. */
+/** A leader's word about a conversation as it was signed: anybody may pass it on (`statements.ts`). */
+export interface SignedStatement {
+  /** Canonical CBOR, at most `STATEMENT_BYTES_MAX`. */
+  readonly body: Uint8Array;
+  /** Ed25519 by the leader that the body names, 64 bytes. */
+  readonly signature: Uint8Array;
+}
+
+/** Who is in a conversation, with the evidence: its founder's newest word, and that of every leader who took over since, in that order. */
+export interface StatementsContent {
+  readonly type: "statements";
+  readonly conversation: ConversationId;
+  /** 1 to `STATEMENTS_MAX`. */
+  readonly statements: readonly SignedStatement[];
+}
+
+/** Something of the conversation's MLS group. `application` holds an encoded `MessageContent`. */
 export interface GroupContent {
   readonly type: "group";
   readonly conversation: ConversationId;
@@ -88,6 +107,7 @@ export type Content =
   | ReceiptContent
   | PartContent
   | ConversationContent
+  | StatementsContent
   | GroupContent;
 
 /** Longest text, bytes of UTF-8. */
@@ -100,6 +120,10 @@ export const ATTACHMENT_BYTES_MAX = 64 * 1024 * 1024;
 export const PART_BYTES = 256 * 1024;
 /** Devices in one conversation, at most. */
 export const CONVERSATION_MEMBERS_MAX = 64;
+/** Leaders that may follow each other in one conversation, at most: each of them had to leave the mesh first. */
+export const STATEMENTS_MAX = 32;
+/** Longest body of a statement, bytes: with 64 members and the longest title it takes 2,425. */
+export const STATEMENT_BYTES_MAX = 2_560;
 /** Longest title, bytes. */
 export const TITLE_BYTES_MAX = 128;
 /** Messages in one receipt, at most. */

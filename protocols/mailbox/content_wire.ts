@@ -22,6 +22,8 @@ import {
   type MessageId,
   PART_BYTES,
   RECEIPT_MESSAGES_MAX,
+  STATEMENT_BYTES_MAX,
+  STATEMENTS_MAX,
   TEXT_BYTES_MAX,
   TITLE_BYTES_MAX,
 } from "./content.ts";
@@ -129,6 +131,16 @@ const schemas = {
       members,
       leader,
     })),
+  statements: z.tuple([
+    z.literal("statements"),
+    conversation,
+    z.array(
+      z.tuple([
+        bytes(STATEMENT_BYTES_MAX),
+        bytes(64).refine((signature) => signature.length === 64, "expected 64 bytes"),
+      ]).transform(([body, signature]) => ({ body, signature })),
+    ).min(1).max(STATEMENTS_MAX),
+  ]).transform(([type, conversation, statements]) => ({ type, conversation, statements })),
   group: z.tuple([
     z.literal("group"),
     conversation,
@@ -187,7 +199,7 @@ export function isFileName(name: string): boolean {
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
 /** No control characters, and none that turn the direction of writing around ("photo\u202egpj.exe"). */
-function isDisplayable(line: string): boolean {
+export function isDisplayable(line: string): boolean {
   return !CONTROL.test(line);
 }
 
@@ -230,6 +242,12 @@ function toWire(content: Content): readonly unknown[] {
         content.title,
         content.members.map(publicKeyOf),
         publicKeyOf(content.leader),
+      ];
+    case "statements":
+      return [
+        content.type,
+        name,
+        content.statements.map(({ body, signature }) => [body, signature]),
       ];
     case "group":
       return [content.type, name, content.kind, content.epoch, content.bytes];

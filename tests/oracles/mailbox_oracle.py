@@ -88,6 +88,31 @@ assert (len(body), len(pieces)) == (attachment["bytes"], attachment["parts"])
 same("attachment", sha256(ciphertext), attachment["blob"])
 
 
+nonce = unhex(vectors["statements"][0]["origin"])
+same(
+    "group conversation",
+    sha256(b"kiana group conversation v1\0", mesh, alice, nonce)[:16],
+    vectors["statements"][0]["conversation"],
+)
+signers = {
+    device["id"]: nacl.signing.SigningKey(unhex(device["seed"]))
+    for device in vectors["devices"].values()
+}
+signed_statements = []
+for statement in vectors["statements"]:
+    origin = unhex(statement["origin"]) if not signed_statements else sha256(signed_statements[-1][0])
+    statement_body = cbor([
+        1, unhex(statement["conversation"]), statement["version"], statement["title"],
+        [key_of(one) for one in statement["members"]], key_of(statement["leader"]),
+        statement["incarnation"], origin,
+    ])
+    same("statement id", sha256(statement_body), statement["id"])
+    signature = signers[statement["leader"]].sign(
+        b"kiana conversation v1\0" + mesh + sha256(statement_body)
+    ).signature
+    signed_statements.append((statement_body, signature))
+
+
 def content_list(content):
     kind = content["type"]
     if kind == "message":
@@ -111,6 +136,10 @@ def content_list(content):
             kind, unhex(content["conversation"]), content["version"], content["title"],
             [key_of(one) for one in content["members"]], key_of(content["leader"]),
         ]
+    if kind == "statements":
+        for one, (statement_body, signature) in zip(content["statements"], signed_statements, strict=True):
+            assert one == {"body": statement_body.hex(), "signature": signature.hex()}
+        return [kind, unhex(content["conversation"]), [list(one) for one in signed_statements]]
     assert kind == "group"
     return [kind, unhex(content["conversation"]), content["kind"], content["epoch"], unhex(content["bytes"])]
 

@@ -6,6 +6,8 @@ import {
   CONVERSATION_MEMBERS_MAX,
   PART_BYTES,
   RECEIPT_MESSAGES_MAX,
+  STATEMENT_BYTES_MAX,
+  STATEMENTS_MAX,
   TEXT_BYTES_MAX,
 } from "../../../protocols/mailbox/content.ts";
 import {
@@ -85,6 +87,14 @@ Deno.test("the largest contents fit", () => {
         (_, i) => deviceIdOf(new Uint8Array(32).fill(i)),
       ).sort(),
       leader: deviceIdOf(new Uint8Array(32)),
+    },
+    {
+      type: "statements",
+      conversation,
+      statements: Array.from({ length: STATEMENTS_MAX }, () => ({
+        body: new Uint8Array(STATEMENT_BYTES_MAX),
+        signature: new Uint8Array(64),
+      })),
     },
   ];
   for (const content of largest) {

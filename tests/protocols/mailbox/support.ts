@@ -111,6 +111,17 @@ export const anyContent = fc.oneof(
     leader: members[leader % members.length]!,
   })),
   plainRecord({
+    type: fc.constant("statements" as const),
+    conversation: id16 as fc.Arbitrary<ConversationId>,
+    statements: fc.array(
+      plainRecord({
+        body: fc.uint8Array({ maxLength: 300 }),
+        signature: fc.uint8Array({ minLength: 64, maxLength: 64 }),
+      }),
+      { minLength: 1, maxLength: 4 },
+    ),
+  }),
+  plainRecord({
     type: fc.constant("group" as const),
     conversation: id16 as fc.Arbitrary<ConversationId>,
     kind: fc.constantFrom("welcome", "commit", "application", "proposal", "rejoin"),
