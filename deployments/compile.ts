@@ -12,6 +12,7 @@ const INCLUDED = [
   "platform/checkpoint_worker.ts",
   "platform/crypto_worker.ts",
   "platform/sign_worker.ts",
+  "platform/training_worker.ts",
   "docs",
 ];
 /** Folders of packages that hold no code of theirs. The test data of bintrees makes the compiler overflow its stack. */

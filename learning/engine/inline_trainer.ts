@@ -21,7 +21,7 @@ export interface InlineTrainerOptions {
    * step, which needs no clock and is the same in every simulated run.
    */
   readonly pause?: () => Promise<void> | undefined;
-  /** Whether the listener should be told now; asked after every step but the last, which is always told. Default: twenty times per job. */
+  /** Whether the listener should be told now; asked after every step but the last, which is always told. Default: a hundred times per job. */
   readonly isProgressDue?: (done: number, total: number) => boolean;
 }
 
@@ -37,7 +37,7 @@ interface Borrowed {
 }
 
 /** How often progress is told when nobody has a clock. */
-const PROGRESS_PER_JOB = 20;
+const PROGRESS_PER_JOB = 100;
 
 /** Trains and evaluates here. Jobs that run at the same time take turns. */
 export class InlineTrainer implements Trainer {
@@ -48,7 +48,7 @@ export class InlineTrainer implements Trainer {
 
   constructor(options: InlineTrainerOptions = {}) {
     this.#pause = options.pause ?? (() => Promise.resolve());
-    this.#isProgressDue = options.isProgressDue ?? isTwentieth;
+    this.#isProgressDue = options.isProgressDue ?? isHundredth;
   }
 
   train(job: TrainingJob, options: JobOptions = {}): Promise<TrainingOutcome> {
@@ -110,8 +110,8 @@ export class InlineTrainer implements Trainer {
   }
 }
 
-/** True when another twentieth of the steps is done. */
-function isTwentieth(done: number, total: number): boolean {
+/** True when another hundredth of the steps is done. */
+function isHundredth(done: number, total: number): boolean {
   const parts = (steps: number) => Math.floor(steps * PROGRESS_PER_JOB / total);
   return parts(done) > parts(done - 1);
 }
