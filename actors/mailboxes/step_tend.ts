@@ -326,5 +326,7 @@ export async function onGivenUp(
 
 function drop(step: Step, id: ParcelId): void {
   step.remove("carried", { id });
+  const at = step.facts.carried.findIndex((parcel) => parcel.id === id);
+  if (at >= 0) step.facts.carried.splice(at, 1);
   step.facts.dropped.push(id);
 }

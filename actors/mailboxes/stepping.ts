@@ -237,11 +237,12 @@ function carryOut(
     addOutgoing(state, parcel, nowMs);
     toPump.add(parcel.recipient);
   }
+  // What was dropped may have come again in the same step.
+  for (const id of facts.dropped) removeCarried(state, id);
   for (const parcel of facts.carried) {
     addCarried(state, parcel);
     toPump.add(parcel.recipient);
   }
-  for (const id of facts.dropped) removeCarried(state, id);
   answerDeposits(context, state, deps, facts);
   for (const { to, outcome } of facts.answers) context.send(to, outcome as Outcome<never>);
   for (const event of facts.events) context.publish(nodeEvents, event);
