@@ -287,3 +287,36 @@ function fitting(input: Network["input"], pieces: readonly Piece[]) {
   }
   return { layers, extent };
 }
+
+Deno.test("a step over more examples than there is room for sums the gradients of its parts", () => {
+  const network: Network = {
+    input: image(128, 128, 16),
+    layers: [conv("a", 1, 3), globalMean],
+    loss: classes(3),
+  };
+  const random = seededRandom("room");
+  const parameters = initialParameters(network, random.bytes(32));
+  const [count, exampleLength] = [40, 128 * 128 * 16];
+  const examples = {
+    exampleLength,
+    inputs: Float32Array.from({ length: count * exampleLength }, (_, i) => (i * 7919 % 101) / 50),
+    labels: Uint8Array.from({ length: count }, () => random.below(3)),
+  };
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  const options = { learningRate: 0.5, momentum: 0, proximal: 0 };
+  const engine = new Engine(network, { batchSize: count, momentum: false, proximal: false });
+  engine.load(parameters);
+  const loss = engine.step(examples, order, 0, count, options);
+  const half = new Engine(network, { batchSize: count / 2, momentum: true, proximal: false });
+  const halves = [0, count / 2].map((from) => {
+    half.load(parameters);
+    const loss = half.step(examples, order, from, from + count / 2, options);
+    return { loss, gradients: half.readGradients() };
+  });
+  assert.ok(Math.abs(loss - halves[0]!.loss - halves[1]!.loss) < 1e-4);
+  const stepped = engine.read();
+  for (const [i, value] of parameters.entries()) {
+    const expected = value - 0.25 * (halves[0]!.gradients[i]! + halves[1]!.gradients[i]!);
+    assert.ok(Math.abs(stepped[i]! - expected) < 1e-6, `${i}: ${stepped[i]}, ${expected}`);
+  }
+});
