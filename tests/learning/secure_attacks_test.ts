@@ -1,0 +1,659 @@
+/** Secure sums against a coordinator that lies and devices that cheat: what the client never does, what the server never takes. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { bitmapOf, hasBit } from "../../learning/secure/bitmap.ts";
+import * as client from "../../learning/secure/client.ts";
+import type { ClientState } from "../../learning/secure/client_state.ts";
+import type {
+  KeyShares,
+  Reveal,
+  SumOutcome,
+  SumRefusal,
+  SumRound,
+  SurvivorClaim,
+  UnmaskRequest,
+} from "../../learning/secure/contract.ts";
+import { merkleLevels, merkleProof, merkleRoot } from "../../learning/secure/merkle.ts";
+import { rosterView } from "../../learning/secure/roster.ts";
+import * as server from "../../learning/secure/server.ts";
+import { openSum, type ServerState } from "../../learning/secure/server_state.ts";
+import { combineShares, SECRET_BYTES } from "../../learning/secure/shamir.ts";
+import { concat, inputLeaf } from "../../learning/secure/transcripts.ts";
+import * as unmask from "../../learning/secure/unmask.ts";
+import { seededRandom } from "../../platform/seeded_random.ts";
+import type { ContentHash } from "../../protocols/ids.ts";
+import {
+  DEPENDENCIES,
+  good,
+  type Player,
+  players,
+  restarted,
+  sumRound,
+  vectors,
+} from "./secure_support.ts";
+
+const DEVICES = 6;
+type Stage = "advertised" | "shared" | "masked" | "signed";
+
+/** A sum among six, carried as far as `stage`, with everybody there. */
+function until(stage: Stage, changes: Partial<SumRound> = {}) {
+  const round = sumRound(changes);
+  const all = players(DEVICES, { seed: "attacks" }).sort((a, b) => a.device < b.device ? -1 : 1);
+  const state = good(openSum(round));
+  const data = vectors(round, seededRandom(1));
+  for (const player of all) {
+    const step = good(client.advertise({ round, device: player.device }, player.deps));
+    player.state = step.state;
+    good(server.acceptAdvertisement(state, player.device, step.message, DEPENDENCIES));
+  }
+  good(server.closeAdvertising(state, DEPENDENCIES));
+  if (stage === "advertised") return { round, all, state, data };
+  for (const player of all) {
+    const told = server.rosterFor(state, player.device)!;
+    const step = good(client.shareKeys(player.state!, told, player.deps));
+    player.state = step.state;
+    good(server.acceptKeyShares(state, player.device, step.message));
+  }
+  good(server.closeKeyShares(state));
+  if (stage === "shared") return { round, all, state, data };
+  for (const [i, player] of all.entries()) {
+    const told = server.receivedSharesFor(state, player.device)!;
+    const step = good(client.maskInput(player.state!, told, data.of(i), player.deps));
+    player.state = step.state;
+    good(server.acceptMaskedInput(state, player.device, step.message, DEPENDENCIES));
+  }
+  good(server.closeMaskedInputs(state, DEPENDENCIES));
+  if (stage === "masked") return { round, all, state, data };
+  for (const player of all) {
+    const told = server.survivorClaimFor(state, player.device)!;
+    const step = good(client.signSurvivors(player.state!, told, player.deps));
+    player.state = step.state;
+    good(server.acceptSurvivorSignature(state, player.device, step.message, DEPENDENCIES));
+  }
+  good(server.closeSurvivorSignatures(state));
+  return { round, all, state, data };
+}
+
+/** That an outcome is this refusal; gives its details for more. */
+function refusedAs(outcome: SumOutcome<unknown>, refusal: SumRefusal) {
+  assert.ok(!outcome.ok, `expected ${refusal}, but it was taken`);
+  assert.equal(outcome.refusal, refusal, outcome.detail);
+  return outcome;
+}
+
+/** A claim of any survivors with a right proof for `player`, as only the coordinator can make it. */
+function claimOf(state: ServerState, survivors: readonly number[], player: number): SurvivorClaim {
+  const sorted = [...survivors].sort((a, b) => a - b);
+  const levels = merkleLevels(
+    DEPENDENCIES.crypto,
+    sorted.map((i) =>
+      state.inputs.get(i)?.leaf ?? inputLeaf(DEPENDENCIES.crypto, i, new Uint8Array(1))
+    ),
+  );
+  const rank = sorted.indexOf(player);
+  return {
+    survivors: bitmapOf(sorted, DEVICES),
+    inputsRoot: merkleRoot(levels),
+    proof: rank < 0 ? new Uint8Array(0) : merkleProof(levels, rank),
+  };
+}
+
+/** Which of a reveal's shares are seed shares, and which are mask shares, by what the device holds. */
+function kindsOf(state: ClientState, message: Reveal) {
+  assert.ok(state.phase === "revealed");
+  return Array.from({ length: message.shares.length / SECRET_BYTES }, (_, i) => {
+    const share = message.shares.subarray(i * SECRET_BYTES, (i + 1) * SECRET_BYTES).toHex();
+    const held = state.heldShares.subarray(i * 64, i * 64 + 64);
+    return share === held.subarray(0, 32).toHex()
+      ? "seed"
+      : share === held.subarray(32).toHex()
+      ? "mask"
+      : "neither";
+  });
+}
+
+Deno.test("whatever a coordinator asks and however often, a device reveals one of both shares of each neighbour, for one survivor set", () => {
+  // What a coordinator may try: claims over any sets, to any device, in any order; requests with the signatures it got for any of them; restarts.
+  const attempt = fc.record({
+    player: fc.integer({ min: 0, max: DEVICES - 1 }),
+    survivors: fc.constantFrom<number[]>([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4], [1, 2, 3, 4, 5], [
+      0,
+      1,
+      2,
+      3,
+    ], [
+      0,
+      1,
+      2,
+    ]),
+    then: fc.constantFrom("claim", "claimAll", "request", "restart", "again"),
+  });
+  let reveals = 0;
+  fc.assert(
+    fc.property(fc.array(attempt, { minLength: 20, maxLength: 60 }), (attempts) => {
+      const { round, all, state } = until("masked");
+      const view = good(
+        rosterView(
+          { ...state.roster!, round, root: merkleRoot(state.roster!.levels) },
+          DEPENDENCIES,
+        ),
+      );
+      const signatures = new Map<string, Map<number, Uint8Array>>();
+      const revealed = new Map<string, Set<string>>();
+      for (const { player, survivors, then } of attempts) {
+        const one = all[player]!;
+        const claim = claimOf(state, survivors, player);
+        const name = claim.survivors.toHex();
+        if (then === "restart") one.state = restarted(one.state!);
+        else if (then === "claim" || then === "claimAll") {
+          for (const [i, other] of all.entries()) {
+            if (then === "claim" && i !== player) continue;
+            const outcome = client.signSurvivors(
+              other.state!,
+              claimOf(state, survivors, i),
+              other.deps,
+            );
+            if (!outcome.ok) continue;
+            assert.ok(survivors.includes(i) && survivors.length >= view.shape.quorum);
+            other.state = outcome.value.state;
+            if (!signatures.has(name)) signatures.set(name, new Map());
+            signatures.get(name)!.set(i, outcome.value.message.signature);
+          }
+        } else if (then === "request") {
+          const signers = [...(signatures.get(name) ?? new Map<number, Uint8Array>())].sort((
+            a,
+            b,
+          ) => a[0] - b[0]);
+          const outcome = client.reveal(one.state!, {
+            signers: bitmapOf(signers.map(([i]) => i), DEVICES),
+            signatures: concat(...signers.map(([, signature]) => signature)),
+          }, one.deps);
+          if (!outcome.ok) continue;
+          const before = one.state!.phase;
+          one.state = outcome.value.state;
+          if (before !== "revealed") assert.ok(signers.length >= view.shape.quorum);
+          const owners = view.neighbours(player);
+          reveals++;
+          kindsOf(one.state!, outcome.value.message).forEach((kind, i) => {
+            const pair = `${player} ${owners[i]}`;
+            revealed.set(pair, (revealed.get(pair) ?? new Set()).add(kind));
+            const signed = one.state as Extract<ClientState, { phase: "signed" | "revealed" }>;
+            assert.equal(kind, hasBit(signed.claim.survivors, owners[i]!) ? "seed" : "mask");
+          });
+        } else {
+          const outcome = client.advertise(
+            { round: { ...round, attempt: 1 }, device: one.device, previous: one.state! },
+            one.deps,
+          );
+          // A further attempt is refused exactly when survivors are signed.
+          assert.equal(outcome.ok, one.state!.phase === "masked");
+        }
+      }
+      for (const kinds of revealed.values()) assert.equal(kinds.size, 1);
+      // Two sets are never both signed by a quorum, so that nobody reveals for a second one.
+      const quorums = [...signatures.values()].filter((signers) =>
+        signers.size >= view.shape.quorum
+      );
+      assert.ok(quorums.length <= 1);
+    }),
+    { seed: 11, numRuns: 60 },
+  );
+  assert.ok(reveals > 200, `only ${reveals} reveals were seen`);
+});
+
+Deno.test("a device that took part in one survivor set takes part in no other, and in no further attempt", () => {
+  const { round, all, state } = until("signed");
+  const [one] = all as [Player];
+  refusedAs(
+    client.signSurvivors(one.state!, claimOf(state, [0, 1, 2, 3, 4], 0), one.deps),
+    "otherSurvivors",
+  );
+  const next = { round: { ...round, attempt: 1 }, device: one.device, previous: one.state! };
+  refusedAs(client.advertise(next, one.deps), "otherSurvivors");
+  refusedAs(client.advertise({ ...next, round }, one.deps), "wrongPhase");
+  good(client.advertise({ ...next, round: { ...round, round: round.round + 1 } }, one.deps));
+});
+
+Deno.test("a device whose vector was masked but whose survivors are unsigned joins a later attempt with new keys", () => {
+  const { round, all } = until("masked");
+  const [one] = all as [Player];
+  const step = good(
+    client.advertise(
+      { round: { ...round, attempt: 1 }, device: one.device, previous: one.state! },
+      one.deps,
+    ),
+  );
+  assert.notDeepEqual(step.message.maskKey, one.state!.advertisement.maskKey);
+});
+
+Deno.test("survivors below the quorum, without the device, or with another vector of it are not signed", () => {
+  const { all, state } = until("masked");
+  const [one] = all as [Player];
+  refusedAs(client.signSurvivors(one.state!, claimOf(state, [0, 1, 2], 0), one.deps), "tooFew");
+  refusedAs(
+    client.signSurvivors(one.state!, claimOf(state, [1, 2, 3, 4, 5], 0), one.deps),
+    "notMe",
+  );
+  const claim = server.survivorClaimFor(state, one.device)!;
+  refusedAs(
+    client.signSurvivors(one.state!, { ...claim, inputsRoot: new Uint8Array(32) }, one.deps),
+    "badProof",
+  );
+  refusedAs(
+    client.signSurvivors(one.state!, { ...claim, survivors: Uint8Array.of(0xff) }, one.deps),
+    "malformed",
+  );
+  refusedAs(
+    client.signSurvivors(one.state!, { ...claim, survivors: new Uint8Array(2) }, one.deps),
+    "malformed",
+  );
+});
+
+Deno.test("survivors among whom too few neighbours are are not signed, though they are a quorum", () => {
+  // The coordinator tells the first device of three neighbours only, the fewest it masks with, and then drops one of them.
+  const { all, state, data } = until("shared");
+  const [one] = all as [Player];
+  const told = server.receivedSharesFor(state, one.device)!;
+  const three = { present: Uint8Array.of(0b00111), sealed: told.sealed.slice(0, 3 * 112) };
+  refusedAs(
+    client.maskInput(
+      one.state!,
+      { present: Uint8Array.of(0b00011), sealed: told.sealed.slice(0, 2 * 112) },
+      data.of(0),
+      one.deps,
+    ),
+    "tooFew",
+  );
+  const step = good(client.maskInput(one.state!, three, data.of(0), one.deps));
+  const leaf = inputLeaf(DEPENDENCIES.crypto, 0, step.message.packed);
+  state.inputs.set(0, { leaf, unreadable: [] });
+  refusedAs(
+    client.signSurvivors(step.state, claimOf(state, [0, 2, 3, 4, 5], 0), one.deps),
+    "tooFew",
+  );
+});
+
+Deno.test("no share is revealed unless a quorum signed the same survivors, round, attempt and model", () => {
+  const { all, state } = until("signed");
+  const [one] = all as [Player];
+  const request = server.unmaskRequest(state)!;
+  const changes: readonly [UnmaskRequest, SumRefusal][] = [
+    [
+      { ...request, signatures: request.signatures.map((byte, i) => i === 70 ? byte ^ 1 : byte) },
+      "badSignature",
+    ],
+    [{ ...request, signers: Uint8Array.of(0b11101) }, "badSignature"],
+    [{ signers: Uint8Array.of(0b111), signatures: request.signatures.slice(0, 3 * 64) }, "tooFew"],
+    [{ ...request, signatures: request.signatures.slice(1) }, "malformed"],
+    [{ ...request, signers: Uint8Array.of(0xff) }, "malformed"],
+  ];
+  for (const [changed, refusal] of changes) {
+    refusedAs(client.reveal(one.state!, changed, one.deps), refusal);
+  }
+  for (
+    const other of [
+      { modelHash: "33".repeat(32) as ContentHash },
+      { attempt: 9 },
+      { round: 4 },
+    ]
+  ) {
+    // The same devices, told of another model, round or attempt: their signatures are over something else.
+    const elsewhere = until("signed", other);
+    refusedAs(
+      client.reveal(one.state!, server.unmaskRequest(elsewhere.state)!, one.deps),
+      "badSignature",
+    );
+  }
+  good(client.reveal(one.state!, request, one.deps));
+});
+
+Deno.test("different models for different devices give no sum", () => {
+  const { all, state, round } = until("advertised");
+  const other = until("advertised", { modelHash: "33".repeat(32) as ContentHash });
+  // The first device was given another model: its keys are signed for that, and nobody takes them; nor does it take theirs.
+  const keys = other.all[0]!.state!.advertisement;
+  const fresh = good(openSum(round));
+  const outcome = server.acceptAdvertisement(fresh, all[0]!.device, keys, DEPENDENCIES);
+  assert.equal(refusedAs(outcome, "badSignature").device, all[0]!.device);
+  const told = server.rosterFor(state, all[0]!.device)!;
+  const mixed = { ...other.all[0]!, state: other.all[0]!.state! };
+  assert.ok(["badProof", "badSignature"].includes(
+    (client.shareKeys(mixed.state, told, mixed.deps) as { refusal: string }).refusal,
+  ));
+});
+
+Deno.test("rosters with swapped, replayed, repeated or missing keys are refused, naming the device", () => {
+  const { all, state } = until("advertised");
+  const earlier = until("advertised", { attempt: 7 });
+  const one = all[1]!;
+  const told = server.rosterFor(state, one.device)!;
+  const [first, second, ...rest] = told.neighbours;
+  const replayed = server.rosterFor(earlier.state, one.device)!.neighbours[0]!;
+  const share = (changed: typeof told) => client.shareKeys(one.state!, changed, one.deps);
+  const swapped = refusedAs(
+    share({ ...told, neighbours: [second!, first!, ...rest] }),
+    "badSignature",
+  );
+  assert.equal(swapped.device, all[0]!.device);
+  refusedAs(share({ ...told, neighbours: [replayed, second!, ...rest] }), "badSignature");
+  refusedAs(
+    share({
+      ...told,
+      neighbours: [{ ...first!, maskKey: one.state!.advertisement.maskKey }, second!, ...rest],
+    }),
+    "badSignature",
+  );
+  refusedAs(share({ ...told, neighbours: rest }), "malformed");
+  refusedAs(share({ ...told, proof: told.proof.map((byte) => byte ^ 1) }), "badProof");
+  refusedAs(share({ ...told, proof: told.proof.slice(32) }), "badProof");
+  refusedAs(share({ ...told, root: new Uint8Array(32) }), "badProof");
+  refusedAs(share({ ...told, root: new Uint8Array(31) }), "malformed");
+  const [a, b] = [told.devices.slice(0, 32), told.devices.slice(32, 64)];
+  refusedAs(share({ ...told, devices: concat(b, a, told.devices.slice(64)) }), "malformed");
+  refusedAs(share({ ...told, devices: concat(a, a, told.devices.slice(64)) }), "malformed");
+  refusedAs(share({ ...told, devices: told.devices.slice(0, 64) }), "tooFew");
+  refusedAs(share({ ...told, devices: concat(a, told.devices.slice(64)) }), "notMe");
+  const step = good(share(told));
+  refusedAs(
+    client.shareKeys(step.state, { ...told, root: new Uint8Array(32) }, one.deps),
+    "duplicate",
+  );
+  assert.deepEqual(good(client.shareKeys(step.state, told, one.deps)).message, step.message);
+});
+
+Deno.test("keys of low order and keys that come twice are refused even when signed", () => {
+  const { all, round } = until("advertised");
+  const cheat = all[0]!;
+  const sign = (maskKey: Uint8Array, shareKey: Uint8Array) => {
+    const fake = { ...cheat.deps.random, bytes: () => new Uint8Array(32) };
+    const made: Uint8Array[] = [maskKey, shareKey];
+    const deps = {
+      ...cheat.deps,
+      random: fake as never,
+      crypto: {
+        ...cheat.deps.crypto,
+        agreementKeyPair: () => ({
+          publicKey: made.shift()! as never,
+          agree: () => new Uint8Array(32),
+        }),
+      },
+    };
+    return good(client.advertise({ round, device: cheat.device }, deps)).message;
+  };
+  const state = good(openSum(round));
+  const low = sign(new Uint8Array(32), new Uint8Array(32).fill(9));
+  good(server.acceptAdvertisement(state, cheat.device, low, DEPENDENCIES));
+  for (const player of all.slice(1)) {
+    good(
+      server.acceptAdvertisement(state, player.device, player.state!.advertisement, DEPENDENCIES),
+    );
+  }
+  good(server.closeAdvertising(state, DEPENDENCIES));
+  const one = all[1]!;
+  const outcome = client.shareKeys(one.state!, server.rosterFor(state, one.device)!, one.deps);
+  assert.equal(refusedAs(outcome, "badKey").device, cheat.device);
+
+  const copy = sign(one.state!.advertisement.maskKey, new Uint8Array(32).fill(8));
+  const again = good(openSum(round));
+  good(server.acceptAdvertisement(again, one.device, one.state!.advertisement, DEPENDENCIES));
+  const copied = server.acceptAdvertisement(again, cheat.device, copy, DEPENDENCIES);
+  assert.equal(refusedAs(copied, "badKey").device, cheat.device);
+  refusedAs(
+    server.acceptAdvertisement(
+      again,
+      cheat.device,
+      sign(new Uint8Array(31), low.shareKey),
+      DEPENDENCIES,
+    ),
+    "malformed",
+  );
+});
+
+Deno.test("the coordinator refuses, counts and names what cheats send, and the sum of the others is right", () => {
+  const { all, state, data } = until("shared");
+  const inputs = all.map((player, i) =>
+    good(
+      client.maskInput(
+        player.state!,
+        server.receivedSharesFor(state, player.device)!,
+        data.of(i),
+        player.deps,
+      ),
+    )
+  );
+  const [short, long, one] = all as [Player, Player, Player];
+  const packed = inputs[0]!.message.packed;
+  for (
+    const [player, input] of [
+      [short, { ...inputs[0]!.message, packed: packed.slice(1) }],
+      [long, { ...inputs[1]!.message, packed: concat(packed, packed) }],
+      [short, { packed, unreadable: [0] }],
+      [short, { packed, unreadable: [3, 2] }],
+      [short, {
+        packed: packed.map((byte, i) => i === packed.length - 1 ? 0xff : byte),
+        unreadable: [],
+      }],
+    ] as const
+  ) {
+    const outcome = server.acceptMaskedInput(state, player.device, input, DEPENDENCIES);
+    assert.equal(refusedAs(outcome, "malformed").device, player.device);
+  }
+  for (const i of [1, 2, 3, 4, 5]) {
+    all[i]!.state = inputs[i]!.state;
+    good(server.acceptMaskedInput(state, all[i]!.device, inputs[i]!.message, DEPENDENCIES));
+    good(server.acceptMaskedInput(state, all[i]!.device, inputs[i]!.message, DEPENDENCIES));
+  }
+  refusedAs(
+    server.acceptMaskedInput(
+      state,
+      one.device,
+      { ...inputs[2]!.message, packed: packed.slice() },
+      DEPENDENCIES,
+    ),
+    "duplicate",
+  );
+  const stranger = players(1, { seed: "stranger" })[0]!;
+  refusedAs(
+    server.acceptMaskedInput(state, stranger.device, inputs[1]!.message, DEPENDENCIES),
+    "wrongPhase",
+  );
+  good(server.closeMaskedInputs(state, DEPENDENCIES));
+  refusedAs(
+    server.acceptMaskedInput(state, short.device, inputs[0]!.message, DEPENDENCIES),
+    "wrongPhase",
+  );
+  for (const player of all.slice(1)) {
+    const step = good(
+      client.signSurvivors(
+        player.state!,
+        server.survivorClaimFor(state, player.device)!,
+        player.deps,
+      ),
+    );
+    player.state = step.state;
+    const forged = { signature: step.message.signature.map((byte) => byte ^ 1) };
+    refusedAs(
+      server.acceptSurvivorSignature(state, player.device, forged, DEPENDENCIES),
+      "badSignature",
+    );
+    good(server.acceptSurvivorSignature(state, player.device, step.message, DEPENDENCIES));
+  }
+  good(server.closeSurvivorSignatures(state));
+  const request = server.unmaskRequest(state)!;
+  all.slice(1).forEach((player, i) => {
+    const { shares } = good(client.reveal(player.state!, request, player.deps)).message;
+    if (i === 0) {
+      // Truncated, too long, with a bit turned, and finally the other share of each pair: all refused as a whole.
+      refusedAs(
+        unmask.acceptReveal(state, player.device, { shares: shares.slice(32) }, DEPENDENCIES),
+        "malformed",
+      );
+      refusedAs(
+        unmask.acceptReveal(state, player.device, { shares: concat(shares, shares) }, DEPENDENCIES),
+        "malformed",
+      );
+      const turned = { shares: shares.map((byte, at) => at === 40 ? byte ^ 1 : byte) };
+      assert.equal(
+        refusedAs(unmask.acceptReveal(state, player.device, turned, DEPENDENCIES), "forgedShare")
+          .device,
+        player.device,
+      );
+      return;
+    }
+    good(unmask.acceptReveal(state, player.device, { shares }, DEPENDENCIES));
+  });
+  assert.deepEqual(unmask.missingSecrets(state), []);
+  const work = good(unmask.closeReveals(state, DEPENDENCIES));
+  unmask.unmaskStep(state, work, { max: Infinity }, DEPENDENCIES);
+  assert.deepEqual([...unmask.finishSum(state, work).sum], data.sum([1, 2, 3, 4, 5]));
+  assert.deepEqual(state.refusals, {
+    malformed: 7,
+    duplicate: 1,
+    wrongPhase: 2,
+    badSignature: 5,
+    forgedShare: 1,
+  });
+});
+
+Deno.test("shares that were garbled on the way are complained about, and the sum comes about without them", () => {
+  const { all, state, data } = until("shared");
+  for (const [i, player] of all.entries()) {
+    const told = server.receivedSharesFor(state, player.device)!;
+    const sealed = told.sealed.map((byte, at) => i === 2 && at === 60 ? byte ^ 1 : byte);
+    const step = good(
+      client.maskInput(player.state!, { ...told, sealed }, data.of(i), player.deps),
+    );
+    player.state = step.state;
+    assert.deepEqual(step.message.unreadable, i === 2 ? [0] : []);
+    good(server.acceptMaskedInput(state, player.device, step.message, DEPENDENCIES));
+  }
+  good(server.closeMaskedInputs(state, DEPENDENCIES));
+  for (const player of all) {
+    const step = good(
+      client.signSurvivors(
+        player.state!,
+        server.survivorClaimFor(state, player.device)!,
+        player.deps,
+      ),
+    );
+    player.state = step.state;
+    good(server.acceptSurvivorSignature(state, player.device, step.message, DEPENDENCIES));
+  }
+  good(server.closeSurvivorSignatures(state));
+  for (const player of all) {
+    const { message } = good(
+      client.reveal(player.state!, server.unmaskRequest(state)!, player.deps),
+    );
+    good(unmask.acceptReveal(state, player.device, message, DEPENDENCIES));
+  }
+  const work = good(unmask.closeReveals(state, DEPENDENCIES));
+  unmask.unmaskStep(state, work, { max: 100 }, DEPENDENCIES);
+  assert.deepEqual([...unmask.finishSum(state, work).sum], data.sum([0, 1, 2, 3, 4, 5]));
+});
+
+Deno.test("a device that dealt shares of something else than its seed is named", () => {
+  const { all, state, data } = until("advertised");
+  const cheat = all[3]!;
+  for (const player of all) {
+    const step = good(
+      client.shareKeys(player.state!, server.rosterFor(state, player.device)!, player.deps),
+    );
+    player.state = step.state;
+    const message: KeyShares = player === cheat
+      ? { ...step.message, seedCommitment: new Uint8Array(16) }
+      : step.message;
+    good(server.acceptKeyShares(state, player.device, message));
+    good(server.acceptKeyShares(state, player.device, message));
+  }
+  refusedAs(
+    server.acceptKeyShares(state, cheat.device, {
+      sealed: new Uint8Array(5 * 112),
+      seedCommitment: new Uint8Array(16),
+    }),
+    "duplicate",
+  );
+  good(server.closeKeyShares(state));
+  for (const [i, player] of all.entries()) {
+    const step = good(
+      client.maskInput(
+        player.state!,
+        server.receivedSharesFor(state, player.device)!,
+        data.of(i),
+        player.deps,
+      ),
+    );
+    player.state = step.state;
+    good(server.acceptMaskedInput(state, player.device, step.message, DEPENDENCIES));
+  }
+  good(server.closeMaskedInputs(state, DEPENDENCIES));
+  for (const player of all) {
+    const step = good(
+      client.signSurvivors(
+        player.state!,
+        server.survivorClaimFor(state, player.device)!,
+        player.deps,
+      ),
+    );
+    player.state = step.state;
+    good(server.acceptSurvivorSignature(state, player.device, step.message, DEPENDENCIES));
+  }
+  good(server.closeSurvivorSignatures(state));
+  for (const player of all) {
+    const { message } = good(
+      client.reveal(player.state!, server.unmaskRequest(state)!, player.deps),
+    );
+    good(unmask.acceptReveal(state, player.device, message, DEPENDENCIES));
+  }
+  assert.equal(
+    refusedAs(unmask.closeReveals(state, DEPENDENCIES), "forgedShare").device,
+    cheat.device,
+  );
+});
+
+Deno.test("fewer shares than the threshold say nothing about a secret that the test can see", () => {
+  const { all, state } = until("shared");
+  // One share fewer than the threshold: every secret is still possible, and the interpolation gives another one.
+  const owner = all[0]!.state!;
+  assert.ok(owner.phase === "shared");
+  const threshold = state.roster!.view.shape.threshold;
+  const shares = all.slice(1).map((player, i) => {
+    const opened = good(
+      client.maskInput(
+        player.state!,
+        server.receivedSharesFor(state, player.device)!,
+        new Uint32Array(5),
+        player.deps,
+      ),
+    ).state;
+    assert.ok(opened.phase === "masked");
+    // The first neighbour of everybody else is device 0.
+    return { x: i + 1, bytes: opened.heldShares.subarray(0, 32) };
+  });
+  assert.deepEqual(combineShares(shares.slice(0, threshold)), owner.seed);
+  assert.deepEqual(combineShares(shares.slice(-threshold)), owner.seed);
+  assert.notDeepEqual(combineShares(shares.slice(0, threshold - 1)), owner.seed);
+});
+
+Deno.test("a client never throws on a coordinator's arbitrary bytes", () => {
+  const stages = (["advertised", "shared", "masked", "signed"] as const).map((stage) =>
+    until(stage).all[0]!
+  );
+  const some = fc.uint8Array({ maxLength: 200 });
+  fc.assert(
+    fc.property(
+      some,
+      some,
+      some,
+      fc.array(fc.record({ maskKey: some, shareKey: some, signature: some }), { maxLength: 6 }),
+      (a, b, c, neighbours) => {
+        for (const { state, deps } of stages) {
+          client.shareKeys(state!, { devices: a, root: b, proof: c, neighbours }, deps);
+          client.maskInput(state!, { present: a, sealed: b }, new Uint32Array(5), deps);
+          client.signSurvivors(state!, { survivors: a, inputsRoot: b, proof: c }, deps);
+          client.reveal(state!, { signers: a, signatures: b }, deps);
+        }
+      },
+    ),
+    { seed: 3, numRuns: 200 },
+  );
+});
