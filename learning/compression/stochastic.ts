@@ -1,0 +1,121 @@
+/**
+ * Stochastic uniform quantisation after a rotation: each rotated number becomes one of the two levels around it, by chance in such a way that
+ * its mean is the number. Suresh, Yu, Kumar, McMahan: "Distributed Mean Estimation with Limited Communication", ICML 2017, sections 2 and 3.
+ * Unbiased for any fixed rotation; the error is larger than EDEN's.
+ */
+import { isFinite } from "../parameters.ts";
+import { packCodes, packedCodeBytes, unpackCodes } from "./code_packing.ts";
+import { type Compressor, requireModerate } from "./compressor.ts";
+import { FRAME_HEADER_BYTES, headerRefusal, writeHeader } from "./frame.ts";
+import {
+  BLOCK_LENGTH_MAX,
+  blockLengths,
+  blockSigns,
+  padded,
+  paddedCount,
+  rotateBlock,
+  unrotateBlock,
+} from "./rotation.ts";
+import { roundingNoise } from "./rounding_noise.ts";
+
+/** Lowest level and distance of levels, 32-bit floats. */
+const BLOCK_HEADER_BYTES = 8;
+
+/** The compressor with 1 to 8 bits per number. */
+export function stochastic({ bits }: { readonly bits: number }): Compressor {
+  const levels = 2 ** bits;
+  const size = (count: number) =>
+    FRAME_HEADER_BYTES + BLOCK_HEADER_BYTES * blockLengths(count).length +
+    packedCodeBytes(paddedCount(count), bits);
+  return {
+    name: "stochastic",
+    feedback: false,
+    bytesMax: size,
+    encode(update, { seed, random }) {
+      requireModerate(update, "stochastic");
+      const count = update.length;
+      const bytes = new Uint8Array(size(count));
+      const view = new DataView(bytes.buffer);
+      writeHeader(bytes, { method: "stochastic", bits, count, seed });
+      const values = padded(update);
+      const signs = blockSigns(seed, count);
+      const codes = new Uint8Array(BLOCK_LENGTH_MAX);
+      const noise = new Uint32Array(BLOCK_LENGTH_MAX);
+      const fill = roundingNoise(random);
+      let [start, at] = [0, FRAME_HEADER_BYTES];
+      for (const length of blockLengths(count)) {
+        rotateBlock(values, signs, start, length);
+        fill(noise, length);
+        const [low, step] = quantise({ values, start, length, levels, noise, codes });
+        view.setFloat32(at, low, true);
+        view.setFloat32(at + 4, step, true);
+        packCodes({ codes, count: length, bits, bytes, at: at + BLOCK_HEADER_BYTES });
+        at += BLOCK_HEADER_BYTES + packedCodeBytes(length, bits);
+        start += length;
+      }
+      return bytes;
+    },
+    decode(bytes, { seed, count }) {
+      const refusal = headerRefusal(bytes, { method: "stochastic", bits, count, seed }, {
+        least: size(count),
+        most: size(count),
+      });
+      if (refusal !== undefined) return { ok: false, reason: refusal };
+      const view = new DataView(bytes.buffer, bytes.byteOffset);
+      const values = new Float32Array(paddedCount(count));
+      const signs = blockSigns(seed, count);
+      const table = new Float64Array(levels);
+      let [start, at] = [0, FRAME_HEADER_BYTES];
+      for (const length of blockLengths(count)) {
+        const [low, step] = [view.getFloat32(at, true), view.getFloat32(at + 4, true)];
+        if (!(Number.isFinite(low) && step >= 0 && step < Infinity)) {
+          return { ok: false, reason: "malformed" };
+        }
+        // Rotating there and back makes numbers larger by the square of the block's length.
+        for (let code = 0; code < levels; code++) {
+          table[code] = (low + code * step) / (length * length);
+        }
+        unpackCodes({
+          bytes,
+          at: at + BLOCK_HEADER_BYTES,
+          count: length,
+          bits,
+          table,
+          values,
+          start,
+        });
+        unrotateBlock(values, signs, start, length);
+        at += BLOCK_HEADER_BYTES + packedCodeBytes(length, bits);
+        start += length;
+      }
+      const decoded = values.slice(0, count);
+      return isFinite(decoded) ? { ok: true, values: decoded } : { ok: false, reason: "malformed" };
+    },
+  };
+}
+
+/** Codes of one rotated block; gives its lowest level and the distance of levels. */
+function quantise(options: {
+  readonly values: Float32Array<ArrayBuffer>;
+  readonly start: number;
+  readonly length: number;
+  readonly levels: number;
+  readonly noise: Uint32Array;
+  readonly codes: Uint8Array;
+}): readonly [low: number, step: number] {
+  const { values, start, length, levels, noise, codes } = options;
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = start; i < start + length; i++) {
+    const value = values[i]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  // Rounded up to a 32-bit float, so that the highest level is not below the highest number.
+  const step = Math.fround((high - low) / (levels - 1) * (1 + 2 ** -23));
+  const perStep = step > 0 ? 1 / step : 0;
+  for (let i = 0; i < length; i++) {
+    const place = (values[start + i]! - low) * perStep + noise[i]! * 2 ** -32;
+    codes[i] = Math.min(levels - 1, place);
+  }
+  return [low, step];
+}
