@@ -18,6 +18,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { getCommand } from "./commands/get.ts";
 import { inboxCommand } from "./commands/inbox.ts";
 import { interestCommand } from "./commands/interest.ts";
+import { learnCommand } from "./commands/learn.ts";
 import { leaveCommand } from "./commands/leave.ts";
 import { membersCommand } from "./commands/members.ts";
 import { openCommand } from "./commands/open.ts";
@@ -72,6 +73,7 @@ function createParser(texts: Texts) {
     conversationsCommand(texts),
     sensorsCommand(texts),
     relayCommand(texts),
+    learnCommand(texts),
   );
   const third = or(
     pairCommand(texts),

@@ -4,6 +4,7 @@ import { deDemo } from "./demo_de.ts";
 import { deTwoHomes } from "./two_homes_de.ts";
 import { deEvents } from "./events_de.ts";
 import { deHelp } from "./help_de.ts";
+import { deLearnData } from "./learn_data_de.ts";
 import { deMail } from "./mail_de.ts";
 import { deMother } from "./mother_de.ts";
 import { deRelay } from "./relay_de.ts";
@@ -11,6 +12,7 @@ import { deSensors } from "./sensors_de.ts";
 
 export const de: Texts = {
   ...deHelp,
+  ...deLearnData,
   ...deRelay,
   ...deSensors,
   interrupted: "Abgebrochen.",

@@ -3,6 +3,7 @@ import { enDemo } from "./demo_en.ts";
 import { enTwoHomes } from "./two_homes_en.ts";
 import { enEvents } from "./events_en.ts";
 import { enHelp } from "./help_en.ts";
+import { enLearnData } from "./learn_data_en.ts";
 import { enMail } from "./mail_en.ts";
 import { enMother } from "./mother_en.ts";
 import { enRelay } from "./relay_en.ts";
@@ -10,6 +11,7 @@ import { enSensors } from "./sensors_en.ts";
 
 export const en = {
   ...enHelp,
+  ...enLearnData,
   ...enRelay,
   ...enSensors,
   interrupted: "Interrupted.",
