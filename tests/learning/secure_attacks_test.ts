@@ -126,7 +126,7 @@ Deno.test("whatever a coordinator asks and however often, a device reveals one o
       1,
       2,
     ]),
-    then: fc.constantFrom("claim", "claimAll", "request", "restart", "again"),
+    then: fc.constantFrom("claim", "claimAll", "request", "requestBest", "restart", "again"),
   });
   let reveals = 0;
   fc.assert(
@@ -159,8 +159,10 @@ Deno.test("whatever a coordinator asks and however often, a device reveals one o
             if (!signatures.has(name)) signatures.set(name, new Map());
             signatures.get(name)!.set(i, outcome.value.message.signature);
           }
-        } else if (then === "request") {
-          const signers = [...(signatures.get(name) ?? new Map<number, Uint8Array>())].sort((
+        } else if (then === "request" || then === "requestBest") {
+          const best = [...signatures.values()].sort((a, b) => b.size - a.size)[0];
+          const chosen = then === "request" ? signatures.get(name) : best;
+          const signers = [...(chosen ?? new Map<number, Uint8Array>())].sort((
             a,
             b,
           ) => a[0] - b[0]);
