@@ -8,6 +8,7 @@ import {
   createCompressor,
 } from "../../learning/compression/compressions.ts";
 import { riceBytesMax, riceDecode, riceEncode } from "../../learning/compression/rice.ts";
+import { blockLengths } from "../../learning/compression/rotation.ts";
 import { compressionSeed } from "../../learning/compression/seed.ts";
 import { largest } from "../../learning/compression/top_k.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
@@ -47,7 +48,9 @@ for (const [index, vector] of vectors.entries()) {
     if (compression.name === "stochastic") return;
     const random = seededRandom("unused");
     const made = compressor.encode(Float32Array.from(update), { seed, random });
-    for (const at of compression.name === "eden" ? scalesAt(bytes, compression.bits!) : []) {
+    for (
+      const at of compression.name === "eden" ? scalesAt(update.length, compression.bits!) : []
+    ) {
       // Sums are added in another order, so a scale may differ in its last bits.
       const [ours, theirs] = [made, bytes].map((all) =>
         new DataView(all.buffer).getFloat32(at, true)
@@ -59,15 +62,14 @@ for (const [index, vector] of vectors.entries()) {
   });
 }
 
-/** Where the scales of EDEN's blocks stand, when the update is shorter than 4,096 numbers. */
-function scalesAt(bytes: Uint8Array, bits: number): readonly number[] {
-  const places: number[] = [];
-  for (let at = 16; at < bytes.length;) {
-    places.push(at);
-    const left = (bytes.length - at - 4) * 8 / bits;
-    at += 4 + Math.max(64, 2 ** Math.floor(Math.log2(left))) * bits / 8;
-  }
-  return places;
+/** Where the scales of EDEN's blocks stand. */
+function scalesAt(count: number, bits: number): readonly number[] {
+  let next = 16;
+  return blockLengths(count).map((length) => {
+    const at = next;
+    next += 4 + length * bits / 8;
+    return at;
+  });
 }
 
 Deno.test("an encoding is never longer than announced, is read back, and does not change its input", () => {
@@ -90,6 +92,13 @@ Deno.test("an encoding is never longer than announced, is read back, and does no
     ),
     { numRuns: 150 },
   );
+});
+
+Deno.test("blocks are as many of 4,096 as fit, then falling powers of two down to 64", () => {
+  assert.deepEqual(blockLengths(3), [64]);
+  assert.deepEqual(blockLengths(333), [256, 64, 64]);
+  assert.deepEqual(blockLengths(4_096), [4_096]);
+  assert.deepEqual(blockLengths(3 * 4_096 + 2_048 + 65), [4_096, 4_096, 4_096, 2_048, 64, 64]);
 });
 
 Deno.test("padding costs at most 63 numbers, whatever the length", () => {
