@@ -22,7 +22,7 @@ export interface Fraction {
 export function decideByWord(word: number, x: number): number {
   const threshold = Math.exp(-x) * WORD;
   if (word + 1 <= threshold * (1 - DOUBT)) return 1;
-  if (word >= threshold * (1 + DOUBT) && threshold > 0) return 0;
+  if (word > 0 && word >= threshold * (1 + DOUBT)) return 0;
   return -1;
 }
 
