@@ -16,6 +16,8 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   reconcile: () => import("./micro/reconcile_bench.ts"),
   simulator: () => import("./micro/simulator_bench.ts"),
   liveness: () => import("./micro/liveness_bench.ts"),
+  models: () => import("./micro/models_bench.ts"),
+  training: () => import("./micro/training_bench.ts"),
   gossip: () => import("./micro/gossip_bench.ts"),
   gateway: () => import("./network/gateway_bench.ts"),
   node: () => import("./network/node_bench.ts"),

@@ -15,6 +15,8 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 /** The newest part of each series is for testing. */
 const TEST_SHARE = 0.2;
+/** What lies further away than this many spreads counts as this far: one broken reading must not carry the model away. */
+const INPUT_MAX = 10;
 /** Inputs beside the window: how high the newest value is, and the time of day as a point on a circle. */
 const INPUTS_BESIDE = 3;
 
@@ -35,7 +37,7 @@ const RULES = {
   /** What is usual, and how far from it values usually lie. */
   centre: { type: "number", min: -1e9, max: 1e9, default: 20 },
   spread: { type: "number", min: 1e-9, max: 1e9, default: 10 },
-  /** How much values usually change within a window. */
+  /** How much values usually change over the steps forecast; forecasts are in this unit. */
   change: { type: "number", min: 1e-9, max: 1e9, default: 1 },
   hidden: { type: "integer", min: 1, max: 512, default: 32 },
   /** Newest readings of each series that are used. */
@@ -52,7 +54,7 @@ export const sensorsTask: LearningTask = {
     en: "Forecast the next values of time series from the readings this device holds.",
     de: "Die nächsten Werte von Zeitreihen aus den Messwerten vorhersagen, die dieses Gerät hat.",
   },
-  defaults: { rounds: 30, epochs: 2, batchSize: 16, learningRate: 0.01, momentum: 0.9 },
+  defaults: { rounds: 30, epochs: 1, batchSize: 16, learningRate: 0.01 },
   network(options) {
     const { window, horizon, hidden } = readOptions("sensors", RULES, options);
     return regression({ inputs: inputsOf(window), hidden: [hidden], outputs: horizon });
@@ -160,13 +162,17 @@ function inputOf(window: readonly Step[], values: Values): Float32Array {
   const input = new Float32Array(inputsOf(values.window));
   const newest = window[values.window - 1]!;
   for (let i = 0; i < values.window - 1; i++) {
-    input[i] = (window[i]!.value - newest.value) / values.change;
+    input[i] = bounded((window[i]!.value - newest.value) / values.spread);
   }
-  input[values.window - 1] = (newest.value - values.centre) / values.spread;
+  input[values.window - 1] = bounded((newest.value - values.centre) / values.spread);
   const angle = 2 * Math.PI * (newest.index * values.stepMinutes * MINUTE_MS % DAY_MS) / DAY_MS;
   input[values.window] = Math.sin(angle);
   input[values.window + 1] = Math.cos(angle);
   return input;
+}
+
+function bounded(input: number): number {
+  return Math.max(-INPUT_MAX, Math.min(INPUT_MAX, input));
 }
 
 function datasetOfWindows({ inputs, labels }: Windows, { window, horizon }: Values): Dataset {

@@ -124,10 +124,10 @@ Deno.test("sensors: windows of a real office's temperature, none over a gap, the
   // 2,000 hours without gaps would be 1,588 and 388 windows of 13.
   assert.ok(training.count > 1_000 && training.count <= 1_588, `${training.count}`);
   assert.ok(test !== null && test.count > 100 && test.count <= 388, `${test?.count}`);
-  // The first window by hand: changes from the twelfth value, its height, midnight to 11 o'clock.
+  // The first window by hand: distances from the twelfth value, its height, midnight to 11 o'clock.
   const values = readings.slice(0, 13).map(({ value }) => value);
   const expected = Float32Array.from([
-    ...values.slice(0, 11).map((value) => value - values[11]!),
+    ...values.slice(0, 11).map((value) => (value - values[11]!) / 5),
     (values[11]! - 72) / 5,
     Math.sin(2 * Math.PI * 11 / 24),
     Math.cos(2 * Math.PI * 11 / 24),
