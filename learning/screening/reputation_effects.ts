@@ -1,0 +1,67 @@
+/**
+ * What a fault in a round does to a device's reputation. Only what a signature proves counts: anyone who is shown the evidence comes to the
+ * same delta. Being slow, unreachable or unusual is no fault.
+ */
+
+/** What can go wrong with one device in one round. */
+export type RoundFault =
+  /** Two different submissions, both signed, for one attempt. */
+  | "twoSubmissions"
+  /** A signed share that does not fit the commitment its owner signed. */
+  | "forgedShare"
+  /** A signed submission that holds NaN or infinities. */
+  | "notFinite"
+  /** A signed submission of another length, or that cannot be decoded. */
+  | "misshapen"
+  /** Signed for a model the round did not hand out. */
+  | "wrongModel"
+  /** A signed submission of an earlier round, offered again by its device. */
+  | "replayed"
+  /** A signed submission larger than the plan allows. */
+  | "tooLarge"
+  /** A signed submission whose proof of work does not hold. */
+  | "noWork"
+  /** Did not answer in time, left, or was cut off. */
+  | "absent"
+  /** Screened out by norm or direction. */
+  | "outlier"
+  /** Bytes that do not end or do not parse before a signature was seen: anyone on the way can do this. */
+  | "damaged"
+  /** Faster than its rate. */
+  | "rateLimited";
+
+/** Points of reputation, of 100. Equal kinds of harm cost alike; what only malice explains costs most. */
+const DELTAS: Readonly<Record<RoundFault, number>> = {
+  twoSubmissions: -50,
+  forgedShare: -50,
+  notFinite: -10,
+  misshapen: -10,
+  wrongModel: -10,
+  replayed: -5,
+  tooLarge: -5,
+  noWork: -5,
+  absent: 0,
+  outlier: 0,
+  damaged: 0,
+  rateLimited: 0,
+};
+
+/** True when the fault is evident from what the device itself signed. */
+export function isProvable(fault: RoundFault): boolean {
+  return DELTAS[fault] < 0;
+}
+
+/** What a round's faults change, by device; devices without a change are not in it. One fault of a kind counts once per round. */
+export function reputationDeltas(
+  faults: Iterable<{ readonly device: string; readonly fault: RoundFault }>,
+): ReadonlyMap<string, number> {
+  const kinds = new Map<string, Set<RoundFault>>();
+  for (const { device, fault } of faults) {
+    if (!isProvable(fault)) continue;
+    kinds.set(device, (kinds.get(device) ?? new Set()).add(fault));
+  }
+  return new Map([...kinds].map(([device, set]) => [
+    device,
+    [...set].reduce((sum, fault) => sum + DELTAS[fault], 0),
+  ]));
+}
