@@ -264,7 +264,8 @@ function onMembershipChanged(
       const was = before?.members.get(device);
       return was?.revoked !== revoked || was.incarnation !== incarnation;
     });
-    if (changed || isFirst) addJob(context, state, deps, { type: "membership" });
+    const waits = state.jobs.some(({ type }) => type === "membership");
+    if ((changed || isFirst) && !waits) addJob(context, state, deps, { type: "membership" });
   }
   if (before?.mesh !== event.registry.mesh) collect(context, state, deps, event.registry.mesh);
   publishKeys(context, state, deps);

@@ -42,7 +42,9 @@ export function leaderNow(step: Step, row: ConversationRow): DeviceId | undefine
     return leaderOf({ members, leader: row.leader }, (device) => step.isAdmitted(device));
   }
   const standing = standingOf(step);
-  return isOver(row, standing) ? successorOf({ members }, standing) : row.leader;
+  return isOver(row, standing)
+    ? successorOf({ members, leader: row.leader }, standing)
+    : row.leader;
 }
 
 /** Makes the group what its conversation says, if we lead it and everybody new can be added; else everything stays. */

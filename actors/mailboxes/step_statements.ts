@@ -31,7 +31,7 @@ import { invariant } from "../../platform/invariant.ts";
 import type { ConversationRow } from "../../store/mail.ts";
 import { membersOf } from "../mail_views.ts";
 import { reform } from "./step_conversations.ts";
-import { ensureGroup, leaderNow, leads, mayAsk } from "./step_groups.ts";
+import { ensureGroup, leaderNow, mayAsk } from "./step_groups.ts";
 import { queueContent } from "./step_outgoing.ts";
 import type { Step } from "./step.ts";
 
@@ -293,11 +293,11 @@ export async function onStandingChanged(step: Step, stored: ConversationRow): Pr
 
 /** As long as nobody has taken the lead from one that has left, whoever must is shown why, one parcel at a time. */
 export async function urge(step: Step, row: ConversationRow): Promise<void> {
-  const chain = storedChain(step, row);
   const { conversation } = row;
-  if (chain === null || leads(step, row) || !membersOf(row).includes(step.deps.self)) return;
+  if (row.statements === null || !isOver(row, standingOf(step))) return;
   const leader = leaderNow(step, row);
-  if (leader === undefined || !isOver(headOf(chain), standingOf(step))) return;
+  if (leader === undefined || leader === step.deps.self) return;
+  if (!membersOf(row).includes(step.deps.self)) return;
   const where = { recipient: leader, conversation, content: "statements" } as const;
   if ((await step.list("outgoing", { where, limit: 1 })).length > 0) return;
   await showEvidence(step, leader, row);

@@ -178,6 +178,7 @@ function problemOfLink(
   }
   if (origin.toHex() !== before.id) return "it does not follow the one before it";
   if (!before.members.includes(leader)) return "its leader was no member before";
+  if (leader === before.leader) return "its leader led before";
   return version > before.version
     ? undefined
     : `its version is ${version}, after ${before.version}`;
@@ -233,13 +234,16 @@ export function isOver(
   return standing !== undefined && (!standing.admitted || standing.incarnation > incarnation);
 }
 
-/** Who has to take over from a statement that is over: the admitted member with the lowest id; undefined when nobody is left. */
+/**
+ * Who has to take over from a statement that is over: the admitted member with the lowest id, other than who said it, should that be admitted
+ * again; undefined when nobody is left.
+ */
 export function successorOf(
-  { members }: Pick<ConversationStatement, "members">,
+  { members, leader }: Pick<ConversationStatement, "members" | "leader">,
   standingOf: StandingOf,
 ): DeviceId | undefined {
   // Members are ascending.
-  return members.find((device) => standingOf(device)?.admitted);
+  return members.find((device) => device !== leader && standingOf(device)?.admitted);
 }
 
 /** As much of a chain as counts by the registry: a leader follows only one that is over, and only in its turn. */
@@ -256,7 +260,9 @@ export function validPart(chain: StatementChain, standingOf: StandingOf): Statem
 
 /** No member with a lower id that is still admitted stands before this one. It may itself have left since. */
 function hadTurn(before: Statement, leader: DeviceId, standingOf: StandingOf): boolean {
-  return before.members.every((device) => device >= leader || !standingOf(device)?.admitted);
+  return before.members.every((device) =>
+    device >= leader || device === before.leader || !standingOf(device)?.admitted
+  );
 }
 
 /**
@@ -310,7 +316,8 @@ export function joined(
 function mayHaveHadTurn(before: Statement, next: Statement, standingOf: StandingOf): boolean {
   return isOver(before, standingOf) &&
     before.members.every((device) => {
-      const standing = device < next.leader ? standingOf(device) : undefined;
+      const waits = device < next.leader && device !== before.leader;
+      const standing = waits ? standingOf(device) : undefined;
       return !standing?.admitted || standing.incarnation > 1;
     });
 }

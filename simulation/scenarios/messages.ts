@@ -1,6 +1,7 @@
 /** People write to each other while devices crash, fall apart, cheat and leave; groups are founded and changed meanwhile. */
 import type { NewMessage } from "../../actors/mail_handle.ts";
 import type { MailLimits } from "../../actors/mailboxes/limits.ts";
+import { conversationProblems } from "../checkers/conversations.ts";
 import { clearTexts, MailLedger, mailProblems } from "../checkers/mail.ts";
 import type { Cluster } from "../cluster.ts";
 import type { FaultKind } from "../faults.ts";
@@ -66,7 +67,7 @@ export const messages: Scenario = {
     ledger.askAgain();
     await world.until(() => ledger.allArrived(), ARRIVAL_MS, 1_000);
     await liveInPeace(cluster, ledger);
-    problems.push(...await mailProblems(cluster, ledger));
+    problems.push(...await mailProblems(cluster, ledger), ...conversationProblems(ledger.bound()));
     return problems.length === 0
       ? []
       : [...problems, ...faults.history().map((line) => `fault: ${line}`)];

@@ -102,6 +102,7 @@ export class PostOffice {
   readonly #links = new Set<string>();
   #permissions = new Map<DeviceId, readonly Permission[]>();
   #revoked = new Set<DeviceId>();
+  readonly #readmitted = new Set<DeviceId>();
   readonly #published: BlocksCommitted["blocks"][number][] = [];
   #sequence = 0;
   #asks = 0;
@@ -162,6 +163,13 @@ export class PostOffice {
     this.tellMembers();
   }
 
+  /** A device that was revoked is admitted once more. */
+  readmit(post: Post): void {
+    this.#revoked.delete(post.id);
+    this.#readmitted.add(post.id);
+    this.tellMembers();
+  }
+
   registry(): Registry {
     const members = this.posts.map(({ id, name }): [DeviceId, Member] => [id, {
       deviceId: id,
@@ -173,7 +181,7 @@ export class PostOffice {
       validUpToSequence: null,
       admittedBy: null,
       admittedAtMs: 0,
-      incarnation: 1,
+      incarnation: this.#readmitted.has(id) ? 2 : 1,
       version: 1,
       spans: [],
     }]);

@@ -328,3 +328,59 @@ Deno.test("parts of a group that lived apart without their founder come to one l
     if (inside.length > 1) await assertAllRead(office, inside, conversation);
   }
 });
+
+Deno.test("a leader that was sent away and is admitted again finds the conversation led by another", async () => {
+  const { office, conversation, rest } = await halfTold(["ben", "cleo", "dan"], []);
+  const founder = office.post("ada");
+  await office.pass(10_000);
+  office.readmit(founder);
+  office.connectAll();
+  await office.pass(60_000);
+  const inside = assertOneView(rest, conversation);
+  assert.deepEqual(inside.map(({ name }) => name).sort(), ["ben", "cleo", "dan"]);
+  assert.deepEqual(membersOn(founder, conversation).includes(founder.id), false);
+  const leader = office.posts.find(({ id }) => id === rowOn(inside[0]!, conversation)!.leader)!;
+  await office.ask(leader, (ref) => ({
+    type: "changeConversation",
+    conversation,
+    change: { add: [founder.id] },
+    replyTo: ref as never,
+  }));
+  await office.pass(10_000);
+  assert.equal(assertOneView(office.posts, conversation).length, 4);
+  await assertAllRead(office, [founder, ...inside], conversation);
+});
+
+Deno.test("a conversation from before statements were signed goes on, and its successor is followed", async () => {
+  const office = new PostOffice(NAMES, { missingMs: 10_000, resendMs: 20_000, rejoinMs: 1_000 });
+  await office.open();
+  office.connectAll();
+  await office.settle();
+  const founder = office.post("ada");
+  const others = ["ben", "cleo", "dan"].map((name) => office.post(name));
+  const { conversation } = await office.write(founder, others, "hello");
+  for (const { disk } of office.posts) {
+    const { conversations } = disk.tables.mail;
+    const row = conversations.get(conversation);
+    if (row === undefined) continue;
+    conversations.set(conversation, { ...row, incarnation: 0, statements: null });
+  }
+  const rename = async (by: Post, title: string) => {
+    await office.ask(by, (ref) => ({
+      type: "changeConversation",
+      conversation,
+      change: { title, ...(by === founder && { add: [office.post("eva").id] }) },
+      replyTo: ref as never,
+    }));
+    await office.pass(4_000);
+  };
+  await rename(founder, "Garden");
+  assert.equal(rowOn(office.post("eva"), conversation)?.title, "Garden");
+  office.revoke(founder);
+  await office.pass(4_000);
+  await rename(office.post("ben"), "Kitchen");
+  const inside = assertOneView(office.posts.slice(1), conversation);
+  assert.equal(inside.length, 4);
+  assert.equal(rowOn(inside[0]!, conversation)?.title, "Kitchen");
+  await assertAllRead(office, inside, conversation);
+});

@@ -139,6 +139,7 @@ Deno.test("evidence is refused with the link that does not hold", () => {
     [[said(eva, 3, [ada, eva], { origin: new Uint8Array(16) })], /1: .*not named by/],
     [[said(ada, 4, [ada, ben], { after: first })], /1: .*not named by/],
     [[first, said(cleo, 4, [ben, cleo], { after: first })], /2: its leader was no member/],
+    [[first, said(eva, 4, [ada, eva], { after: first })], /2: its leader led before/],
     [[first, said(ada, 4, [ada, ben])], /2: it does not follow/],
     [[first, said(ada, 3, [ada, ben], { after: first })], /2: its version is 3, after 3/],
     [
@@ -190,6 +191,12 @@ Deno.test("who was sent away and admitted again does not lead by what it said be
   assert.equal(isOver(first, standing([[eva, { admitted: true, incarnation: 2 }]])), true);
   assert.equal(isOver(said(eva, 3, devices, { incarnation: 2 }), everybody), false);
   assert.equal(isOver(first, () => undefined), false);
+  // Nor is it in its own turn, although its id may be the lowest.
+  const byAda = said(ada, 3, devices, { origin: Uint8Array.fromHex(first.id) });
+  const adaBack = standing([[eva, { admitted: false }], [ada, { admitted: true, incarnation: 2 }]]);
+  assert.equal(successorOf(byAda, adaBack), ben.id);
+  const byBen = said(ben, 4, [ben, cleo], { after: byAda });
+  assert.deepEqual(validPart([first, byAda, byBen], adaBack), [first, byAda, byBen]);
 });
 
 Deno.test("the newest word of the earlier leader decides before that of any successor", () => {
