@@ -76,7 +76,9 @@ export function startStep(
   const jobs = state.jobs.splice(0, state.soloJobs > 0 ? 1 : jobsOfStep(state.jobs));
   state.soloJobs = Math.max(0, state.soloJobs - 1);
   state.running = jobs;
-  state.crowd = Math.max(messagesIn(jobs), Math.floor(state.crowd * CROWD_KEPT));
+  // More than a step takes are not waited for.
+  const crowd = Math.max(messagesIn(jobs), Math.floor(state.crowd * CROWD_KEPT));
+  state.crowd = Math.min(crowd, PARCELS_AT_ONCE);
   const view = {
     nowMs: context.wallMs(),
     random: context.random.fork(`step ${++state.steps}`),
