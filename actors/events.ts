@@ -1,6 +1,7 @@
 /** What the outside may watch: one closed union, published on one topic, streamed by the gateway. */
 import type { BlockKind } from "../protocols/blocks/block.ts";
 import type { BlockId, DeviceId, MeshId } from "../protocols/ids.ts";
+import type { LearningEvent } from "./learning_handle.ts";
 import type { LivenessState } from "./liveness/commands.ts";
 import type { DeliveryState } from "./mail_handle.ts";
 import type { PathKind } from "../platform/transport.ts";
@@ -92,6 +93,7 @@ export type NodeEvent =
     readonly relayed: boolean;
   }
   | { readonly type: "readingsStored"; readonly sensor: string; readonly count: number }
+  | LearningEvent
   | { readonly type: "warning"; readonly source: string; readonly message: string };
 
 /** Where a pairing stands. `confirming`: both people compare `words`. */

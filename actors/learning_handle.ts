@@ -200,23 +200,25 @@ export interface LearningHandle {
 
 /** What the outside may watch; part of `NodeEvent`. */
 export type LearningEvent =
-  | {
-    readonly type: "runChanged";
-    readonly run: BlockId;
-    readonly state: RunState;
-    readonly round: number;
-    readonly phase: RoundPhase;
-  }
+  /** A run was started or stopped, this device joined or left it, or it waits for something else than before. */
+  | { readonly type: "runChanged"; readonly run: BlockId; readonly state: RunState }
+  /** What its coordinator says of a round under way, about once a second. */
   | {
     readonly type: "roundProgress";
     readonly run: BlockId;
     readonly round: number;
     readonly phase: RoundPhase;
-    readonly called: number;
     readonly ready: number;
     readonly submitted: number;
     readonly fetched: number;
-    readonly trainingDone: number;
-    readonly trainingTotal: number;
   }
+  /** How far this device is with its own training, in steps. */
+  | {
+    readonly type: "trainingProgress";
+    readonly run: BlockId;
+    readonly round: number;
+    readonly done: number;
+    readonly total: number;
+  }
+  /** A round has its result, and it was measured here. */
   | { readonly type: "roundFinished"; readonly run: BlockId; readonly metrics: RoundMetrics };

@@ -5,7 +5,7 @@
 import { invariant } from "../platform/invariant.ts";
 
 /** The protocols between nodes. */
-export const PROTOCOLS = ["sync", "gossip", "mailbox", "liveness", "bridge"] as const;
+export const PROTOCOLS = ["sync", "gossip", "mailbox", "liveness", "bridge", "rounds"] as const;
 export type ProtocolName = typeof PROTOCOLS[number];
 
 /** Largest envelope, bytes: one chunk and its frame around it, with room. */
@@ -21,6 +21,7 @@ const PROTOCOL_NUMBERS: Readonly<Record<ProtocolName, number>> = {
   mailbox: 3,
   liveness: 4,
   bridge: 5,
+  rounds: 6,
 };
 const nameByNumber = new Map(PROTOCOLS.map((name) => [PROTOCOL_NUMBERS[name], name] as const));
 

@@ -12,6 +12,7 @@ import {
   type Identical,
   text,
 } from "../../protocols/wire_schema.ts";
+import { WORK_BITS_MAX } from "../screening/proof_of_work.ts";
 import type { RunPlan } from "./plan.ts";
 
 /** Media type of a plan's block. */
@@ -20,8 +21,6 @@ export const PLAN_MEDIA_TYPE = "application/vnd.submind.run-plan+cbor";
 export const LEARNING_TOPIC = "learning";
 /** Largest plan, bytes. */
 export const PLAN_BYTES_MAX = 64 * 1024;
-/** Bits of work a plan may ask of each submission: 24 take a small device about half a minute. */
-export const WORK_BITS_MAX = 24;
 /** Rounds of one run, at most. */
 export const ROUNDS_MAX = 100_000;
 

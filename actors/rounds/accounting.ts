@@ -1,0 +1,176 @@
+/** The privacy ledger: asked before anything that depends on this device's examples leaves, written down before the answer. */
+import {
+  charge,
+  chargedRounds,
+  decodeStoredLedger,
+  type Ledger,
+  openRun,
+  spentOf,
+  withLimit,
+} from "./ledger_setting.ts";
+import { mechanismOf } from "../../learning/runs/secure_round.ts";
+import { openPlan } from "../../learning/runs/opened_plan.ts";
+import { nodeEvents } from "../events.ts";
+import type { BudgetSummary, ChargeAnswer, ChargeRequest } from "./commands.ts";
+import { ledgerSetting, secretSetting } from "./ledger_setting.ts";
+import { onJoinSaved } from "./library.ts";
+import type { RoundsDependencies } from "./rounds.ts";
+import type { Of, RoundsContext, RoundsState } from "./state.ts";
+
+/** A second release of one round is charged under another number: rounds of runs stay below it. */
+const AGAIN = 500_000;
+const SECRET_BYTES = 32;
+
+/** A child wants to train: the same round again gets the same secret and costs nothing. */
+export function onCharge(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  request: ChargeRequest,
+): void {
+  const run = state.runs.get(request.run);
+  if (run?.child == null) return;
+  const number = request.again ? request.round + AGAIN : request.round;
+  const key = `${request.run}/${number}`;
+  const answer = (value: ChargeAnswer["answer"]) =>
+    context.send(run.child!, { type: "charged", round: request.round, answer: value });
+  const known = state.secrets.get(key);
+  if (known !== undefined) return answer({ ok: true, secret: known });
+  let { ledger } = state;
+  const { privacy } = run.plan;
+  if (privacy !== null) {
+    const mechanism = mechanismOf(openPlan(run.plan, deps))!;
+    const limit = { epsilon: privacy.epsilonMax, delta: privacy.delta };
+    // Everybody may learn who was called: sampling hides nothing here.
+    const opened = openRun(ledger, { run: request.run, limit, mechanism, sampling: { rate: 1 } });
+    const charged = opened.type === "opened" ? charge(opened.ledger, request.run, number) : opened;
+    if (charged.type === "refused") {
+      const { reason, wouldBe, limit } = charged;
+      const what = reason === "deviceLimit"
+        ? `this device allows ε ${limit.device} in all, and it would become ${
+          wouldBe.device.toFixed(2)
+        }`
+        : `the run allows ε ${limit.run}, and it would become ${
+          wouldBe.run.toFixed(2)
+        } (${reason})`;
+      return answer({ ok: false, reason: `the privacy budget is spent: ${what}` });
+    }
+    ledger = charged.ledger;
+  }
+  const secret = context.random.bytes(SECRET_BYTES);
+  const id = state.nextRequest++;
+  state.requests.set(id, { type: "charge", charge: request, ledger, key, secret });
+  // In memory at once, so that a second request meanwhile does not draw another secret; a refusal of the disk ends the actor's trust in it.
+  state.ledger = ledger;
+  state.secrets.set(key, secret);
+  context.perform(
+    () =>
+      deps.store.settings.set({
+        ...ledgerSetting(ledger),
+        [secretSetting(key)]: secret.toBase64(),
+      }),
+    (outcome) => ({ type: "saved", request: id, outcome }),
+  );
+}
+
+/** Something is on the disk, or is not. */
+export function onSaved(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  { request: id, outcome }: Of<"saved">,
+): void {
+  const request = state.requests.get(id);
+  state.requests.delete(id);
+  if (!outcome.ok) {
+    context.log.write("warning", "learning could not write to the disk", {
+      error: String(outcome.error),
+    });
+  }
+  if (request === undefined) return;
+  const why = outcome.ok ? "" : String(outcome.error);
+  switch (request.type) {
+    case "charge": {
+      const { round, run } = request.charge;
+      const child = state.runs.get(run)?.child;
+      if (!outcome.ok) state.secrets.delete(request.key);
+      if (child == null) return;
+      return context.send(child, {
+        type: "charged",
+        round,
+        answer: outcome.ok
+          ? { ok: true, secret: request.secret }
+          : { ok: false, reason: `the privacy ledger could not be written: ${why}` },
+      });
+    }
+    case "budget":
+      if (outcome.ok) {
+        state.ledger = { ...state.ledger, limit: request.ledger.limit };
+        return context.send(request.replyTo, { type: "done", value: budgetOf(state) });
+      }
+      return context.send(request.replyTo, {
+        type: "refused",
+        reason: "unavailable",
+        message: `Cannot set the privacy budget: ${why}`,
+      });
+    case "join":
+      return onJoinSaved(context, state, deps, request, outcome.ok ? null : why);
+    default:
+      return;
+  }
+}
+
+/** What was spent, of what is allowed. */
+export function budgetOf(state: RoundsState): BudgetSummary {
+  const { ledger } = state;
+  return {
+    epsilonMax: ledger.limit.epsilon,
+    delta: ledger.limit.delta,
+    epsilonSpent: spentOf(ledger).device,
+    runs: ledger.runs.map((entry) => ({
+      run: entry.run as BudgetSummary["runs"][number]["run"],
+      rounds: chargedRounds(entry),
+      epsilon: spentOf(ledger, entry.run).run,
+    })),
+  };
+}
+
+export function onSetBudget(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  { epsilonMax, replyTo }: Of<"setBudget">,
+): void {
+  if (!(epsilonMax > 0 && epsilonMax <= 1e6)) {
+    return context.send(replyTo, {
+      type: "refused",
+      reason: "invalid",
+      message:
+        `Cannot set the privacy budget to ${epsilonMax}: expected a number above 0, at most 1000000`,
+    });
+  }
+  const ledger = withLimit(state.ledger, { ...state.ledger.limit, epsilon: epsilonMax });
+  const id = state.nextRequest++;
+  state.requests.set(id, { type: "budget", ledger, replyTo });
+  context.perform(
+    () => deps.store.settings.set(ledgerSetting(ledger)),
+    (outcome) => ({ type: "saved", request: id, outcome }),
+  );
+}
+
+/** Reads the ledger as the disk has it; a damaged one stops learning, because what was spent is not known. */
+export function restoreLedger(
+  context: RoundsContext,
+  stored: unknown,
+  epsilonMax: number,
+): Ledger | null {
+  const read = decodeStoredLedger(stored, epsilonMax);
+  if (read.ok) return read.message;
+  context.publish(nodeEvents, {
+    type: "warning",
+    source: "learning",
+    message:
+      `The privacy ledger cannot be read (${read.reason}): this device takes part in no runs with privacy until it is restored from a backup`,
+  });
+  return null;
+}

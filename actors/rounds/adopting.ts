@@ -1,0 +1,300 @@
+/**
+ * Results become versions: a committed result is believed when its signatures hold and the new parameters, made here from the aggregate, have the hash
+ * that it names. A device that missed rounds takes the newest version as a whole and checks its hash.
+ */
+import { nextModel } from "../../learning/runs/release.ts";
+import { resultProblem } from "../../learning/runs/result_check.ts";
+import { firstModel } from "../../learning/runs/opened_plan.ts";
+import { parameterBytes, parametersFromBytes } from "../../learning/parameters.ts";
+import type { ModelState } from "../../learning/runs/model_state.ts";
+import {
+  optimiserStateBytes,
+  optimiserStateFrom,
+} from "../../learning/strategies/optimiser_state_bytes.ts";
+import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
+import type { VectorOffer } from "../../protocols/rounds/messages.ts";
+import type {
+  Adoption,
+  CommittedResult,
+  KeptCheckpoint,
+  OpenedRun,
+  RunHead,
+  SignedWord,
+} from "./commands.ts";
+import { checkpointSetting } from "./checkpoints.ts";
+import { signedSetting } from "./participant.ts";
+import type { Incoming, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import { reachable } from "./talking.ts";
+import { fetchVector } from "./transfers.ts";
+
+/** Setting: the newest version this device has. */
+export function headSetting(run: string): string {
+  return `learning/head/${run}`;
+}
+
+interface StoredHead {
+  readonly round: number;
+  readonly block: BlockId | null;
+  readonly parameters: ContentHash;
+  readonly state: ContentHash | null;
+}
+
+/** Reads what the disk has of the run. */
+export async function openRun(deps: RunDependencies): Promise<OpenedRun> {
+  const { settings } = deps.store;
+  const stored = await settings.get(headSetting(deps.run)) as StoredHead | undefined;
+  const head = stored === undefined ? await firstHead(deps) : await readHead(deps, stored);
+  const signed = await settings.get(signedSetting(deps.run)) as SignedWord | undefined;
+  const checkpoint = await settings.get(checkpointSetting(deps.run)) as KeptCheckpoint | undefined;
+  return {
+    head,
+    examples: await deps.examples(),
+    signed: signed ?? null,
+    checkpoint: checkpoint ?? null,
+  };
+}
+
+async function firstHead(deps: RunDependencies): Promise<RunHead> {
+  const { startFrom } = deps.opened.plan;
+  const model = firstModel(deps.opened);
+  if (startFrom === null) {
+    const parameters = hashOf(deps, parameterBytes(model.parameters));
+    return { round: 0, block: null, parameters, model };
+  }
+  const bytes = await deps.vectors.get(startFrom);
+  const parameters = bytes && parametersFromBytes(bytes);
+  const fits = parameters?.length === deps.opened.layout.count;
+  return {
+    round: 0,
+    block: null,
+    parameters: startFrom,
+    model: fits ? { parameters: parameters!, optimiser: model.optimiser } : null,
+  };
+}
+
+async function readHead(deps: RunDependencies, stored: StoredHead): Promise<RunHead> {
+  const { round, block, parameters, state } = stored;
+  const bytes = await deps.vectors.get(parameters);
+  const stateBytes = state === null ? null : await deps.vectors.get(state);
+  const model = bytes === undefined ? null : modelFrom(deps, bytes, stateBytes);
+  return { round, block, parameters, model };
+}
+
+/** A model from its vectors; null when they do not fit the plan. */
+function modelFrom(
+  deps: RunDependencies,
+  parameterBytes: Uint8Array,
+  state: Uint8Array | null | undefined,
+): ModelState | null {
+  const { layout, strategy } = deps.opened;
+  const parameters = parametersFromBytes(parameterBytes);
+  if (parameters?.length !== layout.count || state === undefined) return null;
+  const optimiser = state === null
+    ? { step: 0, slots: [] }
+    : optimiserStateFrom(state, strategy.optimiser, layout.count);
+  if (optimiser?.slots.length !== strategy.optimiser.slots) return null;
+  return { parameters, optimiser };
+}
+
+/** Looks for a result that leads on from here, and begins to make it ours. */
+export function considerAdopting(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+): void {
+  const { head } = state;
+  if (head === undefined || state.adopting !== null) return;
+  for (const [block, { result }] of state.waiting) {
+    const isOld = result.round < head.round || block === head.block;
+    if (isOld || state.invalid.has(block)) state.waiting.delete(block);
+  }
+  const candidates = [...state.waiting.values()].sort((a, b) =>
+    b.result.round - a.result.round || (a.block < b.block ? -1 : 1)
+  );
+  const newest = candidates[0];
+  if (newest === undefined) return;
+  const next = head.model === null
+    ? undefined
+    : candidates.findLast(({ result }) =>
+      result.round === head.round + 1 && result.parent === head.parameters
+    );
+  const isNext = next !== undefined && newest.result.round === next.result.round;
+  // The same round a second time: two coordinators did not know of each other. All keep the one whose block has the lower id.
+  if (
+    !isNext && newest.result.round === head.round && head.block !== null &&
+    newest.block > head.block
+  ) {
+    return;
+  }
+  const target = isNext ? next : newest;
+  state.adopting = target;
+  const { author, result } = target;
+  const sources = sourcesFor(state, deps, author, result.round);
+  if (isNext) {
+    return obtain(context, state, deps, {
+      offer: result.aggregate,
+      sources,
+      purpose: { type: "aggregate", committed: target },
+    });
+  }
+  obtain(context, state, deps, {
+    offer: { hash: result.result, bytes: 4 * deps.opened.layout.count },
+    sources,
+    purpose: { type: "parameters", committed: target },
+  });
+}
+
+/** Who may have the vectors of a result: who published it, then those who have done that round. */
+function sourcesFor(
+  state: RunActorState,
+  deps: RunDependencies,
+  author: DeviceId,
+  round: number,
+): readonly DeviceId[] {
+  const others = reachable(state).filter((device) =>
+    device !== author && (state.peers.get(device)?.round ?? 0) >= round
+  );
+  const first = author === deps.self || state.peers.get(author)?.up === true ? [author] : [];
+  return [
+    ...first,
+    ...others,
+    ...reachable(state).filter((device) => !others.includes(device) && device !== author),
+  ];
+}
+
+type Wanted = {
+  readonly offer: VectorOffer;
+  readonly sources: readonly DeviceId[];
+  readonly purpose: Incoming["purpose"];
+};
+
+/** From memory or disk, else from others. */
+function obtain(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  wanted: Wanted,
+): void {
+  state.wanted = wanted;
+  context.perform(
+    () => deps.vectors.get(wanted.offer.hash),
+    (outcome) => ({ type: "vectorRead", hash: wanted.offer.hash, outcome }),
+  );
+}
+
+/** What was looked for on the disk is there, or is not. True when this was about a result. */
+export function onObtained(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { hash, bytes }: {
+    readonly hash: ContentHash;
+    readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+  },
+): boolean {
+  const { wanted } = state;
+  if (wanted?.offer.hash !== hash) return false;
+  state.wanted = null;
+  if (bytes !== undefined) adopt(context, state, deps, wanted.purpose, bytes);
+  else if (wanted.sources.length === 0) state.adopting = null;
+  else fetchVector(context, state, deps, wanted);
+  return true;
+}
+
+/** A vector of a result is in hand. */
+export function adopt(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  purpose: Incoming["purpose"],
+  bytes: Uint8Array<ArrayBuffer>,
+): void {
+  const { head } = state;
+  if (head === undefined) return;
+  switch (purpose.type) {
+    case "aggregate": {
+      const { committed } = purpose;
+      const { model } = head;
+      if (model === null) {
+        state.adopting = null;
+        return;
+      }
+      return finish(
+        context,
+        deps,
+        committed,
+        () => nextModel(deps.opened, model, bytes, committed.result.counts.called),
+      );
+    }
+    case "parameters": {
+      const { committed } = purpose;
+      const { result, author } = committed;
+      if (result.state === null) {
+        return finish(context, deps, committed, () => modelFrom(deps, bytes, null));
+      }
+      state.fetchedParameters = bytes;
+      return obtain(context, state, deps, {
+        offer: result.state,
+        sources: sourcesFor(state, deps, author, result.round),
+        purpose: { type: "state", committed },
+      });
+    }
+    case "state": {
+      const parameters = state.fetchedParameters;
+      state.fetchedParameters = null;
+      const { committed } = purpose;
+      return finish(
+        context,
+        deps,
+        committed,
+        () => parameters === null ? null : modelFrom(deps, parameters, bytes),
+      );
+    }
+    default:
+      return;
+  }
+}
+
+function finish(
+  context: RunContext,
+  deps: RunDependencies,
+  committed: CommittedResult,
+  make: () => ModelState | null,
+): void {
+  const { result, block } = committed;
+  context.perform(
+    async (): Promise<Adoption> => {
+      const problem = await resultProblem(result, deps.opened, deps);
+      if (problem !== undefined) return { type: "invalid", reason: problem };
+      const model = make();
+      if (model === null) return { type: "invalid", reason: "its vectors do not fit the plan" };
+      const bytes = parameterBytes(model.parameters);
+      const hash = hashOf(deps, bytes);
+      if (hash !== result.result) {
+        return {
+          type: "invalid",
+          reason: `what follows has the hash ${hash}, it names ${result.result}`,
+        };
+      }
+      await deps.vectors.put(hash, bytes);
+      const { slots } = model.optimiser;
+      const state = slots.length === 0
+        ? null
+        : optimiserStateBytes(model.optimiser, model.parameters.length);
+      const stateHash = state === null ? null : hashOf(deps, state);
+      if (state !== null) await deps.vectors.put(stateHash!, state);
+      const stored: StoredHead = { round: result.round, block, parameters: hash, state: stateHash };
+      await deps.store.settings.set({
+        [headSetting(deps.run)]: stored,
+        [signedSetting(deps.run)]: undefined,
+        [checkpointSetting(deps.run)]: undefined,
+      });
+      return { type: "adopted", head: { round: result.round, block, parameters: hash, model } };
+    },
+    (outcome) => ({ type: "adopted", committed, outcome }),
+  );
+}
+
+function hashOf(deps: RunDependencies, bytes: Uint8Array): ContentHash {
+  return deps.crypto.sha256Hex(bytes) as ContentHash;
+}

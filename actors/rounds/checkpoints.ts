@@ -1,0 +1,319 @@
+/**
+ * A coordinator may die when the survivors have signed and nobody knows the sum yet. Then only that very attempt can be finished, so before it
+ * asks anybody to sign, it puts what is needed into the care of the device that would follow it, and on its own disk.
+ */
+import {
+  type Checkpoint,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  groupCheckpoint,
+  restoreGroup,
+} from "../../learning/runs/checkpoint.ts";
+import { sumRoundOf } from "../../learning/runs/secure_round.ts";
+import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
+import type {
+  CheckpointKept,
+  HereIAm,
+  KeepCheckpoint,
+  VectorOffer,
+} from "../../protocols/rounds/messages.ts";
+import { call, enter, newLead } from "./lead.ts";
+import { sendClaims } from "./lead_sums.ts";
+import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import { attemptOf, reachable, sameAttempt, tell, tellAll } from "./talking.ts";
+import { sumDependencies } from "./sum_dependencies.ts";
+import { orderOfTerm } from "./terms.ts";
+import { fetchVector, serve } from "./transfers.ts";
+
+/** A new coordinator listens so long for where everybody is, ms. */
+const RECOVERY_MS = 1_000;
+
+/** Setting: the checkpoint in this device's care. */
+export function checkpointSetting(run: string): string {
+  return `learning/checkpoint/${run}`;
+}
+
+/** Writes the checkpoint down, here and at the next in the order; on when it is there, or after a phase's time. */
+export function keepCheckpoint(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+): void {
+  const lead = state.lead!;
+  const { deadlines } = deps.opened.plan;
+  enter(context, state, deps, "checkpoint", deadlines.phaseMs);
+  const key = lead.key!;
+  const checkpoint: Checkpoint = {
+    round: key.round,
+    attempt: key.attempt,
+    groups: lead.groups.filter(({ failed }) => !failed).map(({ server }) =>
+      groupCheckpoint(server)
+    ),
+    submissions: [...lead.fetched].sort(([a], [b]) => a < b ? -1 : 1)
+      .map(([device, { submission: { update, weight, signature } }]) => ({
+        device,
+        commitment: update.hash,
+        weight,
+        signature,
+      })),
+    called: lead.called,
+    ready: lead.ready.size,
+    refused: lead.refused,
+  };
+  const bytes = encodeCheckpoint(checkpoint);
+  const offer: VectorOffer = {
+    hash: deps.crypto.sha256Hex(bytes) as ContentHash,
+    bytes: bytes.length,
+  };
+  serve(state, offer.hash, bytes);
+  storeCheckpoint(context, deps, { round: key.round, attempt: key.attempt, offer, bytes });
+}
+
+function storeCheckpoint(
+  context: RunContext,
+  deps: RunDependencies,
+  { round, attempt, offer, bytes }: {
+    readonly round: number;
+    readonly attempt: number;
+    readonly offer: VectorOffer;
+    readonly bytes: Uint8Array;
+  },
+): void {
+  context.perform(
+    async () => {
+      await deps.vectors.put(offer.hash, bytes);
+      await deps.store.settings.set({ [checkpointSetting(deps.run)]: { round, attempt, offer } });
+      return offer;
+    },
+    (outcome) => ({ type: "checkpointKept", attempt, outcome }),
+  );
+}
+
+/** It is on our disk. Our own: on to the deputy. Somebody else's: it may go on. */
+export function onCheckpointStored(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { attempt, outcome }: Of<"checkpointKept">,
+): void {
+  const { lead } = state;
+  if (!outcome.ok) {
+    context.log.write("warning", "a checkpoint could not be kept", {
+      error: String(outcome.error),
+    });
+    if (lead?.phase === "checkpoint") sendClaims(context, state, deps);
+    return;
+  }
+  const offer = outcome.value;
+  const round = (state.head?.round ?? 0) + 1;
+  state.checkpoint = { round, attempt, offer };
+  if (lead?.phase === "checkpoint" && lead.key?.attempt === attempt) {
+    const deputy = orderOfTerm(state, deps, state.term + 1).find((device) => device !== deps.self);
+    if (deputy === undefined) return sendClaims(context, state, deps);
+    return tell(context, deps, deputy, { type: "keepCheckpoint", ...lead.key, checkpoint: offer });
+  }
+  if (state.coordinator !== null && state.coordinator !== deps.self) {
+    tell(context, deps, state.coordinator, {
+      type: "checkpointKept",
+      run: deps.run,
+      round,
+      term: state.term,
+      attempt,
+      hash: offer.hash,
+    });
+  }
+}
+
+/** The coordinator puts something into our care. */
+export function onKeepCheckpoint(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  from: DeviceId,
+  message: KeepCheckpoint,
+): void {
+  if (from !== state.coordinator || message.round !== (state.head?.round ?? 0) + 1) return;
+  fetchVector(context, state, deps, {
+    offer: message.checkpoint,
+    sources: [from],
+    purpose: { type: "checkpoint", attempt: attemptOf(message) },
+  });
+}
+
+/** It is here. */
+export function onCheckpointFetched(
+  context: RunContext,
+  deps: RunDependencies,
+  incoming: Incoming,
+  attempt: { readonly round: number; readonly attempt: number },
+): void {
+  const { offer, bytes } = incoming.vector;
+  storeCheckpoint(context, deps, { ...attempt, offer, bytes });
+}
+
+/** The deputy has it: the survivors may be asked. */
+export function onCheckpointKept(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  message: CheckpointKept,
+): void {
+  const { lead } = state;
+  if (lead?.phase !== "checkpoint" || lead.key === null || !sameAttempt(lead.key, message)) return;
+  sendClaims(context, state, deps);
+}
+
+/** Takes the coordinator's part: first asks where everybody is. */
+export function takeLead(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  term: number,
+): void {
+  state.term = term;
+  state.coordinator = deps.self;
+  state.heardAtMs = context.monotonicMs();
+  state.lead = newLead();
+  context.log.write("info", "this device coordinates", { run: deps.run, term });
+  const others = reachable(state);
+  const round = (state.head?.round ?? 0) + 1;
+  enter(context, state, deps, "recovering", others.length === 0 ? 0 : RECOVERY_MS);
+  const message = {
+    type: "whereAreYou" as const,
+    run: deps.run,
+    round,
+    term,
+    attempt: state.attempt,
+  };
+  tellAll(context, deps, others, message);
+}
+
+/** Where we are, for a new coordinator. */
+export function answerWhere(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  from: DeviceId,
+): void {
+  const { part, signed, checkpoint, head } = state;
+  const round = (head?.round ?? 0) + 1;
+  const hasSigned = signed !== null && signed.round === round;
+  tell(context, deps, from, {
+    type: "hereIAm",
+    run: deps.run,
+    round,
+    term: state.term,
+    attempt: hasSigned ? signed.attempt : state.attempt,
+    phase: hasSigned
+      ? "unmasked"
+      : part?.submission != null
+      ? "submitted"
+      : part === null
+      ? "idle"
+      : "ready",
+    checkpoint: checkpoint !== null && checkpoint.round === round ? checkpoint.offer : null,
+  });
+}
+
+/** Somebody has answered; when all have, there is no need to wait longer. */
+export function onHereIAm(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  from: DeviceId,
+  { round, attempt, phase, checkpoint }: HereIAm,
+): void {
+  const { lead } = state;
+  if (lead?.phase !== "recovering" || round !== (state.head?.round ?? 0) + 1) return;
+  lead.heard.set(from, { attempt, phase, checkpoint });
+  state.attempt = Math.max(state.attempt, attempt);
+  if (lead.heard.size >= reachable(state).length) onRecovered(context, state, deps);
+}
+
+/** Everybody was heard, or time is up: finish what was begun, or begin anew. */
+export function onRecovered(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+): void {
+  const lead = state.lead!;
+  const round = (state.head?.round ?? 0) + 1;
+  const own = state.checkpoint?.round === round ? state.checkpoint : null;
+  const signedSomewhere = [...lead.heard.values()].some(({ phase }) => phase === "unmasked") ||
+    state.signed?.round === round;
+  const elsewhere = [...lead.heard].find(([, { checkpoint }]) => checkpoint !== null);
+  if (signedSomewhere && own !== null) {
+    context.perform(
+      () => deps.vectors.get(own.offer.hash),
+      (outcome) => ({ type: "vectorRead", hash: own.offer.hash, outcome }),
+    );
+    state.reading.set(own.offer.hash, []);
+    return;
+  }
+  if (signedSomewhere && elsewhere !== undefined) {
+    const [device, { attempt, checkpoint }] = elsewhere;
+    const key = { run: deps.run, round, term: state.term, attempt };
+    return fetchVector(context, state, deps, {
+      offer: checkpoint!,
+      sources: [device],
+      purpose: { type: "checkpoint", attempt: key },
+    });
+  }
+  enter(context, state, deps, "waiting", null);
+  call(context, state, deps);
+}
+
+/** A checkpoint is in hand: the attempt goes on where it stood. True when it does. */
+export function resume(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  bytes: Uint8Array,
+): boolean {
+  const { lead, head } = state;
+  const decoded = decodeCheckpoint(bytes);
+  if (lead === null || head === undefined || !decoded.ok) return false;
+  const checkpoint = decoded.message;
+  if (checkpoint.round !== head.round + 1) return false;
+  const { round, attempt } = checkpoint;
+  const key = { run: deps.run, round, term: state.term, attempt };
+  const groups = checkpoint.groups.map((group) => {
+    const sumRound = sumRoundOf(deps.opened, {
+      ...key,
+      modelHash: head.parameters,
+      devices: checkpoint.called.length,
+    });
+    const server = sumRound === null
+      ? undefined
+      : restoreGroup(group, sumRound, sumDependencies(deps));
+    return server && { members: [...server.advertisements.keys()], server, failed: false };
+  });
+  if (groups.some((group) => group === undefined)) return false;
+  state.lead = {
+    ...newLead(),
+    key,
+    startedAtMs: context.monotonicMs(),
+    called: checkpoint.called,
+    participants: checkpoint.groups.flatMap(({ advertisements }) =>
+      advertisements.map(({ device }) => device)
+    ),
+    groups: groups as NonNullable<(typeof groups)[number]>[],
+    fetched: new Map(checkpoint.submissions.map((one) => [one.device, {
+      submission: {
+        type: "gradientSubmission",
+        ...key,
+        update: { hash: one.commitment, bytes: 0 },
+        modelHash: head.parameters,
+        weight: one.weight,
+        proofOfWork: 0,
+        signature: one.signature,
+      },
+      bytes: null,
+    }])),
+    refused: checkpoint.refused,
+    failures: lead.failures,
+  };
+  context.log.write("info", "an attempt goes on under a new coordinator", { round, attempt });
+  sendClaims(context, state, deps);
+  return true;
+}

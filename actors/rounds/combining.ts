@@ -1,0 +1,152 @@
+/** From gathered updates to a published result: the expensive end of a round, outside the actor. */
+import { combineClear, combineSums, nextModel } from "../../learning/runs/release.ts";
+import { encodeResult, type RoundResult, type SurvivorProof } from "../../learning/runs/result.ts";
+import { parameterBytes } from "../../learning/parameters.ts";
+import { optimiserStateBytes } from "../../learning/strategies/optimiser_state_bytes.ts";
+import { merkleRoot } from "../../learning/secure/merkle.ts";
+import { closeReveals, finishSum, unmaskStep } from "../../learning/secure/unmask.ts";
+import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
+import type { VectorOffer } from "../../protocols/rounds/messages.ts";
+import { abandon, enter } from "./lead.ts";
+import type {
+  FetchedSubmission,
+  Lead,
+  Of,
+  RunActorState,
+  RunContext,
+  RunDependencies,
+  SumGroup,
+} from "./run_state.ts";
+import { sumDependencies } from "./sum_dependencies.ts";
+
+/** Publishing waits for the disk, ms. */
+const PUBLISH_MS = 60_000;
+/** Masks taken off between two turns of everything else. */
+const MASKS_AT_ONCE = 4;
+
+/** Combines what was gathered and makes the next version. */
+export function combine(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+  const lead = state.lead!;
+  const { head } = state;
+  if (head?.model == null) return abandon(context, state, deps, "the model is not here any more");
+  enter(context, state, deps, "publishing", PUBLISH_MS);
+  const { model, parameters: parent } = head;
+  const durationMs = Math.round(context.monotonicMs() - lead.startedAtMs);
+  const { run, round, attempt } = lead.key!;
+  const called = lead.called.length;
+  const { crypto } = deps;
+  const random = context.random.fork(`noise ${round} ${attempt}`);
+  context.perform(
+    async () => {
+      const aggregate = lead.groups.length === 0
+        ? combineClear(deps.opened, clearUpdates(lead.fetched), { run, round, crypto, random })
+        : combineSums(deps.opened, await sums(lead.groups, deps), called);
+      const next = nextModel(deps.opened, model, aggregate, called);
+      const keep = async (bytes: Uint8Array): Promise<VectorOffer> => {
+        const hash = deps.crypto.sha256Hex(bytes) as ContentHash;
+        await deps.vectors.put(hash, bytes);
+        return { hash, bytes: bytes.length };
+      };
+      const { slots } = next.optimiser;
+      const result: RoundResult = {
+        version: 1,
+        ...lead.key!,
+        parent,
+        result: (await keep(parameterBytes(next.parameters))).hash,
+        state: slots.length === 0
+          ? null
+          : await keep(optimiserStateBytes(next.optimiser, next.parameters.length)),
+        aggregate: await keep(aggregate),
+        submissions: submissionsOf(lead),
+        sums: lead.groups.filter(({ failed }) => !failed).map(survivorProof),
+        counts: {
+          called: lead.called.length,
+          ready: lead.ready.size,
+          dropped: lead.called.length - countedDevices(lead).size,
+          refused: lead.refused,
+        },
+        durationMs,
+        updateBytes: [...lead.fetched.values()][0]?.submission.update.bytes ?? 0,
+      };
+      return encodeResult(result);
+    },
+    (outcome) => ({ type: "combined", attempt, outcome }),
+  );
+}
+
+/** The result is ready: the parent publishes it as a block, and the rest follows from that. */
+export function onCombined(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { attempt, outcome }: Of<"combined">,
+): void {
+  const { lead } = state;
+  if (lead?.key?.attempt !== attempt || lead.phase !== "publishing") return;
+  if (!outcome.ok) {
+    const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
+    return abandon(context, state, deps, reason);
+  }
+  context.send(deps.rounds, { type: "publishResult", run: deps.run, body: outcome.value });
+}
+
+function clearUpdates(fetched: ReadonlyMap<DeviceId, FetchedSubmission>) {
+  return [...fetched].sort(([a], [b]) => a < b ? -1 : 1).map(([device, { submission, bytes }]) => ({
+    device,
+    bytes: bytes!,
+    weight: submission.weight,
+  }));
+}
+
+/** Takes all masks off, in turns. */
+async function sums(groups: readonly SumGroup[], deps: RunDependencies) {
+  const dependencies = sumDependencies(deps);
+  const finished = [];
+  for (const group of groups) {
+    if (group.failed) continue;
+    const work = closeReveals(group.server, dependencies);
+    if (!work.ok) {
+      group.failed = true;
+      if (groups.length === 1) throw new Error(work.detail);
+      continue;
+    }
+    const steps = { max: MASKS_AT_ONCE };
+    while (!unmaskStep(group.server, work.value, steps, dependencies)) await Promise.resolve();
+    const { sum, survivors } = finishSum(group.server, work.value);
+    finished.push({ sum, devices: survivors.length });
+  }
+  return finished;
+}
+
+/** Whose vectors are in the result. */
+function countedDevices(lead: Lead): ReadonlySet<DeviceId> {
+  const lost = new Set(
+    lead.groups.filter(({ failed }) => failed).flatMap(({ members }) => members),
+  );
+  return new Set([...lead.fetched.keys()].filter((device) => !lost.has(device)));
+}
+
+function submissionsOf(lead: Lead): RoundResult["submissions"] {
+  const counted = countedDevices(lead);
+  return [...lead.fetched].filter(([device]) => counted.has(device))
+    .sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([device, { submission: { update, weight, signature } }]) => ({
+      device,
+      commitment: update.hash,
+      weight,
+      signature,
+    }));
+}
+
+function survivorProof({ server }: SumGroup): SurvivorProof {
+  const { view, levels } = server.roster!;
+  return {
+    rosterRoot: merkleRoot(levels),
+    roster: view.devices,
+    // A leaf is the device's place, four bytes, then the hash of its vector.
+    inputs: [...server.inputs].sort(([a], [b]) => a - b)
+      .map(([index, { leaf }]) => ({ device: view.devices[index]!, hash: leaf.subarray(4) })),
+    signatures: [...server.signatures].sort(([a], [b]) => a - b)
+      .map(([index, signature]) => ({ device: view.devices[index]!, signature })),
+  };
+}

@@ -1,0 +1,272 @@
+/** Commands of the rounds actor: runs of federated learning on this device, with one child for each that it has joined. */
+import type { ModelState } from "../../learning/runs/model_state.ts";
+import type { LocalUpdate } from "../../learning/runs/update.ts";
+import type { ClientState } from "../../learning/secure/client_state.ts";
+import type { RunId, RunPlan } from "../../learning/runs/plan.ts";
+import type { RoundResult } from "../../learning/runs/result.ts";
+import type { TaskExamples } from "../../learning/task.ts";
+import type { Evaluation } from "../../learning/trainer.ts";
+import type { Block } from "../../protocols/blocks/block.ts";
+import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
+import type {
+  GradientSubmission,
+  RoundPhase,
+  RoundsMessage,
+  VectorOffer,
+} from "../../protocols/rounds/messages.ts";
+import type { Outcome } from "../handle.ts";
+import type { Ref, TaskOutcome } from "../kernel/actor.ts";
+import type { RoundMetrics, RunState } from "../learning_handle.ts";
+import type { MembershipChanged } from "../members/commands.ts";
+import type { PeerMessage, PeerSessionEvent } from "../sessions/commands.ts";
+import type { BlocksCommitted } from "../storage/commands.ts";
+
+export type RoundsCommand =
+  /** Publishes a plan and joins the run; answers with its id when both are durable. */
+  | {
+    readonly type: "startRun";
+    readonly plan: RunPlan;
+    readonly idempotencyKey: string | null;
+    readonly replyTo: Ref<Outcome<RunId>>;
+  }
+  | { readonly type: "joinRun"; readonly run: RunId; readonly replyTo: Ref<Outcome<RunId>> }
+  | { readonly type: "leaveRun"; readonly run: RunId; readonly replyTo: Ref<Outcome<RunId>> }
+  /** Ends it for everybody: a tombstone on the plan. */
+  | { readonly type: "stopRun"; readonly run: RunId; readonly replyTo: Ref<Outcome<RunId>> }
+  | { readonly type: "listRuns"; readonly replyTo: Ref<readonly RunSummary[]> }
+  | { readonly type: "getBudget"; readonly replyTo: Ref<BudgetSummary> }
+  | {
+    readonly type: "setBudget";
+    readonly epsilonMax: number;
+    readonly replyTo: Ref<Outcome<BudgetSummary>>;
+  }
+  | PeerMessage<RoundsMessage>
+  | RoundsPrivateCommand;
+
+/** What the rounds actor says to itself, and what its children say to it. */
+export type RoundsPrivateCommand =
+  | { readonly type: "loaded"; readonly outcome: TaskOutcome<LoadedRuns> }
+  | { readonly type: "loadDue" }
+  | { readonly type: "membershipChanged"; readonly event: MembershipChanged }
+  | { readonly type: "blocksCommitted"; readonly event: BlocksCommitted }
+  | { readonly type: "sessionChanged"; readonly event: PeerSessionEvent }
+  | {
+    readonly type: "published";
+    readonly request: number;
+    readonly outcome: Outcome<readonly Block[]>;
+  }
+  | { readonly type: "saved"; readonly request: number; readonly outcome: TaskOutcome<void> }
+  /** A child's run stands like this now. */
+  | { readonly type: "runReport"; readonly report: RunReport }
+  /** A child is about to train for a round: the ledger is charged, durably, before anything may leave. */
+  | { readonly type: "charge"; readonly charge: ChargeRequest }
+  /** A child has a result to publish. */
+  | { readonly type: "publishResult"; readonly run: RunId; readonly body: Uint8Array }
+  /** A child has made this round's version its own: others may fetch it here. */
+  | { readonly type: "runAdvanced"; readonly run: RunId; readonly round: number }
+  /** A child has measured a version. */
+  | { readonly type: "roundMeasured"; readonly run: RunId; readonly metrics: RoundMetrics };
+
+export interface ChargeRequest {
+  readonly run: RunId;
+  readonly round: number;
+  /** Devices in the secure sum: each adds its share of the noise. */
+  readonly devices: number;
+  /** Numbers in a vector. */
+  readonly dimension: number;
+  /** The round's one sum may have been known already: this is another release, and costs again. */
+  readonly again: boolean;
+}
+
+/** The ledger's answer to a child. */
+export interface ChargeAnswer {
+  readonly type: "charged";
+  readonly round: number;
+  /** The secret from which the round's noise and rounding follow, 32 bytes, the same for every attempt; or why not. */
+  readonly answer:
+    | { readonly ok: true; readonly secret: Uint8Array<ArrayBuffer> }
+    | { readonly ok: false; readonly reason: string };
+}
+
+/** What the store holds of learning when a node starts. */
+export interface LoadedRuns {
+  /** `model` blocks and tombstones of them, oldest first. */
+  readonly blocks: readonly Block[];
+  readonly joined: ReadonlySet<RunId>;
+  /** As `ledgerBytes` wrote it; undefined for a device that never spent anything. */
+  readonly ledger: unknown;
+  /** Secrets of rounds that were charged and have no result yet, by "run/round", base64. */
+  readonly secrets: ReadonlyMap<string, string>;
+}
+
+/** How a joined run stands, told by its child on every change. */
+export interface RunReport {
+  readonly run: RunId;
+  readonly round: number;
+  readonly parameters: ContentHash | null;
+  readonly phase: RoundPhase;
+  readonly coordinator: DeviceId | null;
+  readonly term: number;
+  readonly devices: number;
+  readonly waitingFor: string | null;
+}
+
+/** One run as the actor knows it. */
+export interface RunSummary {
+  readonly run: RunId;
+  readonly plan: RunPlan;
+  readonly startedBy: DeviceId;
+  readonly startedAtMs: number;
+  readonly joined: boolean;
+  readonly state: RunState;
+  /** Null until this device has joined it. */
+  readonly report: RunReport | null;
+  /** Known results, oldest round first. */
+  readonly results: readonly CommittedResult[];
+}
+
+/** A result that is durable here. Nothing is proven by that. */
+export interface CommittedResult {
+  readonly block: BlockId;
+  readonly author: DeviceId;
+  readonly atMs: number;
+  readonly result: RoundResult;
+}
+
+export interface BudgetSummary {
+  readonly epsilonMax: number;
+  readonly delta: number;
+  readonly epsilonSpent: number;
+  readonly runs: readonly {
+    readonly run: RunId;
+    readonly rounds: number;
+    readonly epsilon: number;
+  }[];
+}
+
+/** Commands of one run's actor. */
+export type RunCommand =
+  | PeerMessage<RoundsMessage>
+  /** Who else has joined, and who of them has a session with us now. */
+  | { readonly type: "peersChanged"; readonly peers: readonly RunPeer[] }
+  | { readonly type: "resultCommitted"; readonly committed: CommittedResult }
+  | ChargeAnswer
+  | RunPrivateCommand;
+
+/** Another device that has joined the run. */
+export interface RunPeer {
+  readonly deviceId: DeviceId;
+  readonly up: boolean;
+  /** It may coordinate. */
+  readonly coordinates: boolean;
+  /** Rounds it has done, as it said. */
+  readonly round: number;
+}
+
+/** What a run's actor says to itself. */
+export type RunPrivateCommand =
+  | { readonly type: "opened"; readonly outcome: TaskOutcome<OpenedRun> }
+  | { readonly type: "openDue" }
+  /** Once a second: beats, silence, transfers that stand still. */
+  | { readonly type: "tick" }
+  /** A phase of our own attempt has lasted long enough. */
+  | { readonly type: "phaseDue"; readonly attempt: number; readonly phase: string }
+  | { readonly type: "callDue" }
+  | { readonly type: "trainingStep"; readonly done: number; readonly total: number }
+  | {
+    readonly type: "trained";
+    readonly round: number;
+    readonly attempt: number;
+    readonly outcome: TaskOutcome<TrainedUpdate>;
+  }
+  /** The update is masked, signed, and has its proof of work. */
+  | {
+    readonly type: "prepared";
+    readonly attempt: number;
+    readonly outcome: TaskOutcome<PreparedSubmission>;
+  }
+  /** This device's word about the survivors is durable. */
+  | {
+    readonly type: "signedKept";
+    readonly attempt: number;
+    readonly body: Uint8Array;
+    readonly outcome: TaskOutcome<void>;
+  }
+  | {
+    readonly type: "vectorRead";
+    readonly hash: ContentHash;
+    readonly outcome: TaskOutcome<Uint8Array<ArrayBuffer> | undefined>;
+  }
+  | {
+    readonly type: "checkpointKept";
+    readonly attempt: number;
+    readonly outcome: TaskOutcome<VectorOffer>;
+  }
+  | {
+    readonly type: "combined";
+    readonly attempt: number;
+    readonly outcome: TaskOutcome<Uint8Array>;
+  }
+  | {
+    readonly type: "adopted";
+    readonly committed: CommittedResult;
+    readonly outcome: TaskOutcome<Adoption>;
+  }
+  | {
+    readonly type: "evaluated";
+    readonly committed: CommittedResult;
+    readonly outcome: TaskOutcome<Evaluation | null>;
+  };
+
+/** What a run begins with on this device. */
+export interface OpenedRun {
+  readonly head: RunHead;
+  readonly examples: TaskExamples | { readonly unavailable: string };
+  /** The attempt whose survivors this device has signed for, from before a restart. */
+  readonly signed: SignedWord | null;
+  /** Put into this device's care by a coordinator, from before a restart. */
+  readonly checkpoint: KeptCheckpoint | null;
+}
+
+/** The newest version this device has made or fetched. */
+export interface RunHead {
+  readonly round: number;
+  /** Null for the initial parameters. */
+  readonly block: BlockId | null;
+  readonly parameters: ContentHash;
+  /** Null when the vectors are not on this device (any more). */
+  readonly model: ModelState | null;
+}
+
+/** "I have signed for the survivors of this attempt", kept across restarts. */
+export interface SignedWord {
+  readonly round: number;
+  readonly attempt: number;
+}
+
+export interface KeptCheckpoint {
+  readonly round: number;
+  readonly attempt: number;
+  readonly offer: VectorOffer;
+}
+
+/** An update that may leave: fixed for the round. */
+export interface TrainedUpdate {
+  readonly loss: number;
+  readonly examples: number;
+  readonly update: LocalUpdate;
+}
+
+/** What a device hands to the coordinator. */
+export interface PreparedSubmission {
+  /** The state of the secure sum after masking; null in the clear. */
+  readonly sum: ClientState | null;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly submission: GradientSubmission;
+}
+
+/** What came of a committed result. */
+export type Adoption =
+  | { readonly type: "adopted"; readonly head: RunHead }
+  /** It does not follow from what it says it follows from. */
+  | { readonly type: "invalid"; readonly reason: string };

@@ -1,0 +1,105 @@
+/** Who takes part in which run: devices tell each other when a session comes up and when it changes. */
+import { may } from "../../protocols/registry/registry.ts";
+import type { RunId } from "../../learning/runs/plan.ts";
+import type { DeviceId } from "../../protocols/ids.ts";
+import { encodeRoundsMessage } from "../../protocols/rounds/wire.ts";
+import type { MembershipChanged } from "../members/commands.ts";
+import type { PeerSessionEvent } from "../sessions/commands.ts";
+import type { RunPeer } from "./commands.ts";
+import type { RoundsDependencies } from "./rounds.ts";
+import type { KnownRun, Of, RoundsContext, RoundsState } from "./state.ts";
+
+/** Devices remembered for one run, at most. */
+const DEVICES_MAX = 20_000;
+
+export function onMembershipChanged(
+  context: RoundsContext,
+  state: RoundsState,
+  _deps: RoundsDependencies,
+  event: MembershipChanged,
+): void {
+  state.registry = event.registry;
+  for (const run of state.runs.values()) tellChild(context, state, run);
+}
+
+export function onSessionChanged(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  event: PeerSessionEvent,
+): void {
+  if (event.type === "up") {
+    state.up.add(event.deviceId);
+    // Also after a resumed session: the other side may have restarted its actor.
+    for (const run of state.runs.values()) {
+      if (run.joined) say(context, deps, event.deviceId, run);
+    }
+  } else state.up.delete(event.deviceId);
+  for (const run of state.runs.values()) {
+    if (run.devices.has(event.deviceId)) tellChild(context, state, run);
+  }
+}
+
+/** What a peer says: its membership is ours, the rest is the run's. */
+export function onPeerMessage(
+  context: RoundsContext,
+  state: RoundsState,
+  _deps: RoundsDependencies,
+  { from, message }: Of<"peerMessage">,
+): void {
+  if (message.type === "runMembership") {
+    const run = state.runs.get(message.run);
+    // Its plan is on its way by sync; the peer says it again at the next change.
+    if (run === undefined) return;
+    if (!message.joined) run.devices.delete(from);
+    else if (run.devices.size < DEVICES_MAX) run.devices.set(from, message.round);
+    return tellChild(context, state, run);
+  }
+  if (!may(state.registry, from, "learn.join")) return;
+  if ("run" in message) {
+    const child = state.runs.get(message.run)?.child;
+    if (child != null) context.send(child, { type: "peerMessage", from, message });
+    return;
+  }
+  // Vectors are named by hash alone: whichever run knows it takes it. A hash that several serve is the same bytes.
+  for (const { child } of state.runs.values()) {
+    if (child !== null) context.send(child, { type: "peerMessage", from, message });
+  }
+}
+
+/** Tells everybody connected which of these runs this device has joined, and how far it is. */
+export function tellMembership(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  runs: readonly RunId[],
+): void {
+  for (const id of runs) {
+    const run = state.runs.get(id);
+    if (run !== undefined) { for (const device of state.up) say(context, deps, device, run); }
+  }
+}
+
+function say(
+  context: RoundsContext,
+  deps: RoundsDependencies,
+  to: DeviceId,
+  { run, joined, round }: KnownRun,
+): void {
+  const body = encodeRoundsMessage({ type: "runMembership", run, joined, round });
+  context.send(deps.sessions, { type: "sendToPeer", to, protocol: "rounds", body });
+}
+
+/** Tells a run's actor who is there. */
+export function tellChild(context: RoundsContext, state: RoundsState, run: KnownRun): void {
+  if (run.child === null) return;
+  const { registry } = state;
+  const peers = [...run.devices].filter(([device]) => may(registry, device, "learn.join"))
+    .map(([deviceId, round]): RunPeer => ({
+      deviceId,
+      up: state.up.has(deviceId),
+      coordinates: may(registry, deviceId, "learn.coordinate"),
+      round,
+    }));
+  context.send(run.child, { type: "peersChanged", peers });
+}

@@ -1,0 +1,279 @@
+/** Coordinating secure sums: one over everybody, or one in each random group. `learning/secure` says what each step means. */
+import { groupsOf, sumRoundOf } from "../../learning/runs/secure_round.ts";
+import type { SumOutcome } from "../../learning/secure/contract.ts";
+import {
+  acceptAdvertisement,
+  acceptKeyShares,
+  acceptMaskedInput,
+  acceptSurvivorSignature,
+  closeAdvertising,
+  closeKeyShares,
+  closeMaskedInputs,
+  closeSurvivorSignatures,
+  receivedSharesFor,
+  rosterFor,
+  survivorClaimFor,
+  unmaskRequest,
+} from "../../learning/secure/server.ts";
+import { openSum } from "../../learning/secure/server_state.ts";
+import { acceptReveal, missingSecrets } from "../../learning/secure/unmask.ts";
+import {
+  decodeAdvertisement,
+  decodeKeyShares,
+  decodeMaskedInput,
+  decodeReveal,
+  decodeSurvivorSignature,
+  encodeReceivedShares,
+  encodeRoster,
+  encodeSurvivorClaim,
+  encodeUnmaskRequest,
+} from "../../learning/secure/wire.ts";
+import type { DeviceId } from "../../protocols/ids.ts";
+import type { SecurePhase } from "../../protocols/rounds/messages.ts";
+import { keepCheckpoint } from "./checkpoints.ts";
+import { combine } from "./combining.ts";
+import { abandon, enter, refuseSubmission } from "./lead.ts";
+import type { RunActorState, RunContext, RunDependencies, SumGroup } from "./run_state.ts";
+import { sameAttempt, tell } from "./talking.ts";
+import { sumDependencies } from "./sum_dependencies.ts";
+
+/** Everybody's keys become rosters. */
+export function openSums(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+  const lead = state.lead!;
+  const { opened } = deps;
+  const dependencies = sumDependencies(deps);
+  const key = lead.key!;
+  for (const members of groupsOf(opened.plan, key, lead.participants)) {
+    const round = sumRoundOf(opened, {
+      ...key,
+      modelHash: state.head!.parameters,
+      devices: lead.called.length,
+    });
+    const server = round === null ? undefined : openSum(round);
+    if (server === undefined || !server.ok) {
+      return abandon(context, state, deps, server?.detail ?? "the plan has no secure sum");
+    }
+    for (const device of members) {
+      const keys = decodeAdvertisement(lead.ready.get(device)!.keys);
+      const outcome = keys.ok
+        ? acceptAdvertisement(server.value, device, keys.message, dependencies)
+        : { ok: false as const, detail: keys.reason };
+      if (!outcome.ok) refuseSubmission(context, state, deps, device, outcome.detail);
+    }
+    const closed = closeAdvertising(server.value, dependencies);
+    lead.groups.push({ members, server: server.value, failed: !closed.ok });
+    if (!closed.ok) {
+      context.log.write("warning", "a secure sum cannot begin", { why: closed.detail });
+    }
+  }
+  if (!someGroup(context, state, deps, "begin")) return;
+  enter(context, state, deps, "sharing", opened.plan.deadlines.phaseMs);
+  each(state, (group, device) => {
+    const roster = rosterFor(group.server, device);
+    if (roster !== undefined) say(context, state, deps, device, "roster", encodeRoster(roster));
+  });
+}
+
+/** What a device says in a phase. */
+export function onDevicePhase(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  from: DeviceId,
+  message: SecurePhase,
+): void {
+  const { lead } = state;
+  if (lead?.key == null || !sameAttempt(lead.key, message)) return;
+  const group = lead.groups.find(({ members, failed }) => !failed && members.includes(from));
+  if (group === undefined) return;
+  const dependencies = sumDependencies(deps);
+  const refused = (outcome: SumOutcome<unknown>): boolean => {
+    if (outcome.ok) return false;
+    context.log.write("warning", "a secure sum refused a message", {
+      from,
+      refusal: outcome.refusal,
+      detail: outcome.detail,
+    });
+    lead.refused++;
+    return true;
+  };
+  const undecodable = (reason: string) =>
+    context.log.write("warning", "a secure sum could not read a message", { from, reason });
+  switch (message.phase) {
+    case "shares": {
+      const shares = decodeKeyShares(message.body);
+      if (!shares.ok) return undecodable(shares.reason);
+      if (refused(acceptKeyShares(group.server, from, shares.message))) return;
+      if (lead.phase === "sharing" && everyGroup(state, ({ server }) => isFull(server))) {
+        closeSharing(context, state, deps);
+      }
+      return;
+    }
+    case "consistency": {
+      const signature = decodeSurvivorSignature(message.body);
+      if (!signature.ok) return undecodable(signature.reason);
+      if (refused(acceptSurvivorSignature(group.server, from, signature.message, dependencies))) {
+        return;
+      }
+      const all = everyGroup(state, ({ server }) => server.signatures.size === server.inputs.size);
+      if (lead.phase === "signing" && all) closeSigning(context, state, deps);
+      return;
+    }
+    case "unmask": {
+      const revealed = decodeReveal(message.body);
+      if (!revealed.ok) return undecodable(revealed.reason);
+      if (refused(acceptReveal(group.server, from, revealed.message, dependencies))) return;
+      const all = everyGroup(state, ({ server }) => missingSecrets(server).length === 0);
+      if (lead.phase === "unmasking" && all) combine(context, state, deps);
+      return;
+    }
+    default:
+      // What coordinators say to devices.
+      return;
+  }
+}
+
+function isFull(server: SumGroup["server"]): boolean {
+  return server.shares.size === server.advertisements.size;
+}
+
+/** Keys are shared: everybody trains. */
+export function closeSharing(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+): void {
+  close(context, state, (group) => closeKeyShares(group.server));
+  if (!someGroup(context, state, deps, "share keys")) return;
+  enter(context, state, deps, "training", deps.opened.plan.deadlines.trainMs);
+  const lead = state.lead!;
+  each(state, (group, device) => {
+    const inbox = receivedSharesFor(group.server, device);
+    if (inbox === undefined) lead.declined.add(device);
+    else say(context, state, deps, device, "inbox", encodeReceivedShares(inbox));
+  });
+  for (const { members, failed } of lead.groups) {
+    if (failed) { for (const device of members) lead.declined.add(device); }
+  }
+}
+
+/** A masked vector goes into its sum; why not, else. */
+export function takeInput(
+  state: RunActorState,
+  deps: RunDependencies,
+  device: DeviceId,
+  bytes: Uint8Array,
+): string | undefined {
+  const group = state.lead!.groups.find(({ members }) => members.includes(device));
+  if (group === undefined || group.failed) return "its group has come to nothing";
+  const input = decodeMaskedInput(bytes);
+  if (!input.ok) return input.reason;
+  const outcome = acceptMaskedInput(group.server, device, input.message, sumDependencies(deps));
+  return outcome.ok ? undefined : outcome.detail;
+}
+
+/** The vectors are in: a copy of the sums goes into safe hands, then everybody is asked to sign for the survivors. */
+export function closeMasking(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+): void {
+  close(context, state, (group) => closeMaskedInputs(group.server, sumDependencies(deps)));
+  if (!someGroup(context, state, deps, "gather vectors")) return;
+  keepCheckpoint(context, state, deps);
+}
+
+/** The survivors are asked to sign for each other. */
+export function sendClaims(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+  enter(context, state, deps, "signing", deps.opened.plan.deadlines.phaseMs);
+  each(state, (group, device) => {
+    const claim = survivorClaimFor(group.server, device);
+    if (claim !== undefined) {
+      say(context, state, deps, device, "survivors", encodeSurvivorClaim(claim));
+    }
+  });
+}
+
+/** Enough have signed: masks may come off. */
+export function closeSigning(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+): void {
+  close(context, state, (group) => closeSurvivorSignatures(group.server));
+  if (!someGroup(context, state, deps, "sign")) return;
+  enter(context, state, deps, "unmasking", deps.opened.plan.deadlines.phaseMs);
+  askToUnmask(context, state, deps);
+}
+
+/** Asks, or asks again; the same question gets the same answer. */
+export function askToUnmask(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+): void {
+  each(state, (group, device) => {
+    const request = unmaskRequest(group.server);
+    if (request === undefined || survivorClaimFor(group.server, device) === undefined) return;
+    say(context, state, deps, device, "unmaskRequest", encodeUnmaskRequest(request));
+  });
+}
+
+/** No more shares come: the sums that can be unmasked count. */
+export function closeUnmasking(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+): void {
+  for (const group of state.lead!.groups) {
+    if (!group.failed && missingSecrets(group.server).length > 0) group.failed = true;
+  }
+  if (someGroup(context, state, deps, "unmask")) combine(context, state, deps);
+}
+
+function close(
+  context: RunContext,
+  state: RunActorState,
+  step: (group: SumGroup) => SumOutcome<unknown>,
+): void {
+  for (const group of state.lead!.groups) {
+    if (group.failed) continue;
+    const outcome = step(group);
+    if (outcome.ok) continue;
+    group.failed = true;
+    context.log.write("warning", "a secure sum comes to nothing", { why: outcome.detail });
+  }
+}
+
+/** False, and the attempt abandoned, when no sum is left. */
+function someGroup(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  what: string,
+): boolean {
+  if (state.lead!.groups.some(({ failed }) => !failed)) return true;
+  abandon(context, state, deps, `too few devices were left to ${what}`);
+  return false;
+}
+
+function each(state: RunActorState, act: (group: SumGroup, device: DeviceId) => void): void {
+  for (const group of state.lead!.groups) {
+    if (!group.failed) { for (const device of group.members) act(group, device); }
+  }
+}
+
+function everyGroup(state: RunActorState, holds: (group: SumGroup) => boolean): boolean {
+  return state.lead!.groups.every((group) => group.failed || holds(group));
+}
+
+function say(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  to: DeviceId,
+  phase: SecurePhase["phase"],
+  body: Uint8Array,
+): void {
+  tell(context, deps, to, { type: "securePhase", ...state.lead!.key!, phase, body });
+}

@@ -1,0 +1,463 @@
+/** The runs of the mesh, from their blocks: plans, results, and ends. Joining one starts its actor. */
+import { networkHash, openPlan } from "../../learning/runs/opened_plan.ts";
+import {
+  decodePlan,
+  encodePlan,
+  LEARNING_TOPIC,
+  PLAN_MEDIA_TYPE,
+} from "../../learning/runs/plan_codec.ts";
+import { decodeResult, RESULT_MEDIA_TYPE } from "../../learning/runs/result.ts";
+import type { RunId } from "../../learning/runs/plan.ts";
+import type { Block, BlockDraft } from "../../protocols/blocks/block.ts";
+import { isAdmitted, may } from "../../protocols/registry/registry.ts";
+import type { Store } from "../../store/store.ts";
+import { nodeEvents } from "../events.ts";
+import type { Outcome, Refusal } from "../handle.ts";
+import type { Behaviour, Ref, TaskOutcome } from "../kernel/actor.ts";
+import type { BlocksCommitted } from "../storage/commands.ts";
+import { restoreLedger } from "./accounting.ts";
+import type { CommittedResult, LoadedRuns, RoundsCommand, RunSummary } from "./commands.ts";
+import { tellChild, tellMembership } from "./joined.ts";
+import { LEDGER_KEY, SECRET_PREFIX } from "./ledger_setting.ts";
+import type { RoundsDependencies } from "./rounds.ts";
+import { run as runBehaviour } from "./run.ts";
+import type { KnownRun, Of, Request, RoundsContext, RoundsState } from "./state.ts";
+
+/** Settings: runs this device has joined. */
+const JOINED_PREFIX = "learning/joined/";
+/** Runs kept in mind; older finished ones are still in the store. */
+const RUNS_MAX = 1_000;
+const PAGE = 200;
+const EPSILON_MAX = 10;
+
+/** Reads everything about learning. */
+export async function loadRuns(store: Pick<Store, "blocks" | "settings">): Promise<LoadedRuns> {
+  const blocks: Block[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await store.blocks.list({
+      topic: LEARNING_TOPIC,
+      kinds: ["model", "tombstone"],
+      limit: PAGE,
+      ...(cursor !== undefined && { cursor }),
+    });
+    blocks.push(...page.blocks);
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined);
+  const joined = new Set(
+    (await store.settings.entries(JOINED_PREFIX))
+      .filter(([, value]) => value === true)
+      .map(([key]) => key.slice(JOINED_PREFIX.length) as RunId),
+  );
+  const secrets = new Map((await store.settings.entries(SECRET_PREFIX))
+    .flatMap(([key, value]) =>
+      typeof value === "string" ? [[key.slice(SECRET_PREFIX.length), value] as const] : []
+    ));
+  return {
+    blocks: blocks.reverse(),
+    joined,
+    ledger: await store.settings.get(LEDGER_KEY),
+    secrets,
+  };
+}
+
+export function onLoaded(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  outcome: TaskOutcome<LoadedRuns>,
+): void {
+  if (!outcome.ok) {
+    return context.log.write("warning", "runs could not be read", { error: String(outcome.error) });
+  }
+  const { blocks, joined, ledger, secrets } = outcome.value;
+  state.loaded = true;
+  const restored = restoreLedger(context, ledger, deps.epsilonMax ?? EPSILON_MAX);
+  // Without a ledger that can be read nothing may be spent.
+  state.ledger = restored ?? { limit: { epsilon: Number.MIN_VALUE, delta: 1e-5 }, runs: [] };
+  for (const [key, secret] of secrets) state.secrets.set(key, Uint8Array.fromBase64(secret));
+  for (const block of blocks) take(context, state, block);
+  for (const id of joined) {
+    const run = state.runs.get(id);
+    if (run !== undefined && !run.stopped) begin(context, state, deps, run, false);
+  }
+}
+
+export function onBlocksCommitted(
+  context: RoundsContext,
+  state: RoundsState,
+  event: BlocksCommitted,
+): void {
+  for (const { block } of event.blocks) {
+    if (block.header.topic === LEARNING_TOPIC) take(context, state, block);
+  }
+}
+
+/** What one block says of runs. */
+function take(
+  context: RoundsContext,
+  state: RoundsState,
+  block: Block,
+): void {
+  const { kind, mediaType, author, timeMs, target } = block.header;
+  if (kind === "tombstone") {
+    const run = target === null ? undefined : state.runs.get(target);
+    // Its starter, or an owner.
+    if (
+      run === undefined ||
+      (run.startedBy !== author && !may(state.registry, author, "members.administer"))
+    ) return;
+    run.stopped = true;
+    end(context, run);
+    return context.publish(nodeEvents, { type: "runChanged", run: run.run, state: "stopped" });
+  }
+  if (kind !== "model" || block.payload === null) return;
+  if (mediaType === PLAN_MEDIA_TYPE) {
+    if (state.runs.has(block.id) || state.runs.size >= RUNS_MAX) return;
+    const decoded = decodePlan(block.payload);
+    if (!decoded.ok) {
+      return context.log.write("info", "a plan was not read", {
+        block: block.id,
+        reason: decoded.reason,
+      });
+    }
+    const known: KnownRun = {
+      run: block.id,
+      plan: decoded.message,
+      startedBy: author,
+      startedAtMs: timeMs,
+      joined: false,
+      stopped: false,
+      problem: null,
+      round: 0,
+      results: state.early.get(block.id) ?? [],
+      report: null,
+      child: null,
+      devices: new Map(),
+    };
+    state.early.delete(block.id);
+    state.runs.set(block.id, known);
+    return context.publish(nodeEvents, { type: "runChanged", run: block.id, state: "open" });
+  }
+  if (mediaType !== RESULT_MEDIA_TYPE) return;
+  const decoded = decodeResult(block.payload);
+  if (!decoded.ok) {
+    return context.log.write("info", "a result was not read", {
+      block: block.id,
+      reason: decoded.reason,
+    });
+  }
+  const result = decoded.message;
+  const committed: CommittedResult = { block: block.id, author, atMs: timeMs, result };
+  const run = state.runs.get(result.run);
+  if (run === undefined) {
+    const early = state.early.get(result.run) ?? [];
+    if (early.length < RUNS_MAX && state.early.size < RUNS_MAX) {
+      early.push(committed);
+      state.early.set(result.run, early);
+    }
+    return;
+  }
+  if (run.results.some(({ block }) => block === committed.block)) return;
+  run.results.push(committed);
+  if (run.child !== null) context.send(run.child, { type: "resultCommitted", committed });
+}
+
+/** Starts the actor of a joined run. */
+function begin(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  run: KnownRun,
+  fresh: boolean,
+): void {
+  run.joined = true;
+  if (run.child !== null || run.stopped) return;
+  let opened;
+  try {
+    opened = openPlan(run.plan, deps);
+  } catch (error) {
+    run.problem = error instanceof Error ? error.message : String(error);
+    return context.log.write("warning", "a run cannot be joined", {
+      run: run.run,
+      why: run.problem,
+    });
+  }
+  run.child = context.spawn(
+    `run.${run.run.slice(0, 16)}`,
+    runBehaviour({
+      ...deps,
+      opened,
+      run: run.run,
+      startedBy: run.startedBy,
+      results: [...run.results],
+      coordinates: may(state.registry, deps.self, "learn.coordinate"),
+      fresh,
+      rounds: context.self,
+      examples: () => deps.examplesOf(run.plan),
+    }),
+    { restart: "permanent" },
+  );
+  tellChild(context, state, run);
+  tellMembership(context, state, deps, [run.run]);
+  context.publish(nodeEvents, { type: "runChanged", run: run.run, state: "running" });
+}
+
+/** Ends the actor of a run. */
+function end(context: RoundsContext, run: KnownRun): void {
+  run.joined = false;
+  run.report = null;
+  if (run.child !== null) context.stopChild(run.child);
+  run.child = null;
+}
+
+export function onStartRun(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  { plan, idempotencyKey, replyTo }: Of<"startRun">,
+): void {
+  const refuse = (reason: Refusal["reason"], why: string) =>
+    context.send(replyTo, { type: "refused", reason, message: `Cannot start a run: ${why}` });
+  if (!state.loaded) return refuse("busy", "the node is still starting; try again");
+  if (!isAdmitted(state.registry, deps.self)) {
+    return refuse("noMesh", "this device belongs to no mesh; pair it with another first");
+  }
+  if (!may(state.registry, deps.self, "learn.coordinate")) {
+    return refuse(
+      "notPermitted",
+      "this device lacks the permission learn.coordinate; an owner can grant it",
+    );
+  }
+  try {
+    const { network } = openPlan(plan, deps);
+    if (networkHash(network, deps.crypto) !== plan.networkHash) {
+      return refuse("invalid", "its network differs");
+    }
+  } catch (error) {
+    return refuse("invalid", error instanceof Error ? error.message : String(error));
+  }
+  publish(context, state, deps, {
+    draft: {
+      kind: "model",
+      topic: LEARNING_TOPIC,
+      tags: ["run"],
+      mediaType: PLAN_MEDIA_TYPE,
+      body: encodePlan(plan),
+    },
+    idempotencyKey,
+    request: { type: "start", replyTo },
+  });
+}
+
+export function onPublishResult(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  { run, body }: Of<"publishResult">,
+): void {
+  publish(context, state, deps, {
+    draft: {
+      kind: "model",
+      topic: LEARNING_TOPIC,
+      tags: [run],
+      mediaType: RESULT_MEDIA_TYPE,
+      body,
+    },
+    idempotencyKey: null,
+    request: { type: "result", run },
+  });
+}
+
+export function onStopRun(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  { run: id, replyTo }: Of<"stopRun">,
+): void {
+  const run = state.runs.get(id);
+  const refuse = (reason: Refusal["reason"], why: string) =>
+    context.send(replyTo, { type: "refused", reason, message: `Cannot stop the run: ${why}` });
+  if (run === undefined) return refuse("notFound", `no run ${id} is known here`);
+  if (run.stopped) return context.send(replyTo, { type: "done", value: id });
+  const mayStop = run.startedBy === deps.self ||
+    may(state.registry, deps.self, "members.administer");
+  if (!mayStop) {
+    return refuse("notPermitted", "only who started it or an owner may; leave it instead");
+  }
+  publish(context, state, deps, {
+    draft: {
+      kind: "tombstone",
+      topic: LEARNING_TOPIC,
+      tags: [],
+      mediaType: PLAN_MEDIA_TYPE,
+      body: new Uint8Array(),
+      target: id,
+    },
+    idempotencyKey: null,
+    request: { type: "stop", run: id, replyTo },
+  });
+}
+
+function publish(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  { draft, idempotencyKey, request }: {
+    readonly draft: BlockDraft;
+    readonly idempotencyKey: string | null;
+    readonly request: Request;
+  },
+): void {
+  const id = state.nextRequest++;
+  state.requests.set(id, request);
+  const replyTo = context.spawn(`publish.${id}`, publishReply(context.self, id), {
+    restart: "temporary",
+  });
+  context.send(deps.publisher, { type: "publish", drafts: [draft], idempotencyKey, replyTo });
+}
+
+/** Waits for one answer of the publisher and passes it on. */
+function publishReply(
+  rounds: Ref<RoundsCommand>,
+  request: number,
+): Behaviour<Outcome<readonly Block[]>, null> {
+  return {
+    name: "publishReply",
+    mailbox: { capacity: 1, overflow: "reject" },
+    init: () => null,
+    receive(context, _state, outcome) {
+      context.send(rounds, { type: "published", request, outcome });
+      context.stopSelf();
+    },
+  };
+}
+
+/** The publisher has answered. */
+export function onPublished(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  { request: id, outcome }: Of<"published">,
+): void {
+  const request = state.requests.get(id);
+  state.requests.delete(id);
+  if (request === undefined) return;
+  if (outcome.type === "refused") {
+    if (request.type === "start" || request.type === "stop") {
+      context.send(request.replyTo, outcome);
+    } else context.log.write("warning", "a result was not published", { why: outcome.message });
+    return;
+  }
+  const block = outcome.value[0]!;
+  if (request.type === "stop") {
+    return context.send(request.replyTo, { type: "done", value: request.run });
+  }
+  if (request.type !== "start") return;
+  take(context, state, block);
+  join(context, state, deps, {
+    run: block.id,
+    joined: true,
+    fresh: true,
+    replyTo: request.replyTo,
+  });
+}
+
+export function onJoinRun(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  { run: id, replyTo }: Of<"joinRun">,
+): void {
+  const run = state.runs.get(id);
+  const refuse = (reason: Refusal["reason"], why: string) =>
+    context.send(replyTo, { type: "refused", reason, message: `Cannot join the run: ${why}` });
+  if (run === undefined) return refuse("notFound", `no run ${id} is known here`);
+  if (run.stopped) return refuse("invalid", "it was stopped");
+  if (!may(state.registry, deps.self, "learn.join")) {
+    return refuse(
+      "notPermitted",
+      "this device lacks the permission learn.join; an owner can grant it",
+    );
+  }
+  try {
+    openPlan(run.plan, deps);
+  } catch (error) {
+    return refuse("invalid", error instanceof Error ? error.message : String(error));
+  }
+  join(context, state, deps, { run: id, joined: true, fresh: false, replyTo });
+}
+
+export function onLeaveRun(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  { run: id, replyTo }: Of<"leaveRun">,
+): void {
+  if (!state.runs.has(id)) {
+    const message = `Cannot leave the run: no run ${id} is known here`;
+    return context.send(replyTo, { type: "refused", reason: "notFound", message });
+  }
+  join(context, state, deps, { run: id, joined: false, fresh: false, replyTo });
+}
+
+function join(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  request: Omit<Extract<Request, { type: "join" }>, "type">,
+): void {
+  const id = state.nextRequest++;
+  state.requests.set(id, { type: "join", ...request });
+  const value = request.joined ? true : undefined;
+  context.perform(
+    () => deps.store.settings.set({ [`${JOINED_PREFIX}${request.run}`]: value }),
+    (outcome) => ({ type: "saved", request: id, outcome }),
+  );
+}
+
+/** Joining or leaving is durable. */
+export function onJoinSaved(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  { run: id, joined, fresh, replyTo }: Extract<Request, { type: "join" }>,
+  problem: string | null,
+): void {
+  if (problem !== null) {
+    return context.send(replyTo, {
+      type: "refused",
+      reason: "unavailable",
+      message: `Cannot ${joined ? "join" : "leave"} the run: ${problem}`,
+    });
+  }
+  const run = state.runs.get(id)!;
+  if (joined) begin(context, state, deps, run, fresh);
+  else {
+    end(context, run);
+    tellMembership(context, state, deps, [id]);
+    context.publish(nodeEvents, { type: "runChanged", run: id, state: "open" });
+  }
+  context.send(replyTo, { type: "done", value: id });
+}
+
+/** All runs, newest first. */
+export function summaries(state: RoundsState): readonly RunSummary[] {
+  return [...state.runs.values()].reverse().map((run) => ({
+    run: run.run,
+    plan: run.plan,
+    startedBy: run.startedBy,
+    startedAtMs: run.startedAtMs,
+    joined: run.joined,
+    state: stateOf(run),
+    report: run.report,
+    results: run.results.toSorted((a, b) => a.result.round - b.result.round),
+  }));
+}
+
+function stateOf(run: KnownRun): RunSummary["state"] {
+  if (run.stopped) return "stopped";
+  const round = Math.max(run.round, ...run.results.map(({ result }) => result.round), 0);
+  if (round >= run.plan.rounds) return "finished";
+  return run.joined ? "running" : "open";
+}

@@ -1,0 +1,94 @@
+/** What the rest of the node hears of a run: how it stands, and the numbers of each round. */
+import type { RoundMetrics } from "../learning_handle.ts";
+import type { CommittedResult } from "./commands.ts";
+import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import { reachable } from "./talking.ts";
+
+/** Held-out examples that a round is measured with; the last round is measured with all. */
+const EVALUATION_EXAMPLES = 2_000;
+
+/** Setting: the numbers of one round. Rounds of five digits sort as they follow. */
+export function metricsSetting(run: string, round: number): string {
+  return `learning/metrics/${run}/${String(round).padStart(6, "0")}`;
+}
+
+/** Tells the parent how the run stands. */
+export function report(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+  const { head, examples } = state;
+  context.send(deps.rounds, {
+    type: "runReport",
+    report: {
+      run: deps.run,
+      round: head?.round ?? 0,
+      parameters: head?.model == null ? null : head.parameters,
+      phase: (head?.round ?? 0) >= deps.opened.plan.rounds ? "finished" : state.phase,
+      coordinator: state.coordinator,
+      term: state.term,
+      devices: reachable(state).length + 1,
+      waitingFor: state.waitingFor ??
+        (examples !== undefined && "unavailable" in examples ? examples.unavailable : null),
+    },
+  });
+}
+
+/** Measures the new version on this device's held-out examples, beside everything else. */
+export function evaluateHead(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  committed: CommittedResult,
+): void {
+  const { head, examples } = state;
+  const test = examples === undefined || "unavailable" in examples ? null : examples.test;
+  const model = head?.model ?? null;
+  const { opened, trainer } = deps;
+  const isLast = committed.result.round >= opened.plan.rounds;
+  context.perform(
+    () => {
+      if (test === null || model === null || test.count === 0) return null;
+      const count = isLast ? test.count : Math.min(test.count, EVALUATION_EXAMPLES);
+      const indices = Uint32Array.from({ length: count }, (_, i) => i);
+      return trainer.evaluate({
+        network: opened.network,
+        parameters: model.parameters,
+        dataset: test,
+        indices,
+      });
+    },
+    (outcome) => ({ type: "evaluated", committed, outcome }),
+  );
+}
+
+/** Measured: the numbers of the round are kept and told. */
+export function onEvaluated(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { committed, outcome }: Of<"evaluated">,
+): void {
+  if (!outcome.ok) {
+    context.log.write("warning", "a version could not be measured", {
+      error: String(outcome.error),
+    });
+  }
+  const evaluation = outcome.ok ? outcome.value : null;
+  const { result, author, atMs } = committed;
+  const metrics: RoundMetrics = {
+    round: result.round,
+    atMs,
+    durationMs: result.durationMs,
+    coordinator: author,
+    called: result.counts.called,
+    ready: result.counts.ready,
+    counted: result.submissions.length,
+    dropped: result.counts.dropped,
+    refused: result.counts.refused,
+    accuracy: evaluation?.accuracy ?? null,
+    loss: evaluation?.loss ?? null,
+    trainingLoss: state.trainingLoss,
+    updateBytes: result.updateBytes,
+    parameterBytes: 4 * deps.opened.layout.count,
+    epsilon: null,
+  };
+  context.send(deps.rounds, { type: "roundMeasured", run: deps.run, metrics });
+}

@@ -1,0 +1,171 @@
+/** What the actor of one run knows. Shared by its files; nobody else needs it. */
+import type { OpenedPlan } from "../../learning/runs/opened_plan.ts";
+import type { RunId } from "../../learning/runs/plan.ts";
+import type { LocalUpdate } from "../../learning/runs/update.ts";
+import type { ClientState } from "../../learning/secure/client_state.ts";
+import type { ReceivedShares } from "../../learning/secure/contract.ts";
+import type { ServerState } from "../../learning/secure/server_state.ts";
+import type { TaskExamples } from "../../learning/task.ts";
+import type { Crypto, MaskStream, Signer } from "../../platform/ports.ts";
+import type { Trainer } from "../../learning/trainer.ts";
+import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
+import type {
+  Attempt,
+  GradientSubmission,
+  PeerReady,
+  RoundPhase,
+  VectorOffer,
+} from "../../protocols/rounds/messages.ts";
+import type { IncomingVector } from "../../protocols/rounds/transfer.ts";
+import type { Store } from "../../store/store.ts";
+import type { VectorStore } from "../../store/vectors.ts";
+import type { Context, Ref } from "../kernel/actor.ts";
+import type { SessionsCommand } from "../sessions/commands.ts";
+import type {
+  CommittedResult,
+  KeptCheckpoint,
+  RoundsCommand,
+  RunCommand,
+  RunHead,
+  RunPeer,
+  SignedWord,
+} from "./commands.ts";
+
+/** What the actor of a run is given. */
+export interface RunDependencies {
+  readonly self: DeviceId;
+  readonly opened: OpenedPlan;
+  readonly run: RunId;
+  readonly startedBy: DeviceId;
+  /** Results that were committed before it started, oldest first. */
+  readonly results: readonly CommittedResult[];
+  /** True when this device may coordinate. */
+  readonly coordinates: boolean;
+  /** True for the run that this device has just started itself: it need not listen for others first. */
+  readonly fresh: boolean;
+  readonly rounds: Ref<RoundsCommand>;
+  readonly sessions: Ref<SessionsCommand>;
+  readonly crypto: Crypto;
+  readonly signer: Signer;
+  readonly masks: MaskStream;
+  readonly trainer: Trainer;
+  readonly vectors: VectorStore;
+  readonly store: Pick<Store, "settings">;
+  /** This device's examples for the plan. */
+  readonly examples: () => Promise<TaskExamples | { readonly unavailable: string }>;
+}
+
+export type RunContext = Context<RunCommand>;
+export type Of<Type extends RunCommand["type"]> = Extract<RunCommand, { type: Type }>;
+
+export interface RunActorState {
+  /** Undefined until what the disk has was read. */
+  head: RunHead | undefined;
+  examples: TaskExamples | { readonly unavailable: string } | undefined;
+  peers: ReadonlyMap<DeviceId, RunPeer>;
+  term: number;
+  coordinator: DeviceId | null;
+  /** When the coordinator was last heard, ms of the monotonic clock. */
+  heardAtMs: number;
+  /** What the coordinator says it is doing. */
+  phase: RoundPhase;
+  /** Highest attempt seen for the round under way. */
+  attempt: number;
+  /** Committed and not adopted, by block. */
+  readonly waiting: Map<string, CommittedResult>;
+  /** What is being made the head. */
+  adopting: CommittedResult | null;
+  /** The vector of a result that is looked for on the disk. */
+  wanted: {
+    readonly offer: VectorOffer;
+    readonly sources: readonly DeviceId[];
+    readonly purpose: Incoming["purpose"];
+  } | null;
+  /** Parameters that wait for the optimiser's state. */
+  fetchedParameters: Uint8Array<ArrayBuffer> | null;
+  /** Blocks of results that do not hold. */
+  readonly invalid: Set<string>;
+  part: Part | null;
+  signed: SignedWord | null;
+  /** When, ms of the monotonic clock; long ago for a word from before a restart. */
+  signedAtMs: number | null;
+  checkpoint: KeptCheckpoint | null;
+  lead: Lead | null;
+  /** Vectors on their way to us. */
+  readonly incoming: Map<ContentHash, Incoming>;
+  /** Vectors others may fetch, newest last. */
+  readonly serving: Map<ContentHash, Uint8Array<ArrayBuffer>>;
+  /** Vectors being read from the disk for others. */
+  readonly reading: Map<ContentHash, DeviceId[]>;
+  waitingFor: string | null;
+  /** Measured in the round before: for the numbers of the next result. */
+  trainingLoss: number | null;
+}
+
+/** A vector on its way, and what it is for. */
+export interface Incoming {
+  readonly vector: IncomingVector;
+  from: DeviceId;
+  /** Others who may have it. */
+  readonly sources: DeviceId[];
+  movedAtMs: number;
+  readonly purpose:
+    | { readonly type: "submission"; readonly device: DeviceId }
+    | { readonly type: "aggregate"; readonly committed: CommittedResult }
+    | { readonly type: "parameters"; readonly committed: CommittedResult }
+    | { readonly type: "state"; readonly committed: CommittedResult }
+    | { readonly type: "checkpoint"; readonly attempt: Attempt };
+}
+
+/** Our part in an attempt that somebody (perhaps we) coordinates. */
+export interface Part {
+  readonly key: Attempt;
+  coordinator: DeviceId;
+  phase: "ready" | "training" | "submitted" | "signed" | "revealed";
+  /** Null in the clear. */
+  sum: ClientState | null;
+  received: ReceivedShares | null;
+  /** Fixed for the round; kept for further attempts. */
+  update: LocalUpdate | null;
+  submission: GradientSubmission | null;
+}
+
+/** An attempt that we coordinate. */
+export interface Lead {
+  /** Null between attempts. */
+  key: Attempt | null;
+  phase: RoundPhase | "recovering" | "sharing" | "checkpoint" | "signing";
+  startedAtMs: number;
+  called: readonly DeviceId[];
+  readonly ready: Map<DeviceId, PeerReady>;
+  readonly declined: Set<DeviceId>;
+  /** Who is in. */
+  participants: readonly DeviceId[];
+  /** One secure sum in all, or one for each group; none in the clear. */
+  groups: SumGroup[];
+  readonly submissions: Map<DeviceId, GradientSubmission>;
+  /** Announced and not asked for yet. */
+  queue: DeviceId[];
+  readonly fetched: Map<DeviceId, FetchedSubmission>;
+  refused: number;
+  /** Answers of those whom a new coordinator asked where they are. */
+  readonly heard: Map<
+    DeviceId,
+    { readonly attempt: number; readonly phase: string; readonly checkpoint: VectorOffer | null }
+  >;
+  /** Tries in a row that came to nothing: the next waits longer. */
+  failures: number;
+}
+
+export interface SumGroup {
+  readonly members: readonly DeviceId[];
+  server: ServerState;
+  /** True when it cannot come to a sum any more. */
+  failed: boolean;
+}
+
+export interface FetchedSubmission {
+  readonly submission: GradientSubmission;
+  /** In the clear only. */
+  readonly bytes: Uint8Array<ArrayBuffer> | null;
+}

@@ -1,0 +1,94 @@
+/** What the rounds actor knows. Shared by its files; nobody else needs it. */
+import type { Ledger } from "../../learning/privacy/ledger.ts";
+import type { RunId, RunPlan } from "../../learning/runs/plan.ts";
+import type { DeviceId } from "../../protocols/ids.ts";
+import type { Registry } from "../../protocols/registry/registry.ts";
+import type { Outcome } from "../handle.ts";
+import type { Context, Ref } from "../kernel/actor.ts";
+import type {
+  BudgetSummary,
+  ChargeRequest,
+  CommittedResult,
+  RoundsCommand,
+  RunCommand,
+  RunReport,
+} from "./commands.ts";
+
+export type RoundsContext = Context<RoundsCommand>;
+export type Of<Type extends RoundsCommand["type"]> = Extract<RoundsCommand, { type: Type }>;
+
+export interface KnownRun {
+  readonly run: RunId;
+  readonly plan: RunPlan;
+  readonly startedBy: DeviceId;
+  readonly startedAtMs: number;
+  joined: boolean;
+  stopped: boolean;
+  /** Why this device cannot take part; null when it can. */
+  problem: string | null;
+  /** Rounds done here. */
+  round: number;
+  readonly results: CommittedResult[];
+  report: RunReport | null;
+  /** Null while it is not joined. */
+  child: Ref<RunCommand> | null;
+  /** Others that have joined, and the rounds they have done. */
+  readonly devices: Map<DeviceId, number>;
+}
+
+export interface RoundsState {
+  readonly self: Ref<RoundsCommand>;
+  loaded: boolean;
+  registry: Registry | null;
+  readonly up: Set<DeviceId>;
+  readonly runs: Map<RunId, KnownRun>;
+  /** Results that came before their plan. */
+  readonly early: Map<RunId, CommittedResult[]>;
+  ledger: Ledger;
+  /** Secrets of charged rounds, by "run/round". */
+  readonly secrets: Map<string, Uint8Array<ArrayBuffer>>;
+  /** Requests to the publisher and the disk under way. */
+  readonly requests: Map<number, Request>;
+  nextRequest: number;
+}
+
+/** What waits for the publisher or the disk. */
+export type Request =
+  | { readonly type: "start"; readonly replyTo: Ref<Outcome<RunId>> }
+  | { readonly type: "stop"; readonly run: RunId; readonly replyTo: Ref<Outcome<RunId>> }
+  | { readonly type: "result"; readonly run: RunId }
+  | {
+    readonly type: "join";
+    readonly run: RunId;
+    readonly joined: boolean;
+    readonly fresh: boolean;
+    readonly replyTo: Ref<Outcome<RunId>>;
+  }
+  | {
+    readonly type: "charge";
+    readonly charge: ChargeRequest;
+    readonly ledger: Ledger;
+    readonly key: string;
+    readonly secret: Uint8Array<ArrayBuffer>;
+  }
+  | {
+    readonly type: "budget";
+    readonly ledger: Ledger;
+    readonly replyTo: Ref<Outcome<BudgetSummary>>;
+  };
+
+/** The state before anything was read. */
+export function emptyState(self: Ref<RoundsCommand>): RoundsState {
+  return {
+    self,
+    loaded: false,
+    registry: null,
+    up: new Set(),
+    runs: new Map(),
+    early: new Map(),
+    ledger: { limit: { epsilon: 10, delta: 1e-5 }, runs: [] },
+    secrets: new Map(),
+    requests: new Map(),
+    nextRequest: 1,
+  };
+}

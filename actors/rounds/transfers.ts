@@ -1,0 +1,185 @@
+/**
+ * Vectors on their way: fetched part by part from whoever has them, and handed to those who ask. Bounded: a few are fetched at a time, a few
+ * are kept in memory for others, everything else is on the disk.
+ */
+import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
+import type { RequestParts, VectorOffer, VectorPart } from "../../protocols/rounds/messages.ts";
+import {
+  acceptPart,
+  askAgain,
+  isWhole,
+  nextRequest,
+  partsOf,
+  receiveVector,
+} from "../../protocols/rounds/transfer.ts";
+import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import { tell } from "./talking.ts";
+
+/** No part for this long: asked again, and then elsewhere, ms. */
+const STALLED_MS = 4_000;
+/** Vectors in memory for others, beside the ones that are part of an attempt. */
+const SERVING_MAX = 6;
+
+/** What the owner of a transfer does with it. */
+export interface TransferEnds {
+  readonly whole: (incoming: Incoming) => void;
+  /** Nobody has it, or what came is not what was offered. */
+  readonly failed: (incoming: Incoming, reason: string) => void;
+}
+
+/** Begins to fetch; the same vector a second time changes nothing. */
+export function fetchVector(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  request: {
+    readonly offer: VectorOffer;
+    readonly sources: readonly DeviceId[];
+    readonly purpose: Incoming["purpose"];
+  },
+): void {
+  const { offer, purpose } = request;
+  const [from, ...sources] = request.sources;
+  if (from === undefined || state.incoming.has(offer.hash)) return;
+  const vector = receiveVector(offer);
+  const incoming: Incoming = { vector, from, sources, movedAtMs: context.monotonicMs(), purpose };
+  state.incoming.set(offer.hash, incoming);
+  ask(context, deps, incoming);
+}
+
+function ask(context: RunContext, deps: RunDependencies, incoming: Incoming): void {
+  const request = nextRequest(incoming.vector);
+  if (request !== null) tell(context, deps, incoming.from, request);
+}
+
+/** A part of something we fetch. */
+export function onVectorPart(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  options: { readonly from: DeviceId; readonly part: VectorPart; readonly ends: TransferEnds },
+): void {
+  const { from, part, ends } = options;
+  const incoming = state.incoming.get(part.hash);
+  if (incoming === undefined || incoming.from !== from) return;
+  if (acceptPart(incoming.vector, part) === "unexpected") {
+    return elsewhere(context, state, deps, { incoming, ends, reason: "a part did not fit" });
+  }
+  incoming.movedAtMs = context.monotonicMs();
+  if (!isWhole(incoming.vector)) return ask(context, deps, incoming);
+  if (deps.crypto.sha256Hex(incoming.vector.bytes) !== part.hash) {
+    return elsewhere(context, state, deps, {
+      incoming,
+      ends,
+      reason: "what came was not what was offered",
+    });
+  }
+  state.incoming.delete(part.hash);
+  ends.whole(incoming);
+}
+
+/** The next who may have it, from the beginning; or the end of trying. */
+export function elsewhere(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  options: { readonly incoming: Incoming; readonly ends: TransferEnds; readonly reason: string },
+): void {
+  const { incoming, ends, reason } = options;
+  const { offer } = incoming.vector;
+  state.incoming.delete(offer.hash);
+  if (incoming.sources.length === 0) return ends.failed(incoming, reason);
+  fetchVector(context, state, deps, {
+    offer,
+    sources: incoming.sources,
+    purpose: incoming.purpose,
+  });
+}
+
+/** Looks after transfers that stand still; called once a second. */
+export function tendTransfers(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  ends: TransferEnds,
+): void {
+  const nowMs = context.monotonicMs();
+  for (const incoming of [...state.incoming.values()]) {
+    if (nowMs - incoming.movedAtMs < STALLED_MS) continue;
+    const isReachable = incoming.from === deps.self || state.peers.get(incoming.from)?.up === true;
+    if (!isReachable) {
+      elsewhere(context, state, deps, { incoming, ends, reason: "its owner is away" });
+      continue;
+    }
+    incoming.movedAtMs = nowMs;
+    askAgain(incoming.vector);
+    ask(context, deps, incoming);
+  }
+}
+
+/** Lets others fetch a vector from memory; the oldest make room. */
+export function serve(
+  state: RunActorState,
+  hash: ContentHash,
+  bytes: Uint8Array<ArrayBuffer>,
+): void {
+  state.serving.delete(hash);
+  state.serving.set(hash, bytes);
+  for (const old of state.serving.keys()) {
+    if (state.serving.size <= SERVING_MAX) break;
+    state.serving.delete(old);
+  }
+}
+
+/** Somebody asks for parts: from memory, else the vector is read first. */
+export function onRequestParts(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  from: DeviceId,
+  request: RequestParts,
+): void {
+  const { hash } = request;
+  const submission = state.part?.submission?.update.hash;
+  // An update is for the coordinator of its attempt and nobody else.
+  if (hash === submission && from !== state.part?.coordinator) {
+    return tell(context, deps, from, { type: "vectorMissing", hash });
+  }
+  const bytes = state.serving.get(hash);
+  if (bytes !== undefined) {
+    for (const part of partsOf(hash, bytes, request)) tell(context, deps, from, part);
+    return;
+  }
+  const asking = state.reading.get(hash);
+  if (asking !== undefined) {
+    if (!asking.includes(from)) asking.push(from);
+    return;
+  }
+  state.reading.set(hash, [from]);
+  context.perform(
+    () => deps.vectors.get(hash),
+    (outcome) => ({ type: "vectorRead", hash, outcome }),
+  );
+}
+
+/** It was read: whoever asked begins again, or looks elsewhere. */
+export function onVectorRead(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { hash, outcome }: Of<"vectorRead">,
+): void {
+  const asking = state.reading.get(hash) ?? [];
+  state.reading.delete(hash);
+  if (!outcome.ok || outcome.value === undefined) {
+    for (const device of asking) tell(context, deps, device, { type: "vectorMissing", hash });
+    return;
+  }
+  serve(state, hash, outcome.value);
+  // Their first window; they ask for the rest themselves.
+  for (const device of asking) {
+    for (const part of partsOf(hash, outcome.value, { first: 0, count: 8 })) {
+      tell(context, deps, device, part);
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/** A plan that this device can carry out: its task's network, its rule and its optimiser, made once per run. */
+import type { Crypto } from "../../platform/ports.ts";
+import { encodeCanonical } from "../../protocols/codec.ts";
+import type { ContentHash } from "../../protocols/ids.ts";
+import type { AggregationRule } from "../aggregation/rule.ts";
+import { aggregationOf, createRule } from "../aggregation/rules.ts";
+import { initialParameters } from "../engine/initial.ts";
+import { parameterLayout } from "../engine/shapes.ts";
+import type { Network } from "../network.ts";
+import type { ParameterLayout } from "../parameters.ts";
+import { initialState } from "../strategies/server_optimiser.ts";
+import { createStrategy, type RunningStrategy, strategyOf } from "../strategies/strategy.ts";
+import type { LearningTask } from "../task.ts";
+import type { ModelState } from "./model_state.ts";
+import type { RunPlan } from "./plan.ts";
+
+export interface OpenedPlan {
+  readonly plan: RunPlan;
+  readonly task: LearningTask;
+  readonly network: Network;
+  readonly layout: ParameterLayout;
+  readonly strategy: RunningStrategy;
+  /** Null with one secure sum, which is a mean by itself. */
+  readonly rule: AggregationRule | null;
+}
+
+/** Names a network: devices whose task makes another one of the same options must not train together. */
+export function networkHash(
+  network: Network,
+  crypto: Pick<Crypto, "sha256Hex">,
+): ContentHash {
+  return crypto.sha256Hex(encodeCanonical(network)) as ContentHash;
+}
+
+/** Throws a `RangeError` that says why this device cannot carry out the plan. */
+export function openPlan(
+  plan: RunPlan,
+  { tasks, crypto }: {
+    readonly tasks: readonly LearningTask[];
+    readonly crypto: Pick<Crypto, "sha256Hex">;
+  },
+): OpenedPlan {
+  const task = tasks.find(({ name }) => name === plan.task);
+  if (task === undefined) {
+    const known = tasks.map(({ name }) => name).join(", ");
+    throw new RangeError(
+      `Cannot learn "${plan.task}": this device knows ${known}; a newer version of submind may know it`,
+    );
+  }
+  const network = task.network(plan.options);
+  if (networkHash(network, crypto) !== plan.networkHash) {
+    throw new RangeError(
+      `Cannot learn "${plan.task}": this version of submind makes another network for it than the plan names`,
+    );
+  }
+  const { aggregation } = plan;
+  return {
+    plan,
+    task,
+    network,
+    layout: parameterLayout(network),
+    strategy: createStrategy(strategyOf(plan.strategy)),
+    rule: aggregation.type === "secure" ? null : createRule(aggregationOf(aggregation.rule)),
+  };
+}
+
+/** The model before the first round. */
+export function firstModel({ plan, network, layout, strategy }: OpenedPlan): ModelState {
+  return {
+    parameters: initialParameters(network, new Uint8Array(plan.seed)),
+    optimiser: initialState(strategy.optimiser, layout.count),
+  };
+}

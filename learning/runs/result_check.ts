@@ -1,0 +1,127 @@
+/**
+ * Whether a result's signatures hold: what each device says it submitted, and for secure sums that a quorum signed for exactly this set of
+ * vectors. That the new parameters follow from the aggregate is checked by making them.
+ */
+import type { Crypto, SignedMessage } from "../../platform/ports.ts";
+import type { MaskStream } from "../../platform/ports.ts";
+import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
+import { submissionStatement } from "../models/proof.ts";
+import type { ParametersHash } from "../models/version.ts";
+import { bitmapOf } from "../secure/bitmap.ts";
+import { merkleLevels, merkleRoot } from "../secure/merkle.ts";
+import { rosterBytes, rosterView } from "../secure/roster.ts";
+import { concat, survivorsMessage } from "../secure/transcripts.ts";
+import type { OpenedPlan } from "./opened_plan.ts";
+import type { RoundResult, SurvivorProof } from "./result.ts";
+import { sumRoundOf, survivorsLeast } from "./secure_round.ts";
+
+export interface ResultCheckDependencies {
+  readonly crypto: Pick<
+    Crypto,
+    "sha256" | "hkdf" | "seal" | "open" | "agreementKeyPair" | "verifyMany"
+  >;
+  readonly masks: MaskStream;
+}
+
+/** Why the result does not hold; undefined when it does. */
+export async function resultProblem(
+  result: RoundResult,
+  opened: OpenedPlan,
+  deps: ResultCheckDependencies,
+): Promise<string | undefined> {
+  const { submissions, sums } = result;
+  const isSecure = opened.plan.aggregation.type !== "clear";
+  if (isSecure !== sums.length > 0) {
+    return `it has ${sums.length} secure sums, the plan says "${opened.plan.aggregation.type}"`;
+  }
+  if (!ascending(submissions.map(({ device }) => device))) return "a device submitted twice";
+  const subject = {
+    run: result.run,
+    round: result.round,
+    attempt: result.attempt,
+    parent: result.parent as unknown as ParametersHash,
+  };
+  const signed: (SignedMessage & { readonly device: DeviceId })[] = submissions.map((one) => ({
+    device: one.device,
+    publicKey: publicKeyOf(one.device),
+    message: submissionStatement(subject, one),
+    signature: one.signature,
+  }));
+  const summed = new Set<DeviceId>();
+  for (const sum of sums) {
+    const problem = problemOfSum(sum, { result, opened, deps, signed });
+    if (problem !== undefined) return problem;
+    for (const { device } of sum.inputs) summed.add(device);
+  }
+  if (isSecure && submissions.some(({ device }) => !summed.has(device))) {
+    return "a submission is in none of its sums";
+  }
+  if (isSecure && summed.size !== submissions.length) return "its sums and submissions differ";
+  const valid = await deps.crypto.verifyMany(signed);
+  const forged = signed.find((_, i) => valid[i] !== true);
+  return forged && `the signature of ${forged.device} does not hold`;
+}
+
+/** Checks one sum's shape and adds its signatures to those that are verified. */
+function problemOfSum(
+  sum: SurvivorProof,
+  { result, opened, deps, signed }: {
+    readonly result: RoundResult;
+    readonly opened: OpenedPlan;
+    readonly deps: ResultCheckDependencies;
+    readonly signed: (SignedMessage & { readonly device: DeviceId })[];
+  },
+): string | undefined {
+  const { roster, inputs, signatures, rosterRoot } = sum;
+  const round = sumRoundOf(opened, {
+    run: result.run,
+    round: result.round,
+    attempt: result.attempt,
+    modelHash: result.parent,
+    devices: result.counts.called,
+  });
+  const members = rosterBytes(roster);
+  const view = rosterView({ round: round!, devices: members, root: rosterRoot }, {
+    crypto: deps.crypto,
+    masks: deps.masks,
+  });
+  if (!view.ok) return view.detail;
+  const { indexOf, shape, hash } = view.value;
+  const inSum = inputs.map(({ device }) => device);
+  if (!ascending(inSum) || inSum.some((device) => !indexOf.has(device))) {
+    return "a sum has a vector of somebody outside its roster";
+  }
+  if (inputs.length < Math.max(shape.quorum, survivorsLeast(opened.plan))) {
+    return `a sum has ${inputs.length} vectors, expected at least ${
+      Math.max(shape.quorum, survivorsLeast(opened.plan))
+    }`;
+  }
+  const signers = signatures.map(({ device }) => device);
+  if (!ascending(signers) || signers.some((device) => !inSum.includes(device))) {
+    return "somebody signed for a sum that its vector is not in";
+  }
+  if (signers.length < shape.quorum) {
+    return `${signers.length} devices signed for a sum, expected at least ${shape.quorum}`;
+  }
+  const indices = inSum.map((device) => indexOf.get(device)!);
+  const levels = merkleLevels(
+    deps.crypto,
+    inputs.map(({ hash }, i) => concat(uint32(indices[i]!), hash)),
+  );
+  const claim = { survivors: bitmapOf(indices, roster.length), inputsRoot: merkleRoot(levels) };
+  const message = survivorsMessage(hash, claim);
+  for (const { device, signature } of signatures) {
+    signed.push({ device, publicKey: publicKeyOf(device), message, signature });
+  }
+  return undefined;
+}
+
+function ascending(devices: readonly DeviceId[]): boolean {
+  return devices.every((device, i) => i === 0 || devices[i - 1]! < device);
+}
+
+function uint32(value: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}

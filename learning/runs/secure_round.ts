@@ -1,0 +1,145 @@
+/** What a plan says about secure sums: which numbers are summed how, and who with whom. Equal on all devices, or no signature fits. */
+import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
+import { seededStream } from "../data/seeded_stream.ts";
+import type { Mechanism } from "../privacy/mechanism.ts";
+import { centralMechanism } from "../privacy/central_noise.ts";
+import { contributionsLeast, type Release, releaseOf } from "../privacy/release.ts";
+import { DEFAULT_ASSUMPTIONS, type SumRound } from "../secure/contract.ts";
+import { sumBits, type SumEncoding } from "../secure/encoding.ts";
+import type { OpenedPlan } from "./opened_plan.ts";
+import type { RunPlan } from "./plan.ts";
+
+/** Heaviest weight of a device in a secure sum without privacy: shares of a hundred are fine enough, and cost seven bits. */
+const WEIGHT_MAX = 127;
+
+/** How this plan's vectors become integers: with privacy by its release, else by its encoding; null in the clear. */
+export type SumForm =
+  | { readonly type: "release"; readonly release: Release }
+  | { readonly type: "encoding"; readonly encoding: SumEncoding };
+
+/** The form for sums of at most `devices` vectors; null in the clear. Throws a `RangeError` when the numbers do not fit 32 bits. */
+export function sumFormOf(
+  opened: Pick<OpenedPlan, "plan" | "layout">,
+  devices: number,
+): SumForm | null {
+  const { aggregation, privacy } = opened.plan;
+  if (aggregation.type === "clear") return null;
+  if (privacy !== null) return { type: "release", release: releaseOfPlan(opened) };
+  const { range, bits } = aggregation.encoding;
+  return {
+    type: "encoding",
+    encoding: {
+      clip: range,
+      valueBits: bits,
+      weightMax: Math.min(WEIGHT_MAX, 2 ** (bits - 1) - 1),
+      summandsMax: Math.max(1, devices),
+      noiseMax: 0,
+    },
+  };
+}
+
+/** What a plan with privacy releases each round; the same for every round, whoever is in it. */
+export function releaseOfPlan({ plan, layout }: Pick<OpenedPlan, "plan" | "layout">): Release {
+  const privacy = plan.privacy!;
+  return releaseOf({
+    noise: "discreteGaussian",
+    noiseMultiplier: privacy.noiseMultiplier,
+    clip: privacy.clip,
+    dimension: layout.count,
+    contributionsLeast: contributionsLeast({
+      participants: summandsLeast(plan),
+      dropout: privacy.dropout,
+      colluders: 1,
+    }),
+  });
+}
+
+/**
+ * Fewest survivors of a secure sum: a device signs for no fewer, because then less noise than promised would be in the sum. Without privacy the
+ * sum's own quorum is enough.
+ */
+export function survivorsLeast(plan: RunPlan): number {
+  if (plan.privacy === null) return 1;
+  return Math.floor(summandsLeast(plan) * (1 - plan.privacy.dropout) + 1e-9);
+}
+
+/** Fewest devices that one secure sum begins with. */
+function summandsLeast({ aggregation, participation }: RunPlan): number {
+  return aggregation.type === "secureGroups"
+    ? Math.min(aggregation.groupSize, participation.least)
+    : participation.least;
+}
+
+/** What one round costs a device in privacy; null when the plan promises none. */
+export function mechanismOf(opened: Pick<OpenedPlan, "plan" | "layout">): Mechanism | null {
+  const { privacy } = opened.plan;
+  if (privacy === null) return null;
+  if (privacy.noise === "distributed") return releaseOfPlan(opened).mechanism;
+  const { clip, noiseMultiplier } = privacy;
+  return centralMechanism({ clip, noiseMultiplier, dimension: opened.layout.count });
+}
+
+/** The sum of an attempt; null in the clear. `devices` is how many were called. */
+export function sumRoundOf(
+  opened: Pick<OpenedPlan, "plan" | "layout">,
+  attempt: {
+    readonly run: BlockId;
+    readonly round: number;
+    readonly attempt: number;
+    readonly modelHash: ContentHash;
+    readonly devices: number;
+  },
+): SumRound | null {
+  const form = sumFormOf(opened, attempt.devices);
+  if (form === null) return null;
+  const { run, round, modelHash, devices } = attempt;
+  return {
+    run,
+    round,
+    attempt: attempt.attempt,
+    modelHash,
+    ...sizeOf(form, { devices, count: opened.layout.count }),
+    assumptions: DEFAULT_ASSUMPTIONS,
+  };
+}
+
+/** Numbers in a vector, and bits of each that no sum of `devices` leaves. */
+export function sizeOf(
+  form: SumForm,
+  { devices, count }: { readonly devices: number; readonly count: number },
+): { readonly length: number; readonly bits: number } {
+  // The weight is the last number.
+  if (form.type === "encoding") return { length: count + 1, bits: sumBits(form.encoding) };
+  const { length, magnitudeMax } = form.release;
+  const bits = 1 + Math.ceil(Math.log2(devices * magnitudeMax + 1));
+  if (bits > 32) {
+    throw new RangeError(
+      `Cannot sum ${devices} devices with this privacy: their integers reach ${magnitudeMax}, which takes ${bits} bits, expected at most 32`,
+    );
+  }
+  return { length, bits: Math.max(8, bits) };
+}
+
+/**
+ * The groups of an attempt, ascending inside: one of everybody, or random ones of the plan's size drawn from public randomness; the rest joins the
+ * last ones, so that none is smaller.
+ */
+export function groupsOf(
+  plan: RunPlan,
+  { round, attempt }: { readonly round: number; readonly attempt: number },
+  devices: readonly DeviceId[],
+): readonly (readonly DeviceId[])[] {
+  const { aggregation } = plan;
+  if (aggregation.type !== "secureGroups") return [[...devices].sort()];
+  const random = seededStream(plan.seed).fork(`groups ${round} ${attempt}`);
+  const pool = [...devices].sort();
+  for (let i = pool.length - 1; i > 0; i--) {
+    const other = random.below(i + 1);
+    [pool[i], pool[other]] = [pool[other]!, pool[i]!];
+  }
+  const count = Math.max(1, Math.floor(pool.length / aggregation.groupSize));
+  return Array.from(
+    { length: count },
+    (_, group) => pool.filter((_, i) => i % count === group).sort(),
+  );
+}

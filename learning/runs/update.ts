@@ -1,0 +1,109 @@
+/** One device's update of a round, as the plan wants it. Everything random in it follows from the round's secret: every attempt gets the same. */
+import type { Crypto } from "../../platform/ports.ts";
+import { type BlockId, type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
+import { VECTOR_BYTES_MAX } from "../../protocols/rounds/messages.ts";
+import { compressionOf, createCompressor } from "../compression/compressions.ts";
+import { compressionSeed } from "../compression/seed.ts";
+import { seededStream } from "../data/seeded_stream.ts";
+import { isFinite, parameterBytes, type Parameters, parametersFromBytes } from "../parameters.ts";
+import { clipFlat } from "../privacy/clipping.ts";
+import { encodeUpdate as encodeRelease } from "../privacy/release.ts";
+import { encodeUpdate } from "../secure/encoding.ts";
+import { packedBytes } from "../secure/packing.ts";
+import { WEIGHT_MAX } from "../models/proof.ts";
+import type { OpenedPlan } from "./opened_plan.ts";
+import { sizeOf, sumFormOf } from "./secure_round.ts";
+
+/** An update on its way out. */
+export type LocalUpdate =
+  | { readonly type: "clear"; readonly bytes: Uint8Array<ArrayBuffer>; readonly weight: number }
+  | { readonly type: "secure"; readonly values: Uint32Array<ArrayBuffer> };
+
+export interface UpdateSubject {
+  readonly run: BlockId;
+  readonly round: number;
+  readonly device: DeviceId;
+}
+
+/** Throws a `RangeError` when training has left the finite numbers: such an update is not sent. */
+export function localUpdate(
+  opened: OpenedPlan,
+  options: {
+    readonly subject: UpdateSubject;
+    readonly before: Parameters;
+    readonly after: Parameters;
+    readonly examples: number;
+    /** Devices that were called: the sum has room for as many. */
+    readonly devices: number;
+    /** 32 bytes, of this device and round alone. */
+    readonly secret: Uint8Array;
+    readonly crypto: Pick<Crypto, "sha256">;
+  },
+): LocalUpdate {
+  const { before, after, examples, devices, secret, subject, crypto } = options;
+  const update: Parameters = new Float32Array(before.length);
+  for (let i = 0; i < update.length; i++) update[i] = after[i]! - before[i]!;
+  if (!isFinite(update)) throw new RangeError("Cannot send an update that holds NaN or infinities");
+  const random = seededStream(secret);
+  const { privacy, compression } = opened.plan;
+  const form = sumFormOf(opened, devices);
+  if (form?.type === "release") {
+    const { integers } = encodeRelease(update, form.release, random);
+    return { type: "secure", values: new Uint32Array(integers.buffer) };
+  }
+  if (form !== null) {
+    const { values } = encodeUpdate(update, { encoding: form.encoding, weight: examples, random });
+    return { type: "secure", values };
+  }
+  if (privacy !== null) clipFlat(update, privacy.clip);
+  // With privacy everybody counts the same: a weight would tell how much somebody has, and change what noise is needed.
+  const weight = privacy !== null ? 1 : Math.min(WEIGHT_MAX, Math.max(1, examples));
+  if (compression === null) return { type: "clear", bytes: parameterBytes(update), weight };
+  const seed = seedOf(crypto, subject);
+  const compressor = createCompressor(compressionOf(compression));
+  return { type: "clear", bytes: compressor.encode(update, { seed, random }), weight };
+}
+
+/** Reads an update that came in the clear; undefined when it is none of this plan. */
+export function readUpdate(
+  opened: OpenedPlan,
+  bytes: Uint8Array,
+  { subject, crypto }: {
+    readonly subject: UpdateSubject;
+    readonly crypto: Pick<Crypto, "sha256">;
+  },
+): Parameters | undefined {
+  const { compression } = opened.plan;
+  const { count } = opened.layout;
+  if (compression === null) {
+    const update = parametersFromBytes(bytes);
+    return update?.length === count && isFinite(update) ? update : undefined;
+  }
+  const compressor = createCompressor(compressionOf(compression));
+  const decoded = compressor.decode(bytes, { seed: seedOf(crypto, subject), count });
+  return decoded.ok && isFinite(decoded.values) ? decoded.values : undefined;
+}
+
+function seedOf(crypto: Pick<Crypto, "sha256">, { run, round, device }: UpdateSubject) {
+  const subject = { run: Uint8Array.fromHex(run), round, device: publicKeyOf(device) };
+  return compressionSeed(crypto, subject);
+}
+
+/** How many bytes a submission of this plan has: whoever receives it refuses others before it fetches anything. */
+export function expectedUpdateBytes(
+  opened: OpenedPlan,
+  devices: number,
+): { readonly least: number; readonly most: number } {
+  const form = sumFormOf(opened, devices);
+  const { count } = opened.layout;
+  if (form !== null) {
+    const { length, bits } = sizeOf(form, { devices, count });
+    const packed = packedBytes(length, bits);
+    // Around the vector: its complaints about neighbours, and CBOR.
+    return { least: packed, most: packed + 8 * 1_024 };
+  }
+  const { compression } = opened.plan;
+  if (compression === null) return { least: 4 * count, most: 4 * count };
+  const most = createCompressor(compressionOf(compression)).bytesMax(count);
+  return { least: 1, most: Math.min(VECTOR_BYTES_MAX, most) };
+}
