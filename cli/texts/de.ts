@@ -5,6 +5,7 @@ import { deTwoHomes } from "./two_homes_de.ts";
 import { deEvents } from "./events_de.ts";
 import { deHelp } from "./help_de.ts";
 import { deLearnData } from "./learn_data_de.ts";
+import { deLearnEpsilon } from "./learn_epsilon_de.ts";
 import { deMail } from "./mail_de.ts";
 import { deMother } from "./mother_de.ts";
 import { deRelay } from "./relay_de.ts";
@@ -13,6 +14,7 @@ import { deSensors } from "./sensors_de.ts";
 export const de: Texts = {
   ...deHelp,
   ...deLearnData,
+  ...deLearnEpsilon,
   ...deRelay,
   ...deSensors,
   interrupted: "Abgebrochen.",

@@ -4,6 +4,7 @@ import { enTwoHomes } from "./two_homes_en.ts";
 import { enEvents } from "./events_en.ts";
 import { enHelp } from "./help_en.ts";
 import { enLearnData } from "./learn_data_en.ts";
+import { enLearnEpsilon } from "./learn_epsilon_en.ts";
 import { enMail } from "./mail_en.ts";
 import { enMother } from "./mother_en.ts";
 import { enRelay } from "./relay_en.ts";
@@ -12,6 +13,7 @@ import { enSensors } from "./sensors_en.ts";
 export const en = {
   ...enHelp,
   ...enLearnData,
+  ...enLearnEpsilon,
   ...enRelay,
   ...enSensors,
   interrupted: "Interrupted.",

@@ -16,6 +16,7 @@ export type NoiseModel =
   | "distributed"
   /** Each device adds all of it to its own update: needs no secure sum, and √n times as much noise. */
   | "local";
+export const NOISE_MODELS: readonly NoiseModel[] = ["distributed", "central", "local"];
 
 /** What a run is asked for. */
 export interface PrivacyRequest {
@@ -33,9 +34,6 @@ export interface PrivacyRequest {
   /** Largest noise share that is accepted; 1 when nothing else is known. */
   readonly noiseShareMax: number;
 }
-
-/** Smaller noise shares than this cannot be told from no noise; larger ones learn nothing. */
-export const NOISE_SHARE_RANGE = { least: 0.001, most: 100 } as const;
 
 export type PrivacyVerdict =
   | { readonly type: "possible"; readonly noiseMultiplier: number; readonly noiseShare: number }
