@@ -57,6 +57,6 @@ export const deLearnEpsilon: typeof enLearnEpsilon = {
     given: (sigma, q, steps, accountant) =>
       `σ = ${sigma}, q = ${q}, ${steps} Runden, gerechnet mit ${accountant}`,
     shareIs: (share) =>
-      `Das Rauschen aller Runden zusammen ist das ${share}-Fache des längsten Wegs der Beiträge (unter 0.3: lernt gut; über 1: kaum).`,
+      `Das Rauschen aller Runden zusammen ist das ${share}-Fache des längsten Wegs der Beiträge (bis 0.3 schadet es kaum; über 1 wird wenig gelernt).`,
   },
 };

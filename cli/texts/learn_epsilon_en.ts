@@ -53,6 +53,6 @@ export const enLearnEpsilon = {
     given: (sigma: string, q: string, steps: string, accountant: string) =>
       `σ = ${sigma}, q = ${q}, ${steps} rounds, computed by ${accountant}`,
     shareIs: (share: string) =>
-      `The noise of all rounds together is ${share} times the longest way of the updates (below 0.3: learns well; above 1: hardly).`,
+      `The noise of all rounds together is ${share} times the longest way of the updates (up to 0.3 hardly harms; above 1 little is learned).`,
   },
 };
