@@ -114,6 +114,8 @@ function start(context: SessionContext, deps: SessionDependencies): SessionState
     quarantinedUntilMs: 0,
     acknowledgeTimer: false,
     progress: { position: 0, sinceMs: 0 },
+    unfinished: null,
+    gapAt: null,
     bytesSent: 0,
     bytesReceived: 0,
     dropped: 0,

@@ -11,7 +11,15 @@ import type {
   SessionDependencies,
   SessionState,
 } from "./session_state.ts";
-import { breach, onAcknowledgeDue, onStrike, pathLost, pump, transmit } from "./session_traffic.ts";
+import {
+  beginAfresh,
+  breach,
+  onAcknowledgeDue,
+  onStrike,
+  pathLost,
+  pump,
+  transmit,
+} from "./session_traffic.ts";
 
 /** Received data is acknowledged by then, if no data frame of ours carries it, ms. */
 const ACKNOWLEDGE_MS = 40;
@@ -74,7 +82,7 @@ function handle(
   switch (frame.type) {
     case "data": {
       const outcome = state.link.onData(frame);
-      if (outcome.type === "gap") return pathLost(context, state, outcome.reason, deps);
+      if (outcome.type === "gap") return onGap(context, state, outcome.reason, deps);
       if (outcome.type === "violation") return breach(context, state, outcome.reason, deps);
       for (const envelope of outcome.envelopes) route(context, state, envelope, deps);
       // Too many bad envelopes have ended the path meanwhile.
@@ -99,6 +107,22 @@ function handle(
       return pump(state);
     }
   }
+}
+
+/**
+ * The next path goes on where data is missing. If it is missing there again, both ends disagree for good about what has arrived, and only a
+ * session that begins afresh helps.
+ */
+function onGap(
+  context: SessionContext,
+  state: SessionState,
+  reason: string,
+  deps: SessionDependencies,
+): void {
+  const { received } = state.link;
+  if (state.gapAt === received) return beginAfresh(context, state, `twice: ${reason}`, deps);
+  state.gapAt = received;
+  pathLost(context, state, reason, deps);
 }
 
 function acknowledgeSoon(context: SessionContext, state: SessionState): void {

@@ -122,6 +122,10 @@ export interface SessionState {
   quarantinedUntilMs: number;
   acknowledgeTimer: boolean;
   progress: { position: number; sinceMs: number };
+  /** The envelope that the peer has begun and not ended, and since when the path in use is waited for its end. */
+  unfinished: { readonly position: number; readonly sinceMs: number } | null;
+  /** Where data was missing last: missing there again, it will never come. */
+  gapAt: number | null;
   bytesSent: number;
   bytesReceived: number;
   dropped: number;

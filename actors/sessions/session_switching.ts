@@ -65,6 +65,7 @@ export function putIntoUse(
   state.lastPath = tag;
   state.retryAtMs = null;
   state.progress = { position: state.link.acknowledged, sinceMs: nowMs };
+  state.unfinished = null;
   context.startTimer("heartbeat", HEARTBEAT_INTERVAL_MS, { type: "heartbeatDue" });
   context.startTimer("stable", STABLE_MS, { type: "stableDue" });
   if (old !== null && resumed) {

@@ -19,6 +19,8 @@ import type {
 
 /** A peer that acknowledges nothing for this long while data waits does not read, ms. */
 const STALLED_MS = 20_000;
+/** An envelope whose end has not come after this long on one path will never end: the longest one needs that at 9 kB/s, ms. */
+const UNFINISHED_MS = 60_000;
 /** What waits for a peer without a path is kept this long, ms. */
 const FORGET_MS = 60_000;
 /** Strikes that end a session. One is forgiven every `STRIKE_FORGIVEN_MS`. */
@@ -117,7 +119,10 @@ export function onHeartbeatDue(
     state.progress = { position: link.acknowledged, sinceMs: nowMs };
   }
   if (nowMs - state.progress.sinceMs >= STALLED_MS || active.outbox.length >= OUTBOX_MAX) {
-    return end(context, state, "stalled", "the peer does not read", deps);
+    return beginAfresh(context, state, "the peer does not read", deps);
+  }
+  if (neverEnds(state, nowMs)) {
+    return beginAfresh(context, state, "the peer does not end its message", deps);
   }
   state.strikes = Math.max(0, state.strikes - HEARTBEAT_INTERVAL_MS / STRIKE_FORGIVEN_MS);
   // Should our own mailbox have lost the event that says so.
@@ -129,6 +134,30 @@ export function onHeartbeatDue(
   transmit(state, active, encodeFrame({ type: "ping", token: due.token, acknowledged }));
   context.startTimer("heartbeat", HEARTBEAT_INTERVAL_MS, { type: "heartbeatDue" });
   report(context, state, deps);
+}
+
+/**
+ * True when the envelope that the peer has begun does not come to its end. Its length was false then, and everything that comes would be
+ * swallowed as part of it, although the peer is heard and everything is acknowledged.
+ */
+function neverEnds(state: SessionState, nowMs: number): boolean {
+  const position = state.link.unfinishedFrom;
+  if (position === null) state.unfinished = null;
+  else if (position !== state.unfinished?.position) {
+    state.unfinished = { position, sinceMs: nowMs };
+  }
+  return state.unfinished !== null && nowMs - state.unfinished.sinceMs >= UNFINISHED_MS;
+}
+
+/** The session goes on no more, without anybody's fault being known: the next path begins with nothing. */
+export function beginAfresh(
+  context: SessionContext,
+  state: SessionState,
+  reason: string,
+  deps: SessionDependencies,
+): void {
+  state.gapAt = null;
+  end(context, state, "stalled", reason, deps);
 }
 
 /** The peer broke a rule of its protocol. */

@@ -80,6 +80,11 @@ export class Link {
     return this.#receive.received;
   }
 
+  /** Position of the envelope that has come only in part: stands still when its end never comes. Null between two envelopes. */
+  get unfinishedFrom(): number | null {
+    return this.#receive.unfinishedFrom;
+  }
+
   /** Bytes that have arrived since an acknowledgement was sent. */
   get unacknowledgedReceived(): number {
     return this.#receive.received - this.#acknowledgementSent;

@@ -22,6 +22,12 @@ export class ReceiveStream {
     return this.#received;
   }
 
+  /** Position at which the envelope begins that has come only in part; null between two envelopes. */
+  get unfinishedFrom(): number | null {
+    if (this.#envelope !== undefined) return this.#received - this.#envelopeFilled - LENGTH_BYTES;
+    return this.#lengthFilled > 0 ? this.#received - this.#lengthFilled : null;
+  }
+
   /** Takes the bytes of one data frame. Duplicates are skipped; an impossible length is a violation. */
   take(offset: number, bytes: Uint8Array): ReceiveOutcome {
     if (offset > this.#received) {

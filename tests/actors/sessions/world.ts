@@ -98,6 +98,8 @@ class TestPath implements Path {
     readonly binding: Uint8Array,
     readonly confidential: boolean,
     readonly made: TestKind,
+    /** Address of the node at this end. */
+    readonly owner: string,
   ) {}
 
   get kind(): PathKind {
@@ -125,7 +127,7 @@ class TestPath implements Path {
       if (this.net.stuck.has(this)) return;
       this.#buffered -= copy.length;
       if (!this.silent && this.other?.closed === false) {
-        this.other.deliver({ type: "frame", frame: copy });
+        this.other.deliver({ type: "frame", frame: this.net.alter(copy, this.other.owner) });
       }
       if (this.#wantsRoom && !this.closed) {
         this.#wantsRoom = false;
@@ -179,6 +181,8 @@ export class TestNetwork {
   readonly paths: TestPath[] = [];
   readonly stuck = new Set<TestPath>();
   confidential = false;
+  /** What arrives at a node in place of a frame, as if the other end had made a mistake. */
+  alter: (frame: Uint8Array, to: string) => Uint8Array = (frame) => frame;
   /** Technologies of every node, best first; to be set before nodes start. */
   kinds: TestKind[] = [testKind("simulated")];
   readonly #accept = new Map<string, (path: Path) => void>();
@@ -223,8 +227,8 @@ export class TestNetwork {
   connect(from: string, to: string, index = 0): [TestPath, TestPath] {
     const made = this.kinds[index]!;
     const binding = new Uint8Array([this.paths.length]);
-    const ours = new TestPath(this, `to ${to}`, binding, this.confidential, made);
-    const theirs = new TestPath(this, `from ${from}`, binding, this.confidential, made);
+    const ours = new TestPath(this, `to ${to}`, binding, this.confidential, made, from);
+    const theirs = new TestPath(this, `from ${from}`, binding, this.confidential, made, to);
     ours.other = theirs;
     theirs.other = ours;
     this.paths.push(ours, theirs);
