@@ -16,7 +16,6 @@ export const DOMAINS = {
   conversation: "kiana conversation v1",
   backup: "kiana backup v1",
   modelSubmission: "kiana model submission v1",
-  modelSurvivors: "kiana model survivors v1",
   sumKeys: "kiana sum keys v1",
   sumSurvivors: "kiana sum survivors v1",
 } as const;

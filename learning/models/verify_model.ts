@@ -1,237 +1,136 @@
-/** `verify_model`: does the new version follow from what the devices signed? Pure: hashing, signature checks and the plan's arithmetic are handed in. */
-import type { Crypto, SignedMessage } from "../../platform/ports.ts";
-import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
-import { isFinite, type Parameters } from "../parameters.ts";
-import {
-  type AggregationProof,
-  type ClearProof,
-  PROOF_SUBMISSIONS_MAX,
-  type ProofSubject,
-  type ProofSubmission,
-  type SecureProof,
-  submissionStatement,
-  survivorStatement,
-  WEIGHT_MAX,
-} from "./proof.ts";
-import { type ParametersHash, parametersHash } from "./version.ts";
+/**
+ * `verify_model`: does the new version of a model follow from what the devices signed? Whoever has the result's block, the version before and what was released
+ * answers it alone; whoever also holds the submissions (in the clear) checks that these were combined by the plan's rule.
+ */
+import type { Crypto } from "../../platform/ports.ts";
+import type { DeviceId } from "../../protocols/ids.ts";
+import { equalBytes } from "../../protocols/codec.ts";
+import { SEED_BYTES, seededStream } from "../data/seeded_stream.ts";
+import { parameterBytes } from "../parameters.ts";
+import type { ModelState } from "../runs/model_state.ts";
+import type { OpenedPlan } from "../runs/opened_plan.ts";
+import { combineClear, nextModel, ReleaseError } from "../runs/release.ts";
+import type { RoundResult } from "../runs/result.ts";
+import { type ResultCheckDependencies, resultProblem } from "../runs/result_check.ts";
+import { OptimiserError } from "../strategies/server_optimiser.ts";
 
-/** What the verifier knows by itself: the plan, who may take part, and what it sent. */
+/** What is checked with. */
+export interface VerificationMaterial {
+  /** The version before, and what the server's optimiser remembered. */
+  readonly parent: ModelState;
+  /** What was released: the combined update, or the secure sums. */
+  readonly aggregate: Uint8Array;
+  /** In the clear: what a device submitted, where the verifier holds it. */
+  readonly submissionOf: (device: DeviceId) => Uint8Array | undefined;
+}
+
+/** What the verifier knows by itself. */
 export interface VerificationContext {
-  /** What the version is said to be of; the attempt is the coordinator's to choose. */
-  readonly expected: Omit<ProofSubject, "attempt">;
-  /** Fewest submissions the plan allows. */
-  readonly submissionsMin: number;
-  /** Secure sums: fewest devices that must have signed for the set (t of the plan's t-of-n). */
-  readonly survivorsMin: number;
+  readonly opened: OpenedPlan;
+  /** Which run and round the version is expected to be. */
+  readonly expected: Pick<RoundResult, "run" | "round">;
   /** True for devices that may take part in this run. */
   readonly isParticipant: (device: DeviceId) => boolean;
-  /** The verifier's own submission when it took part: it must be in, unchanged. Null when it did not, or was told that it was too late. */
+  /** The verifier's own submission, when the coordinator has confirmed it: it must be in, unchanged. Null otherwise. */
   readonly own: { readonly device: DeviceId; readonly commitment: string } | null;
-  readonly crypto: Pick<Crypto, "sha256Hex" | "verifyMany">;
-}
-
-/** One submission as the plan's rule wants it. */
-export interface VerifiedSubmission {
-  readonly device: DeviceId;
-  readonly payload: Uint8Array;
-  readonly weight: number;
-}
-
-/** In the clear: the submissions, and the plan's rule from them to the new parameters. */
-export interface ClearMaterial {
-  readonly mode: "clear";
-  /** What this device sent, if the verifier holds it. */
-  readonly payloadOf: (device: DeviceId) => Uint8Array | undefined;
-  /** Applies the plan's rule; throws on a payload that cannot be decoded. Same submissions, same bits. */
-  readonly next: (submissions: readonly VerifiedSubmission[]) => Parameters;
-}
-
-/** Secure sums: the sum's bytes, and the plan's way from them to the new parameters. */
-export interface SecureMaterial {
-  readonly mode: "secure";
-  readonly sum: Uint8Array;
-  /** Follows the plan from the sum of `submissions` inputs; throws on a sum that cannot be decoded. Same sum, same bits. */
-  readonly next: (sum: Uint8Array, submissions: number) => Parameters;
+  readonly deps: ResultCheckDependencies & { readonly crypto: Pick<Crypto, "sha256Hex"> };
 }
 
 export type RefusalReason =
-  | "wrongMode"
   | "wrongSubject"
-  | "malformed"
-  | "tooFew"
   | "notParticipant"
-  | "badSignature"
   | "ownMissing"
   | "ownChanged"
-  | "payloadMissing"
-  | "payloadChanged"
-  | "undecodable"
-  | "notFinite"
+  | "badSignatures"
+  | "aggregateChanged"
+  | "wrongCount"
+  | "submissionChanged"
+  | "otherAggregate"
+  | "noModel"
   | "otherResult";
 
 export type Verification =
-  /** `parameters` are the new version's, recomputed. */
-  | { readonly ok: true; readonly parameters: Parameters; readonly participants: number }
-  /** `device` is whose part is at fault, where one is; `payloadMissing` is no fault, only not yet verifiable. */
+  | {
+    readonly ok: true;
+    /** The new version, made again. */
+    readonly model: ModelState;
+    readonly participants: number;
+    /** True when the aggregate was made again from all submissions; false where nobody can (secure sums, noise of the coordinator) or one is not here. */
+    readonly recombined: boolean;
+  }
   | {
     readonly ok: false;
     readonly reason: RefusalReason;
+    /** For people: what was found and what was expected. */
     readonly detail: string;
+    /** Whose part is at fault, where it is one device's. */
     readonly device: DeviceId | null;
   };
 
 /**
- * Checks a proof. Takes well under a second for 1.66 million parameters and ten submissions (bench/micro/models_bench.ts): signatures first, because
- * they are cheap, then hashes, then the arithmetic.
+ * Checks a result. Under a second for 1.66 million parameters and ten submissions (bench/micro/models_bench.ts): signatures first, because they are cheap, then
+ * hashes, then the arithmetic.
  */
 export async function verifyModel(
-  proof: AggregationProof,
-  material: ClearMaterial | SecureMaterial,
+  result: RoundResult,
+  material: VerificationMaterial,
   context: VerificationContext,
 ): Promise<Verification> {
-  const refusal = problemOfForm(proof, context) ?? await problemOfSignatures(proof, context);
+  const { opened, deps } = context;
+  const refusal = problemOfSubject(result, material, context) ??
+    problemOfDevices(result, context) ?? problemOfOwn(result, context);
   if (refusal !== undefined) return refusal;
-  if (proof.mode === "clear" && material.mode === "clear") {
-    return verifyClear(proof, material, context);
-  }
-  if (proof.mode === "secure" && material.mode === "secure") {
-    return verifySecure(proof, material, context);
-  }
-  return refuse("wrongMode", `the proof is "${proof.mode}", the plan says "${material.mode}"`);
-}
-
-function verifyClear(
-  proof: ClearProof,
-  material: ClearMaterial,
-  context: VerificationContext,
-): Verification {
-  const submissions: VerifiedSubmission[] = [];
-  for (const { device, commitment, weight } of proof.submissions) {
-    const payload = material.payloadOf(device);
-    if (payload === undefined) {
-      return refuse("payloadMissing", `the submission of ${device} is not here`, device);
-    }
-    if (context.crypto.sha256Hex(payload) !== commitment) {
-      return refuse("payloadChanged", `what is held of ${device} is not what it signed`, device);
-    }
-    submissions.push({ device, payload, weight });
-  }
-  return verifyResult(proof, context, () => material.next(submissions));
-}
-
-function verifySecure(
-  proof: SecureProof,
-  material: SecureMaterial,
-  context: VerificationContext,
-): Verification {
-  if (context.crypto.sha256Hex(material.sum) !== proof.sum) {
-    return refuse("payloadChanged", "the sum's bytes are not those that the proof names");
-  }
-  return verifyResult(
-    proof,
-    context,
-    () => material.next(material.sum, proof.submissions.length),
-  );
-}
-
-function verifyResult(
-  proof: AggregationProof,
-  context: VerificationContext,
-  next: () => Parameters,
-): Verification {
-  let parameters: Parameters;
+  const signatures = await resultProblem(result, opened, deps);
+  if (signatures !== undefined) return refuse("badSignatures", signatures);
+  const released = problemOfAggregate(result, material, context);
+  if (released !== undefined) return released;
+  const recombined = recombine(result, material, context);
+  if (typeof recombined === "object") return recombined;
+  let model: ModelState;
   try {
-    parameters = next();
+    model = nextModel(opened, material.parent, material.aggregate, result.counts.called);
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
-    return refuse("undecodable", `the plan's rule cannot be applied: ${cause}`);
+    if (error instanceof ReleaseError || error instanceof OptimiserError) {
+      return refuse("noModel", error.message);
+    }
+    throw error;
   }
-  if (!isFinite(parameters)) return refuse("notFinite", "the new parameters are not all finite");
-  const hash: ParametersHash = parametersHash(parameters, context.crypto);
-  if (hash !== proof.result) {
+  const hash = deps.crypto.sha256Hex(parameterBytes(model.parameters));
+  if (hash !== result.result) {
     return refuse(
       "otherResult",
-      `what follows has the hash ${hash}, the proof says ${proof.result}`,
+      `what follows has the hash ${hash}, the result names ${result.result}`,
     );
   }
-  return { ok: true, parameters, participants: proof.submissions.length };
+  return { ok: true, model, participants: result.submissions.length, recombined };
 }
 
-function problemOfForm(
-  proof: AggregationProof,
-  context: VerificationContext,
+function problemOfSubject(
+  result: RoundResult,
+  { parent }: VerificationMaterial,
+  { expected, deps }: VerificationContext,
 ): Verification | undefined {
-  const { subject, submissions } = proof;
-  const { expected } = context;
-  for (const field of ["run", "round", "parent"] as const) {
-    if (subject[field] !== expected[field]) {
-      return refuse("wrongSubject", `${field} is ${subject[field]}, expected ${expected[field]}`);
-    }
+  for (const field of ["run", "round"] as const) {
+    if (result[field] === expected[field]) continue;
+    return refuse("wrongSubject", `${field} is ${result[field]}, expected ${expected[field]}`);
   }
-  const { attempt } = subject;
-  if (!Number.isSafeInteger(attempt) || attempt < 0) {
-    return refuse("malformed", `attempt is ${attempt}, expected an integer >= 0`);
-  }
-  if (submissions.length > PROOF_SUBMISSIONS_MAX) {
-    return refuse("malformed", `more than ${PROOF_SUBMISSIONS_MAX} submissions`);
-  }
-  if (submissions.length < context.submissionsMin) {
-    return refuse(
-      "tooFew",
-      `${submissions.length} submissions, at least ${context.submissionsMin}`,
-    );
-  }
-  const problem = problemOfDevices(submissions, context) ?? problemOfSubmissions(submissions);
-  if (problem !== undefined) return problem;
-  if (proof.mode === "secure") {
-    const { survivors } = proof;
-    if (survivors.length < context.survivorsMin) {
-      return refuse(
-        "tooFew",
-        `${survivors.length} devices signed for the set, at least ${context.survivorsMin}`,
-      );
-    }
-    const stranger = problemOfDevices(survivors, context);
-    if (stranger !== undefined) return stranger;
-    const inSet = new Set(submissions.map(({ device }) => device));
-    const outside = survivors.find(({ device }) => !inSet.has(device));
-    if (outside !== undefined) {
-      return refuse("malformed", `${outside.device} signed for a set it is not in`, outside.device);
-    }
-  }
-  return problemOfOwn(submissions, context);
+  const hash = deps.crypto.sha256Hex(parameterBytes(parent.parameters));
+  return hash === result.parent
+    ? undefined
+    : refuse("wrongSubject", `it follows ${result.parent}, the version before is ${hash}`);
 }
 
-/** Members only, ascending: so that none comes twice and equal sets are equal bytes. */
 function problemOfDevices(
-  list: readonly { readonly device: DeviceId }[],
-  context: VerificationContext,
+  { submissions }: RoundResult,
+  { isParticipant }: VerificationContext,
 ): Verification | undefined {
-  let last = "";
-  for (const { device } of list) {
-    if (device <= last) return refuse("malformed", `${device} comes twice or out of order`, device);
-    last = device;
-    if (!context.isParticipant(device)) {
-      return refuse("notParticipant", `${device} may not take part`, device);
-    }
-  }
-  return undefined;
-}
-
-function problemOfSubmissions(submissions: readonly ProofSubmission[]): Verification | undefined {
-  for (const { device, commitment, weight } of submissions) {
-    if (!/^[0-9a-f]{64}$/.test(commitment)) {
-      return refuse("malformed", `the commitment of ${device} is no SHA-256`, device);
-    }
-    if (!Number.isInteger(weight) || weight < 1 || weight > WEIGHT_MAX) {
-      return refuse("malformed", `${device} weighs ${weight}, expected 1 to ${WEIGHT_MAX}`, device);
-    }
-  }
-  return undefined;
+  const stranger = submissions.find(({ device }) => !isParticipant(device))?.device;
+  if (stranger === undefined) return undefined;
+  return refuse("notParticipant", `${stranger} may not take part`, stranger);
 }
 
 function problemOfOwn(
-  submissions: readonly ProofSubmission[],
+  { submissions }: RoundResult,
   { own }: VerificationContext,
 ): Verification | undefined {
   if (own === null) return undefined;
@@ -243,29 +142,62 @@ function problemOfOwn(
   return refuse("ownChanged", "the verifier's own submission was exchanged", own.device);
 }
 
-async function problemOfSignatures(
-  proof: AggregationProof,
-  context: VerificationContext,
-): Promise<Verification | undefined> {
-  const { subject, submissions } = proof;
-  const signed: (SignedMessage & { readonly device: DeviceId })[] = submissions.map((
-    submission,
-  ) => ({
-    device: submission.device,
-    publicKey: publicKeyOf(submission.device),
-    message: submissionStatement(subject, submission),
-    signature: submission.signature,
-  }));
-  if (proof.mode === "secure") {
-    const message = survivorStatement(subject, submissions);
-    for (const { device, signature } of proof.survivors) {
-      signed.push({ device, publicKey: publicKeyOf(device), message, signature });
-    }
+/** The released bytes are those that the result names, and stand for as many devices as signed. */
+function problemOfAggregate(
+  { aggregate: named, sums }: RoundResult,
+  { aggregate }: VerificationMaterial,
+  { deps }: VerificationContext,
+): Verification | undefined {
+  const hash = deps.crypto.sha256Hex(aggregate);
+  if (hash !== named.hash) {
+    return refuse("aggregateChanged", `what was released has the hash ${hash}, not ${named.hash}`);
   }
-  const valid = await context.crypto.verifyMany(signed);
-  const forged = signed.find((_, i) => valid[i] !== true);
-  if (forged === undefined) return undefined;
-  return refuse("badSignature", `the signature of ${forged.device} does not hold`, forged.device);
+  // Each sum has its number of devices in front. A smaller one would make the update larger than anybody signed for.
+  const view = new DataView(aggregate.buffer, aggregate.byteOffset, aggregate.length);
+  const size = aggregate.length / sums.length;
+  for (const [i, { inputs }] of sums.entries()) {
+    const counted = Number.isInteger(size) && size >= 4 ? view.getUint32(i * size) : NaN;
+    if (counted === inputs.length) continue;
+    return refuse(
+      "wrongCount",
+      `sum ${i + 1} is said to be of ${counted} devices, ${inputs.length} signed`,
+    );
+  }
+  return undefined;
+}
+
+/** Combines the submissions again where that can be done; whether it was, or what is wrong. */
+function recombine(
+  result: RoundResult,
+  material: VerificationMaterial,
+  { opened, deps }: VerificationContext,
+): boolean | Verification {
+  const { aggregation, privacy } = opened.plan;
+  // A coordinator's noise is its own chance; nobody can draw it again.
+  if (aggregation.type !== "clear" || privacy !== null) return false;
+  const updates = [];
+  for (const { device, commitment, weight } of result.submissions) {
+    const bytes = material.submissionOf(device);
+    if (bytes === undefined) return false;
+    if (deps.crypto.sha256Hex(bytes) !== commitment) {
+      return refuse("submissionChanged", `what is held of ${device} is not what it signed`, device);
+    }
+    updates.push({ device, bytes, weight });
+  }
+  const { run, round } = result;
+  // Without privacy nothing is drawn.
+  const unused = seededStream(new Uint8Array(SEED_BYTES));
+  const combined = combineClear(opened, updates, {
+    run,
+    round,
+    crypto: deps.crypto,
+    random: unused,
+  });
+  if (equalBytes(combined, material.aggregate)) return true;
+  return refuse(
+    "otherAggregate",
+    "the submissions, combined by the plan's rule, are not what was released",
+  );
 }
 
 function refuse(
