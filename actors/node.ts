@@ -8,6 +8,7 @@ import { decodeBridgeMessage } from "../protocols/bridge/wire.ts";
 import { decodeGossipMessage } from "../protocols/gossip/wire.ts";
 import { decodeMailboxMessage } from "../protocols/mailbox/wire.ts";
 import { decodeLivenessMessage } from "../protocols/liveness/wire.ts";
+import { decodeRoundsMessage } from "../protocols/rounds/wire.ts";
 import { decodeSyncMessage } from "../protocols/sync/wire.ts";
 import type { Store } from "../store/store.ts";
 import { bridge, type BridgeParts } from "./bridge/bridge.ts";
@@ -24,6 +25,9 @@ import { pairing } from "./pairing/pairing.ts";
 import { publisher } from "./publisher/publisher.ts";
 import { type NodeRefs, nodeRefs } from "./refs.ts";
 import { choosePeers } from "./sessions/peer_choice.ts";
+import { examplesFor } from "../learning/runs/examples.ts";
+import type { ExampleSource } from "../learning/task.ts";
+import { rounds, type RoundsDependencies } from "./rounds/rounds.ts";
 import { sensors, type SensorsDependencies } from "./sensors/sensors.ts";
 import { sessions } from "./sessions/sessions.ts";
 import { storage } from "./storage/storage.ts";
@@ -60,6 +64,13 @@ export interface NodeDependencies {
     SensorsDependencies,
     "broker" | "sensorSubject" | "hashPassword" | "onSensorsChanged" | "batchMs"
   >;
+  /** What learning needs: tasks, where training runs, where large vectors are kept, where examples come from. */
+  readonly learning:
+    & Pick<
+      RoundsDependencies,
+      "masks" | "vectors" | "tasks" | "trainer" | "epsilonMax"
+    >
+    & { readonly source: ExampleSource };
   /** See `SyncDependencies`. */
   readonly decodeBlock?: typeof decodeBlock;
 }
@@ -92,6 +103,15 @@ export function nodeTree(deps: NodeDependencies): Behaviour<never, SupervisorSpe
         }),
       },
       { key: "sensors", behaviour: sensors({ ...common, ...deps.sensors }) },
+      {
+        key: "rounds",
+        behaviour: rounds({
+          ...common,
+          ...deps.learning,
+          sessions: refs.sessions,
+          examplesOf: (plan) => examplesFor(plan, { ...deps.learning, self }),
+        }),
+      },
     ],
   });
 }
@@ -130,6 +150,7 @@ function network(
             { protocol: "mailbox", decode: decodeMailboxMessage, to: refs.mailboxes },
             { protocol: "liveness", decode: decodeLivenessMessage, to: refs.liveness },
             { protocol: "bridge", decode: decodeBridgeMessage, to: refs.bridge },
+            { protocol: "rounds", decode: decodeRoundsMessage, to: refs.rounds },
           ],
         }),
       },

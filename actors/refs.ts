@@ -9,6 +9,7 @@ import type { MailboxesCommand } from "./mailboxes/commands.ts";
 import type { MembersCommand } from "./members/commands.ts";
 import type { PairingCommand } from "./pairing/commands.ts";
 import type { PublisherCommand } from "./publisher/commands.ts";
+import type { RoundsCommand } from "./rounds/commands.ts";
 import type { SensorsCommand } from "./sensors/commands.ts";
 import type { SessionsCommand } from "./sessions/commands.ts";
 import type { StorageCommand } from "./storage/commands.ts";
@@ -28,6 +29,7 @@ export interface NodeRefs {
   readonly bridge: Ref<BridgeCommand>;
   readonly mailboxes: Ref<MailboxesCommand>;
   readonly sensors: Ref<SensorsCommand>;
+  readonly rounds: Ref<RoundsCommand>;
 }
 
 /** The refs of a node whose tree was spawned under `root`. */
@@ -45,5 +47,6 @@ export function nodeRefs(root = "node"): NodeRefs {
     bridge: refAt(`${root}/network/bridge`),
     mailboxes: refAt(`${root}/mailboxes`),
     sensors: refAt(`${root}/sensors`),
+    rounds: refAt(`${root}/rounds`),
   };
 }

@@ -36,6 +36,7 @@ import { rendezvousAddresses } from "./addresses.ts";
 import { openBridge } from "./bridge.ts";
 import { startBringing } from "./bringing.ts";
 import type { Config } from "./config.ts";
+import { openLearning } from "./learning.ts";
 import { carryOutLeaving, forgetLeaving, noteLeaving } from "./leaving.ts";
 import { openPaths } from "./paths.ts";
 import { readTlsFiles } from "./tls_files.ts";
@@ -193,6 +194,8 @@ async function compose(
   const discovery = bridge.discoveryOver(
     openDiscovery(config, { clock, random, log }, teardown),
   );
+  const learning = await openLearning({ config, store, crypto });
+  teardown.add(() => learning.trainer.close());
   const failure = Promise.withResolvers<unknown>();
   const system = new ActorSystem({
     clock,
@@ -256,6 +259,7 @@ async function compose(
         ...bridge.mail,
       },
       sensors: { hashPassword, ...bridge.sensors },
+      learning,
     }),
   );
   teardown.add(() => system.stop());

@@ -1,6 +1,7 @@
 /** The events of the node as a zod schema, so that the OpenAPI document describes what `/v1/events` sends. */
 import { z } from "@hono/zod-openapi";
 import type { NodeEvent } from "../actors/events.ts";
+import { roundMetricsSchema, roundPhaseSchema, runStateSchema } from "./learning_schemas.ts";
 import { conversationIdSchema, deliveryStateSchema, messageIdSchema } from "./mail_schemas.ts";
 import { identical, type Matches } from "./schema_identity.ts";
 import {
@@ -96,6 +97,32 @@ const eventSchema = z.discriminatedUnion("type", [
     relayed: z.boolean(),
   }),
   z.strictObject({ type: z.literal("readingsStored"), sensor: z.string(), count: z.int().min(1) }),
+  z.strictObject({
+    type: z.literal("runChanged"),
+    run: blockIdSchema,
+    state: runStateSchema,
+  }),
+  z.strictObject({
+    type: z.literal("roundProgress"),
+    run: blockIdSchema,
+    round: z.int().min(1),
+    phase: roundPhaseSchema,
+    ready: z.int().min(0),
+    submitted: z.int().min(0),
+    fetched: z.int().min(0),
+  }),
+  z.strictObject({
+    type: z.literal("trainingProgress"),
+    run: blockIdSchema,
+    round: z.int().min(1),
+    done: z.int().min(0),
+    total: z.int().min(0),
+  }),
+  z.strictObject({
+    type: z.literal("roundFinished"),
+    run: blockIdSchema,
+    metrics: roundMetricsSchema,
+  }),
   z.strictObject({ type: z.literal("warning"), source: z.string(), message: z.string() }),
 ]);
 

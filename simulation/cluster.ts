@@ -79,7 +79,7 @@ export class Cluster {
   async addNode(
     options: Pick<
       SimulatedNodeOptions,
-      "segment" | "staticPeers" | "relays" | "brokers" | "mailLimits"
+      "segment" | "staticPeers" | "relays" | "brokers" | "mailLimits" | "learning"
     > = {},
   ): Promise<SimulatedNode> {
     const node = new SimulatedNode({

@@ -11,13 +11,18 @@ import { combinedDiscovery } from "../platform/combined_discovery.ts";
 import type { MailLimits } from "../actors/mailboxes/limits.ts";
 import { invariant } from "../platform/invariant.ts";
 import { checkPassword, hashPassword } from "../platform/password_hash.ts";
+import { nodeMaskStream } from "../platform/mask_stream.ts";
+import { InlineTrainer } from "../learning/engine/inline_trainer.ts";
+import { NO_EXAMPLES } from "../learning/no_examples.ts";
+import type { ExampleSource, LearningTask } from "../learning/task.ts";
 import { nodeSealer } from "../platform/identity_subkeys.ts";
 import { nodeSigner } from "../platform/node_crypto.ts";
 import type { BatchSigner, Clock, Crypto, Random, Sealer } from "../platform/ports.ts";
 import type { decodeBlock } from "../protocols/blocks/decode.ts";
 import { rendezvousRouter } from "../platform/rendezvous_router.ts";
-import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
+import { type ContentHash, type DeviceId, deviceIdOf } from "../protocols/ids.ts";
 import { isAdmitted, type Registry } from "../protocols/registry/registry.ts";
+import { memoryVectors } from "../store/memory_vectors.ts";
 import { MemoryDisk, openMemoryStore } from "../store/memory_store.ts";
 import type { Store } from "../store/store.ts";
 import type { Device } from "./device.ts";
@@ -68,6 +73,12 @@ export interface SimulatedNodeOptions {
     readonly all: SimulatedBrokers;
     readonly servers: readonly SimulatedBrokerServer[];
   };
+  /** What it can learn, and from what; default nothing. */
+  readonly learning?: {
+    readonly tasks: readonly LearningTask[];
+    readonly source?: (device: Device) => ExampleSource;
+    readonly epsilonMax?: number;
+  };
   /** Finds the node on a station. */
   readonly nodeAt: (station: Station) => SimulatedNode | undefined;
 }
@@ -77,6 +88,8 @@ export class SimulatedNode {
   readonly device: Device;
   readonly station: Station;
   disk = new MemoryDisk({ undoTransactionsMax: UNHEARD_TRANSACTIONS_MAX });
+  /** Large vectors on its disk. */
+  readonly vectors = new Map<ContentHash, Uint8Array>();
   readonly deviceId: DeviceId;
   readonly #options: SimulatedNodeOptions;
   readonly #signer: BatchSigner;
@@ -211,6 +224,16 @@ export class SimulatedNode {
         },
         watchNetwork: (onChange) => network.watch(station, onChange),
         sensors: { hashPassword },
+        learning: {
+          masks: nodeMaskStream(),
+          vectors: memoryVectors(this.vectors),
+          tasks: this.#options.learning?.tasks ?? [],
+          trainer: new InlineTrainer(),
+          source: this.#options.learning?.source?.(this.device) ?? NO_EXAMPLES,
+          ...(this.#options.learning?.epsilonMax !== undefined && {
+            epsilonMax: this.#options.learning.epsilonMax,
+          }),
+        },
       }),
     );
   }

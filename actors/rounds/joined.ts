@@ -44,15 +44,18 @@ export function onSessionChanged(
 export function onPeerMessage(
   context: RoundsContext,
   state: RoundsState,
-  _deps: RoundsDependencies,
+  deps: RoundsDependencies,
   { from, message }: Of<"peerMessage">,
 ): void {
   if (message.type === "runMembership") {
     const run = state.runs.get(message.run);
     // Its plan is on its way by sync; the peer says it again at the next change.
     if (run === undefined) return;
+    const isNew = !run.devices.has(from);
     if (!message.joined) run.devices.delete(from);
     else if (run.devices.size < DEVICES_MAX) run.devices.set(from, message.round);
+    // It may not have known the run when we joined.
+    if (message.joined && isNew && run.joined) say(context, deps, from, run);
     return tellChild(context, state, run);
   }
   if (!may(state.registry, from, "learn.join")) return;

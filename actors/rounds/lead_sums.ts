@@ -33,7 +33,7 @@ import type { SecurePhase } from "../../protocols/rounds/messages.ts";
 import { keepCheckpoint } from "./checkpoints.ts";
 import { combine } from "./combining.ts";
 import { abandon, enter, refuseSubmission } from "./lead.ts";
-import type { RunActorState, RunContext, RunDependencies, SumGroup } from "./run_state.ts";
+import type { Lead, RunActorState, RunContext, RunDependencies, SumGroup } from "./run_state.ts";
 import { sameAttempt, tell } from "./talking.ts";
 import { sumDependencies } from "./sum_dependencies.ts";
 
@@ -74,6 +74,13 @@ export function openSums(context: RunContext, state: RunActorState, deps: RunDep
   });
 }
 
+/** When the coordinator listens to what devices say. */
+const HEARD_WHILE: Partial<Record<SecurePhase["phase"], Lead["phase"]>> = {
+  shares: "sharing",
+  consistency: "signing",
+  unmask: "unmasking",
+};
+
 /** What a device says in a phase. */
 export function onDevicePhase(
   context: RunContext,
@@ -84,6 +91,8 @@ export function onDevicePhase(
 ): void {
   const { lead } = state;
   if (lead?.key == null || !sameAttempt(lead.key, message)) return;
+  // What comes when its phase is over is late, no offence.
+  if (lead.phase !== HEARD_WHILE[message.phase]) return;
   const group = lead.groups.find(({ members, failed }) => !failed && members.includes(from));
   if (group === undefined) return;
   const dependencies = sumDependencies(deps);
@@ -104,7 +113,7 @@ export function onDevicePhase(
       const shares = decodeKeyShares(message.body);
       if (!shares.ok) return undecodable(shares.reason);
       if (refused(acceptKeyShares(group.server, from, shares.message))) return;
-      if (lead.phase === "sharing" && everyGroup(state, ({ server }) => isFull(server))) {
+      if (everyGroup(state, ({ server }) => isFull(server))) {
         closeSharing(context, state, deps);
       }
       return;
@@ -116,7 +125,7 @@ export function onDevicePhase(
         return;
       }
       const all = everyGroup(state, ({ server }) => server.signatures.size === server.inputs.size);
-      if (lead.phase === "signing" && all) closeSigning(context, state, deps);
+      if (all) closeSigning(context, state, deps);
       return;
     }
     case "unmask": {
@@ -124,7 +133,7 @@ export function onDevicePhase(
       if (!revealed.ok) return undecodable(revealed.reason);
       if (refused(acceptReveal(group.server, from, revealed.message, dependencies))) return;
       const all = everyGroup(state, ({ server }) => missingSecrets(server).length === 0);
-      if (lead.phase === "unmasking" && all) combine(context, state, deps);
+      if (all) combine(context, state, deps);
       return;
     }
     default:

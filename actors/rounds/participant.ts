@@ -68,6 +68,12 @@ export function onRoundStart(
     tell(context, deps, from, { type: "decline", ...key, why, reason: shortReason(reason) });
   const { head, examples } = state;
   if (head === undefined || examples === undefined) return decline("busy", "still starting");
+  const isBehind = call.round > head.round + 1 || head.model === null;
+  if (isBehind && state.held === null) {
+    // The result it goes on from is on its way to us: answered when it is here, if the coordinator still waits then.
+    state.held = { from, call, untilMs: context.monotonicMs() + call.withinMs };
+    return;
+  }
   if (call.round !== head.round + 1 || call.model.hash !== head.parameters || head.model === null) {
     return decline("staleModel", `this device has round ${head.round}`);
   }
@@ -115,6 +121,24 @@ export function onRoundStart(
   }
   state.part = part;
   tell(context, deps, from, { type: "peerReady", ...key, modelHash: head.parameters, keys });
+}
+
+/** The model has moved on: a call that came too early for us is answered now. */
+export function answerHeldCall(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+): void {
+  const { held } = state;
+  if (held === null) return;
+  const isPast = context.monotonicMs() > held.untilMs || held.call.term < state.term;
+  if (isPast) {
+    state.held = null;
+    return;
+  }
+  if (held.call.round > (state.head?.round ?? 0) + 1) return;
+  state.held = null;
+  onRoundStart(context, state, deps, held.from, held.call);
 }
 
 /** A step of the secure sum. */

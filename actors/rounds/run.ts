@@ -40,6 +40,7 @@ import {
   sendClaims,
 } from "./lead_sums.ts";
 import {
+  answerHeldCall,
   beginTraining,
   onCharged,
   onPrepared,
@@ -142,6 +143,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     fetchedParameters: null,
     invalid: new Set(),
     part: null,
+    held: null,
     signed: null,
     signedAtMs: null,
     checkpoint: null,
@@ -430,6 +432,7 @@ function onAdopted(
   state.checkpoint = null;
   state.attempt = 0;
   context.send(deps.rounds, { type: "runAdvanced", run: deps.run, round: head.round });
+  answerHeldCall(context, state, deps);
   evaluateHead(context, state, deps, committed);
   const { lead } = state;
   if (lead !== null) {

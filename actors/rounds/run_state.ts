@@ -14,6 +14,7 @@ import type {
   GradientSubmission,
   PeerReady,
   RoundPhase,
+  RoundStart,
   VectorOffer,
 } from "../../protocols/rounds/messages.ts";
 import type { IncomingVector } from "../../protocols/rounds/transfer.ts";
@@ -86,6 +87,8 @@ export interface RunActorState {
   /** Blocks of results that do not hold. */
   readonly invalid: Set<string>;
   part: Part | null;
+  /** A call to a round for which this device lacks the model yet. */
+  held: { readonly from: DeviceId; readonly call: RoundStart; readonly untilMs: number } | null;
   signed: SignedWord | null;
   /** When, ms of the monotonic clock; long ago for a word from before a restart. */
   signedAtMs: number | null;

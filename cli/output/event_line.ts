@@ -69,6 +69,15 @@ export function eventLine(event: NodeEvent, options: EventLineOptions): string |
       return dim(texts.pathChanged(short(event.deviceId), event.from, event.path, event.relayed));
     case "readingsStored":
       return dim(texts.readings(printable(event.sensor), event.count));
+    case "runChanged":
+      return cyan(texts.runChanged(short(event.run), texts.runStates[event.state]));
+    case "roundFinished": {
+      const { round, counted, accuracy } = event.metrics;
+      return cyan(texts.roundFinished(short(event.run), { round, counted, accuracy }));
+    }
+    case "roundProgress":
+    case "trainingProgress":
+      return null;
     case "warning":
       return yellow(`${event.source}: ${printable(event.message)}`);
     default:

@@ -42,6 +42,17 @@ export const deEvents: Texts["events"] = {
   pathChanged: (id, from, to, relayed) =>
     `Weg zu ${id} gewechselt von ${from} zu ${to}${relayed ? " (über Relais)" : ""}`,
   readings: (sensor, count) => `${count} Messwerte von ${sensor}`,
+  runChanged: (id, state) => `Lernen ${id}: ${state}`,
+  runStates: {
+    open: "nicht dabei",
+    running: "dabei",
+    finished: "fertig",
+    stopped: "beendet",
+  },
+  roundFinished: (id, { round, counted, accuracy }) =>
+    `Lernen ${id}: Runde ${round} von ${counted} ${counted === 1 ? "Gerät" : "Geräten"}${
+      accuracy === null ? "" : `, ${(100 * accuracy).toFixed(1).replace(".", ",")} % richtig`
+    }`,
   pairing: (phase) => `Kopplung: ${phase}`,
   phases: {
     connecting: "verbindet",

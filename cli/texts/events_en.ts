@@ -43,6 +43,19 @@ export const enEvents = {
   pathChanged: (id: string, from: string, to: string, relayed: boolean) =>
     `path to ${id} moved from ${from} to ${to}${relayed ? " (relayed)" : ""}`,
   readings: (sensor: string, count: number) => `${count} readings of ${sensor}`,
+  runChanged: (id: string, state: string) => `learning ${id}: ${state}`,
+  runStates: { open: "not joined", running: "joined", finished: "finished", stopped: "stopped" },
+  roundFinished: (
+    id: string,
+    { round, counted, accuracy }: {
+      readonly round: number;
+      readonly counted: number;
+      readonly accuracy: number | null;
+    },
+  ) =>
+    `learning ${id}: round ${round} of ${counted} ${counted === 1 ? "device" : "devices"}${
+      accuracy === null ? "" : `, ${(100 * accuracy).toFixed(1)} % right`
+    }`,
   pairing: (phase: string) => `pairing: ${phase}`,
   phases: {
     connecting: "connecting",

@@ -4,6 +4,7 @@ import { churn } from "./churn.ts";
 import { crowd } from "./crowd.ts";
 import { failureDetection } from "./failure_detection.ts";
 import { largeBodies } from "./large_bodies.ts";
+import { learning } from "./learning.ts";
 import { messages } from "./messages.ts";
 import { messagesOldDisk } from "./messages_old_disk.ts";
 import { pairing } from "./pairing.ts";
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   partitionAndCrash,
   churn,
   pairing,
+  learning,
   messages,
   messagesOldDisk,
   largeBodies,

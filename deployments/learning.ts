@@ -1,0 +1,105 @@
+/** What a node needs to learn: workers that train, a folder for large vectors, and this device's own data as examples. */
+import { join } from "node:path";
+import type { NodeDependencies } from "../actors/node.ts";
+import type { ExampleSource, TaskBlock } from "../learning/task.ts";
+import { TASKS } from "../learning/tasks/tasks.ts";
+import { nodeMaskStream } from "../platform/mask_stream.ts";
+import type { Crypto } from "../platform/ports.ts";
+import { WorkerTrainer } from "../platform/worker_trainer.ts";
+import type { Block } from "../protocols/blocks/block.ts";
+import type { Store } from "../store/store.ts";
+import { openVectorFiles } from "../store/vector_files.ts";
+import type { Config } from "./config.ts";
+
+/** Largest file a task reads whole, bytes. */
+const FILE_BYTES_MAX = 512 * 1024 * 1024;
+const PAGE = 500;
+
+/** Opens everything of learning; its workers start with the first job. */
+export async function openLearning(
+  { config, store, crypto }: {
+    readonly config: Pick<Config, "dataDirectory">;
+    readonly store: Store;
+    readonly crypto: Crypto;
+  },
+): Promise<NodeDependencies["learning"]> {
+  return {
+    masks: nodeMaskStream(),
+    vectors: await openVectorFiles(join(config.dataDirectory, "models"), crypto),
+    tasks: TASKS,
+    trainer: new WorkerTrainer(),
+    source: exampleSource({ directory: learningDataDirectory(config), store }),
+  };
+}
+
+/** Where data sets of tasks lie: `learning/<task>/` in the data folder. */
+export function learningDataDirectory(config: Pick<Config, "dataDirectory">): string {
+  return join(config.dataDirectory, "learning");
+}
+
+/** This device's data as tasks read it. */
+export function exampleSource(
+  { directory, store }: { readonly directory: string; readonly store: Store },
+): ExampleSource {
+  return {
+    async readFile(name) {
+      // Tasks name files of their own folder; a name is no way out of it.
+      if (!/^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/.test(name)) {
+        return undefined;
+      }
+      const path = join(directory, name);
+      try {
+        const { size } = await Deno.stat(path);
+        if (size > FILE_BYTES_MAX) {
+          throw new RangeError(
+            `Cannot read "${path}": it has ${size} bytes, expected at most ${FILE_BYTES_MAX}`,
+          );
+        }
+        return await Deno.readFile(path);
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return undefined;
+        throw error;
+      }
+    },
+    async *blocks({ topicPrefix = "", limit }) {
+      const found: Block[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await store.blocks.list({
+          kinds: ["put", "supersede"],
+          currentOnly: true,
+          limit: PAGE,
+          ...(cursor !== undefined && { cursor }),
+        });
+        for (const block of page.blocks) {
+          if (block.payload !== null && block.header.topic.startsWith(topicPrefix)) {
+            found.push(block);
+          }
+        }
+        cursor = page.nextCursor ?? undefined;
+      } while (cursor !== undefined && found.length < limit);
+      for (const block of found.slice(0, limit).reverse()) yield taskBlock(block);
+    },
+    async series() {
+      const summaries = await store.readings.summaries();
+      return summaries.map(({ sensor, metric }) => `${sensor}/${metric}`);
+    },
+    async readings(series, limit) {
+      const at = series.lastIndexOf("/");
+      const points = await store.readings.series({
+        sensor: series.slice(0, at),
+        metric: series.slice(at + 1),
+        fromMs: 0,
+        toMs: Number.MAX_SAFE_INTEGER,
+        bucketMs: 0,
+        limit,
+      });
+      return points.map(({ atMs, value }) => ({ timeMs: atMs, value }));
+    },
+  };
+}
+
+function taskBlock({ id, header, payload }: Block): TaskBlock {
+  const { author, topic, tags, mediaType, timeMs } = header;
+  return { id, author, topic, tags, mediaType, timeMs, body: payload! };
+}
