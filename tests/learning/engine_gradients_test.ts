@@ -19,12 +19,21 @@ const TOLERANCE = 2e-5;
 const COMPARED_MAX = 60;
 
 /** Compares the loss, and the derivatives by at most `COMPARED_MAX` parameters, of one batch. */
-function compare(network: Network, seed: string, batchSize: number, build: KernelBuild): void {
+function compare(
+  network: Network,
+  seed: string,
+  batchSize: number,
+  build: KernelBuild,
+  isBlank = false,
+): void {
   const random = seededRandom(seed);
   const parameters = initialParameters(network, random.bytes(32));
   // Biases, too, are something else than zero.
   for (let i = 0; i < parameters.length; i++) parameters[i]! += 0.1 * (random.float() - 0.5);
-  const batch = randomBatch(network, batchSize, random);
+  const drawn = randomBatch(network, batchSize, random);
+  const batch = isBlank
+    ? { ...drawn, inputs: drawn.inputs.map(({ length }) => new Float32Array(length)) }
+    : drawn;
   const exampleLength = batch.inputs[0]!.length;
   const engine = new Engine(network, { batchSize, momentum: true, proximal: false, build });
   engine.load(parameters);
@@ -184,6 +193,16 @@ for (const [what, network] of Object.entries(NETWORKS)) {
     });
   }
 }
+
+Deno.test("where several numbers of a window are the largest, one of them counts", () => {
+  // Of a blank image a convolution makes its bias everywhere.
+  const network: Network = {
+    input: image(4, 6, 1),
+    layers: [conv("a", 3, 5), maxPool, dense("b", 3)],
+    loss: classes(3),
+  };
+  for (const build of BUILDS) compare(network, "blank", 3, build, true);
+});
 
 Deno.test("the gradients of the small residual net are right", () => {
   const network = smallResidualNet({ input: image(8, 8, 3), filters: 6, classes: 4 });
