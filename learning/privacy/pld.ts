@@ -5,7 +5,7 @@
  * 2020, arXiv:1906.03049). Before the FFT the distribution is tilted by e^(λ·loss), so that rounding errors are relative to δ and not to
  * 1: any δ of a double is as exact as 10⁻⁵.
  */
-import { fftOf } from "./fft.ts";
+import { type Fft, fftOf } from "./fft.ts";
 import { epsilonOfCurve, RDP_ORDERS, type RdpCurve, rdpSubsampledGaussian } from "./rdp.ts";
 import { normalMass } from "./special.ts";
 
@@ -48,16 +48,9 @@ export function epsilonOfPld(parts: readonly GaussianSteps[], delta: number): nu
   const tilt = (bound.order - 1) / 2;
   const grid = gridFor(relevant, { total, delta, tilt });
   const cells = relevant.map((part) => cellsOf(part, grid, delta));
-  const remove = epsilonOfSum(relevant, cells.map((cell) => removeLosses(cell, grid)), {
-    grid,
-    delta,
-    tilt,
-  });
-  const add = epsilonOfSum(relevant, cells.map((cell) => addLosses(cell, grid)), {
-    grid,
-    delta,
-    tilt,
-  });
+  const options = { grid, fft: fftOf(grid.length), delta, tilt };
+  const remove = epsilonOfSum(relevant, cells.map((cell) => removeLosses(cell, grid)), options);
+  const add = epsilonOfSum(relevant, cells.map((cell) => addLosses(cell, grid)), options);
   // Either bound is proved; the smaller counts.
   return Math.min(bound.epsilon, Math.max(remove, add));
 }
@@ -231,7 +224,12 @@ function logMoment({ first, mass }: Losses, step: number, tilt: number): number 
 function epsilonOfSum(
   parts: readonly GaussianSteps[],
   losses: readonly Losses[],
-  { grid, delta, tilt }: { readonly grid: Grid; readonly delta: number; readonly tilt: number },
+  { grid, fft, delta, tilt }: {
+    readonly grid: Grid;
+    readonly fft: Fft;
+    readonly delta: number;
+    readonly tilt: number;
+  },
 ): number {
   const { step, lowest, length, tailTilt } = grid;
   const highest = (lowest + length - 1) * step;
@@ -249,7 +247,7 @@ function epsilonOfSum(
   const infinite = losses.reduce((sum, loss, i) => sum + parts[i]!.steps * loss.infinite, 0);
   const certain = Math.min(1, infinite + wrapped);
   if (certain >= delta) return Infinity;
-  const sums = tiltedSum(parts, losses, { grid, tilt, moments });
+  const sums = tiltedSum(parts, losses, { grid, fft, tilt, moments });
   return epsilonFrom(sums, { grid, delta: delta - certain, tilt, logTotal });
 }
 
@@ -257,16 +255,17 @@ function epsilonOfSum(
 function tiltedSum(
   parts: readonly GaussianSteps[],
   losses: readonly Losses[],
-  { grid: { step, length }, tilt, moments }: {
+  { grid: { step, length }, fft, tilt, moments }: {
     readonly grid: Grid;
+    readonly fft: Fft;
     readonly tilt: number;
     readonly moments: readonly number[];
   },
 ): Float64Array {
-  const fft = fftOf(length);
-  // The product of all transforms, as logarithm of the size and angle.
-  const logSize = new Float64Array(length);
-  const angle = new Float64Array(length);
+  // The product of all transforms, as logarithm of the size and angle. Of real numbers: the upper half mirrors the lower.
+  const half = length / 2;
+  const logSize = new Float64Array(half + 1);
+  const angle = new Float64Array(half + 1);
   const re = new Float64Array(length);
   const im = new Float64Array(length);
   losses.forEach(({ first, mass }, part) => {
@@ -280,15 +279,19 @@ function tiltedSum(
     }
     fft.forward(re, im);
     const { steps } = parts[part]!;
-    for (let k = 0; k < length; k++) {
+    for (let k = 0; k <= half; k++) {
       logSize[k] = logSize[k]! + steps * 0.5 * Math.log(re[k]! * re[k]! + im[k]! * im[k]!);
       angle[k] = angle[k]! + steps * Math.atan2(im[k]!, re[k]!);
     }
   });
-  for (let k = 0; k < length; k++) {
+  for (let k = 0; k <= half; k++) {
     const size = Math.exp(logSize[k]!);
-    re[k] = size * Math.cos(angle[k]!);
-    im[k] = size * Math.sin(angle[k]!);
+    const [x, y] = [size * Math.cos(angle[k]!), size * Math.sin(angle[k]!)];
+    re[k] = x;
+    im[k] = y;
+    if (k === 0 || k === half) continue;
+    re[length - k] = x;
+    im[length - k] = -y;
   }
   fft.inverse(re, im);
   return re;
