@@ -1,12 +1,13 @@
 /** What a node needs to learn: workers that train, a folder for large vectors, and this device's own data as examples. */
 import { join } from "node:path";
 import type { NodeDependencies } from "../actors/node.ts";
-import type { ExampleSource, TaskBlock } from "../learning/task.ts";
+import type { ExampleSource, TaskBlock, TaskReading } from "../learning/task.ts";
 import { TASKS } from "../learning/tasks/tasks.ts";
 import { nodeMaskStream } from "../platform/mask_stream.ts";
 import type { Crypto } from "../platform/ports.ts";
 import { WorkerTrainer } from "../platform/worker_trainer.ts";
 import type { Block } from "../protocols/blocks/block.ts";
+import { POINTS_MAX } from "../store/readings.ts";
 import type { Store } from "../store/store.ts";
 import { openVectorFiles } from "../store/vector_files.ts";
 import type { Config } from "./config.ts";
@@ -86,15 +87,24 @@ export function exampleSource(
     },
     async readings(series, limit) {
       const at = series.lastIndexOf("/");
-      const points = await store.readings.series({
-        sensor: series.slice(0, at),
-        metric: series.slice(at + 1),
-        fromMs: 0,
-        toMs: Number.MAX_SAFE_INTEGER,
-        bucketMs: 0,
-        limit,
-      });
-      return points.map(({ atMs, value }) => ({ timeMs: atMs, value }));
+      const [sensor, metric] = [series.slice(0, at), series.slice(at + 1)];
+      // The store gives the earliest of a stretch; the newest are at the end of all of them.
+      let newest: readonly TaskReading[] = [];
+      for (let fromMs = 0;;) {
+        const points = await store.readings.series({
+          sensor,
+          metric,
+          fromMs,
+          toMs: Number.MAX_SAFE_INTEGER,
+          bucketMs: 0,
+          limit: POINTS_MAX,
+        });
+        const page = points.map(({ atMs, value }) => ({ timeMs: atMs, value }));
+        newest = [...newest, ...page].slice(-limit);
+        const last = page.at(-1);
+        if (last === undefined || page.length < POINTS_MAX) return newest;
+        fromMs = last.timeMs + 1;
+      }
     },
   };
 }

@@ -24,7 +24,7 @@ export interface TaskReading {
 
 /** Where a task's examples come from: this device only. Handed in by the host; all bounded by it. */
 export interface ExampleSource {
-  /** A file of the task's data folder (`models/../data/<task>/<name>`), e.g. an IDX file; undefined when it is not there. */
+  /** A file below `learning/` in the data folder, "<task>/<file>", e.g. an IDX file; undefined when it is not there. */
   readFile(name: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Current `put` and `supersede` blocks this device holds with payload, oldest first. */
   blocks(

@@ -1,9 +1,9 @@
-/** Puts a picture set where a device's tasks look for it: `<data directory>/data/mnist/`. */
+/** Puts a picture set where a device's tasks look for it: `<data directory>/learning/mnist/`. */
 import { join } from "node:path";
 import { writeIdx } from "../../learning/data/idx.ts";
 import {
   classesOf,
-  DATA_FOLDER,
+  IMAGE_FOLDER,
   imageFileNames,
   type ImageSet,
   readImageSet,
@@ -23,9 +23,12 @@ export interface KeptSet {
   readonly classes: number;
 }
 
+/** As `learningDataDirectory` of deployments/learning.ts, which would load all of learning with it; a test reads what was brought here through that one. */
+const LEARNING_FOLDER = "learning";
+
 /** The folder of the task whose examples are pictures. */
 export function imageFolder(dataDirectory: string): string {
-  return join(dataDirectory, DATA_FOLDER, "mnist");
+  return join(dataDirectory, LEARNING_FOLDER, IMAGE_FOLDER);
 }
 
 /** Writes a set's files, each whole or not at all; an older set of the name is replaced. */

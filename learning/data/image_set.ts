@@ -2,8 +2,8 @@
 import type { Dataset } from "../trainer.ts";
 import { type IdxImages, imagesOf, labelsOf, readIdx } from "./idx.ts";
 
-/** The folder below a device's data directory under which each task has its own: `<data directory>/data/<task>/`. */
-export const DATA_FOLDER = "data";
+/** Where pictures lie among the files that tasks read (`ExampleSource.readFile`): the folder of the task "mnist". */
+export const IMAGE_FOLDER = "mnist";
 
 /** The two halves of a set. */
 export type ImageSplit = "train" | "t10k";

@@ -2,6 +2,7 @@
 import { isGzip } from "../data/gunzip.ts";
 import {
   datasetOf,
+  IMAGE_FOLDER,
   imageFileNames,
   type ImageSet,
   type ImageSplit,
@@ -125,9 +126,9 @@ async function readEither(
   source: ExampleSource,
   name: string,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const plain = await source.readFile(name);
+  const plain = await source.readFile(`${IMAGE_FOLDER}/${name}`);
   if (plain !== undefined) return plain;
-  const packed = await source.readFile(`${name}.gz`);
+  const packed = await source.readFile(`${IMAGE_FOLDER}/${name}.gz`);
   return packed !== undefined && isGzip(packed) ? packed : undefined;
 }
 

@@ -1,7 +1,10 @@
 /** `submind learn data`: real files come in from a folder, foreign sets too, and what does not fit is told. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { exampleSource, learningDataDirectory } from "../../deployments/learning.ts";
 import { writeIdx } from "../../learning/data/idx.ts";
+import { mnistTask } from "../../learning/tasks/mnist.ts";
+import { openMemoryStore } from "../../store/memory_store.ts";
 import { run } from "./fake_world.ts";
 
 const FIXTURES = new URL("../fixtures/learning/mnist/", import.meta.url);
@@ -29,7 +32,7 @@ Deno.test("learn data import takes a set of pictures, lists it, and says how to 
     const taken = await run([...args, "--json"]);
     assert.equal(taken.exitCode, 0, taken.out);
     const { folder, ...rest } = JSON.parse(taken.out);
-    assert.equal(folder, join(data, "data", "mnist"));
+    assert.equal(folder, join(data, "learning", "mnist"));
     assert.deepEqual(rest, {
       ok: true,
       name: "digits",
@@ -127,5 +130,25 @@ Deno.test("learn data fetch keeps nothing but MNIST itself", async () => {
     assert.match(other.message, /is not MNIST's train-images-idx3-ubyte: its SHA-256 is/);
     const listed = await run(["learn", "data", "--data", data, "--lang", "en"]);
     assert.match(listed.out, /No pictures yet/);
+  });
+});
+
+Deno.test("what learn data has brought is what a node's tasks read", async () => {
+  await withFolders(async ({ data, source }) => {
+    for await (const { name } of Deno.readDir(FIXTURES)) {
+      await Deno.copyFile(new URL(name, FIXTURES), join(source, name));
+    }
+    const args = ["learn", "data", "import", "--idx", source, "--name", "digits", "--data", data];
+    const { options } = JSON.parse((await run([...args, "--json"])).out);
+    const examples = await mnistTask.examples({
+      source: exampleSource({
+        directory: learningDataDirectory({ dataDirectory: data }),
+        store: openMemoryStore(),
+      }),
+      options,
+      share: null,
+    });
+    assert.ok(!("unavailable" in examples), JSON.stringify(examples));
+    assert.deepEqual([examples.training.count, examples.test?.count], [500, 100]);
   });
 });

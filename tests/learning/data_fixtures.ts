@@ -56,7 +56,7 @@ export async function smallMnistFiles(): Promise<Record<string, Uint8Array<Array
   const names = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"];
   const files = await Promise.all(
     names.map(async (name) =>
-      [`mnist-${name}-ubyte.gz`, await readFixture(`mnist/mnist-${name}-ubyte.gz`)] as const
+      [`mnist/mnist-${name}-ubyte.gz`, await readFixture(`mnist/mnist-${name}-ubyte.gz`)] as const
     ),
   );
   return Object.fromEntries(files);

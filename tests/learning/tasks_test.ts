@@ -96,12 +96,12 @@ Deno.test("mnist: what is not there, damaged, or of another size is told, with w
     /pictures of 28×28×1, the plan says 32×32×1/,
   );
   assert.match(missing(await ask(files, { classes: 5 })), /has a label \d, the plan has 5 classes/);
-  const images = "mnist-train-images-idx3-ubyte.gz";
+  const images = "mnist/mnist-train-images-idx3-ubyte.gz";
   assert.match(
     missing(await ask({ ...files, [images]: files[images]!.slice(0, 1_000) })),
     /damaged or cut off/,
   );
-  const { "mnist-t10k-labels-idx1-ubyte.gz": _, ...withoutTest } = files;
+  const { "mnist/mnist-t10k-labels-idx1-ubyte.gz": _, ...withoutTest } = files;
   assert.equal(given(await ask(withoutTest)).test, null);
   assert.deepEqual(optionsForSet("letters", { rows: 8, columns: 9, channels: 3 }, 26), {
     set: "letters",

@@ -1,0 +1,41 @@
+/** A device's own data as tasks read it: the newest readings, files below one folder and nothing else. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { exampleSource } from "../../deployments/learning.ts";
+import { openMemoryStore } from "../../store/memory_store.ts";
+import { POINTS_MAX } from "../../store/readings.ts";
+
+Deno.test("a task gets the newest readings of a series, oldest first, also when there are more than one page of them", async () => {
+  const store = openMemoryStore();
+  const count = POINTS_MAX + 500;
+  const readings = Array.from({ length: count }, (_, i) => ({
+    metric: "temperature",
+    atMs: 1_000 * i,
+    value: i,
+    sequence: i,
+  }));
+  await store.readings.add("attic", readings, true);
+  const source = exampleSource({ directory: "nowhere", store });
+  assert.deepEqual(await source.series(), ["attic/temperature"]);
+  const newest = await source.readings("attic/temperature", 700);
+  assert.equal(newest.length, 700);
+  assert.deepEqual(newest[0], { timeMs: 1_000 * (count - 700), value: count - 700 });
+  assert.deepEqual(newest.at(-1), { timeMs: 1_000 * (count - 1), value: count - 1 });
+  assert.deepEqual(await source.readings("attic/humidity", 700), []);
+});
+
+Deno.test("a task reads files below its folder and none beside it", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "submind_source_" });
+  try {
+    await Deno.mkdir(join(folder, "learning", "mnist"), { recursive: true });
+    await Deno.writeTextFile(join(folder, "learning", "mnist", "a"), "inside");
+    await Deno.writeTextFile(join(folder, "secret"), "outside");
+    const source = exampleSource({ directory: join(folder, "learning"), store: openMemoryStore() });
+    assert.equal(new TextDecoder().decode(await source.readFile("mnist/a")), "inside");
+    for (const name of ["../secret", "mnist/../../secret", "/etc/hostname", "mnist/b", "", "."]) {
+      assert.equal(await source.readFile(name), undefined, name);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
