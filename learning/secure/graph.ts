@@ -11,7 +11,6 @@
  *
  * Only additions, multiplications and divisions of IEEE 754 are used: every machine finds the same numbers.
  */
-import { invariant } from "../../platform/invariant.ts";
 import type { MaskStream } from "../../platform/ports.ts";
 import {
   type Assumptions,
@@ -19,6 +18,7 @@ import {
   SUM_DEVICES_MIN,
   SUM_NEIGHBOURS_MAX,
 } from "./contract.ts";
+import { shuffledIndices } from "./shuffle.ts";
 
 /** The numbers that follow from a roster's size. */
 export interface SumShape {
@@ -141,27 +141,13 @@ export interface SumGraph {
   readonly position: Uint32Array;
 }
 
-/**
- * The graph that follows from a 32-byte seed: Fisher and Yates' shuffle by the words of the mask stream under that key, a word that
- * would prefer some places being skipped.
- */
+/** The graph that follows from a 32-byte seed. */
 export function graphFrom(seed: Uint8Array, shape: SumShape, masks: MaskStream): SumGraph {
   const n = shape.devices;
   if (shape.degree === n - 1) {
     return { shape, order: new Uint32Array(0), position: new Uint32Array(0) };
   }
-  const words = new Uint32Array(2 * n + 64);
-  masks.apply({ key: seed, target: words, sign: 1 });
-  const order = new Uint32Array(n).map((_, index) => index);
-  let used = 0;
-  for (let last = n - 1; last > 0; last--) {
-    const usable = 2 ** 32 - 2 ** 32 % (last + 1);
-    while (words[used]! >= usable) used++;
-    // Each word is skipped with a chance below 2^-17: half of them never are.
-    invariant(used < words.length, "Cannot shuffle a roster: the words ran out");
-    const other = words[used++]! % (last + 1);
-    [order[last], order[other]] = [order[other]!, order[last]!];
-  }
+  const order = shuffledIndices(seed, n, masks);
   const position = new Uint32Array(n);
   order.forEach((index, at) => position[index] = at);
   return { shape, order, position };
