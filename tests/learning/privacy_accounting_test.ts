@@ -168,6 +168,39 @@ Deno.test("the formulas for integer noise bound what their distributions really 
   }
 });
 
+Deno.test("a sum of discrete Gaussians costs more than one, and that is counted", () => {
+  for (const { variance, order, rdp } of fixtures.sumOfNoise) {
+    const noise = { variance, contributions: 2, dimension: 1, sensitivity: 1 };
+    const ours = rdpDistributedDiscreteGaussian(noise)(order);
+    assert(ours >= rdp, `${variance}, α=${order}: ${ours} < ${rdp}`);
+    assert(ours > rdpDiscreteGaussian({ variance: 2 * variance, sensitivity: 1 }, order));
+  }
+  // Formula by hand: τ = 10 e^(−2π²·0.25/2), min(α s²/2 + τ, α (s + τ)²/2) with s² = 1/(2·0.25).
+  const tau = 10 * Math.exp(-Math.PI * Math.PI / 4);
+  const small = { variance: 0.25, contributions: 2, dimension: 1, sensitivity: 1 };
+  assertNear(rdpDistributedDiscreteGaussian(small)(3), 3 + tau, 1e-12, "τ");
+});
+
+Deno.test("drawing devices for any noise costs what the theorem says", () => {
+  for (const { rate, sigma, order, rdp } of fixtures.subsampled) {
+    const variance = (sigma * 1_000) ** 2;
+    // One contribution of large variance: exactly the Gaussian's curve.
+    const curve = rdpOfMechanism({
+      kind: "discreteGaussian",
+      variance,
+      contributions: 1,
+      dimension: 1,
+      sensitivity: 1_000,
+    }, { rate });
+    assertNear(
+      curve[RDP_ORDERS.indexOf(order)]!,
+      rdp,
+      1e-9,
+      `rate ${rate}, σ=${sigma}, α=${order}`,
+    );
+  }
+});
+
 Deno.test("with enough noise per device integers cost what real numbers cost", () => {
   const dimension = 1_663_370;
   const sensitivity = 30_000;

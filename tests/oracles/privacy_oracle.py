@@ -156,6 +156,38 @@ def discrete_rdp_cases():
     return cases
 
 
+def sum_of_noise_cases():
+    """The Renyi divergence of a sum of two small discrete Gaussians, which is none, and the sum shifted by 1."""
+    cases = []
+    for variance in (0.25, 0.4, 1):
+        v = mpmath.mpf(variance)
+        one = {k: mpmath.exp(-mpmath.mpf(k * k) / (2 * v)) for k in range(-30, 31)}
+        total = sum(one.values())
+        both = {k: sum(one[j] * one[k - j] for j in range(-30, 31) if -30 <= k - j <= 30) / total**2
+                for k in range(-20, 22)}
+        for order in (2, 5):
+            moment = sum(both[k - 1] ** order * both[k] ** (1 - order) for k in range(-19, 21))
+            cases.append({"variance": variance, "order": order,
+                          "rdp": float(mpmath.log(moment) / (order - 1))})
+    return cases
+
+
+def subsampled_cases():
+    """Zhu and Wang 2019, theorem 5, in 50 digits, for noise with RDP alpha / (2 sigma^2)."""
+    cases = []
+    for rate, sigma in ((0.01, 1), (0.1, 3), (0.5, 2)):
+        q, s = mpmath.mpf(rate), mpmath.mpf(sigma)
+        cost = lambda order: order / (2 * s * s)
+        for order in (2, 3, 10, 40):
+            total = (1 - q) ** (order - 1) * (order * q - q + 1)
+            for l in range(2, order + 1):
+                total += (1 if l == 2 else 3) * mpmath.binomial(order, l) * (1 - q) ** (order - l) \
+                    * q**l * mpmath.exp((l - 1) * cost(l))
+            cases.append({"rate": rate, "sigma": sigma, "order": order, "rdp": float(
+                min(mpmath.log(total) / (order - 1), cost(order)))})
+    return cases
+
+
 def special_cases():
     rng = random.Random("erfc")
     points = [rng.uniform(-7, 30) for _ in range(60)] + [100.0, 1e4, 0.0, 0.84375, 1.25, 1 / 0.35]
@@ -171,6 +203,8 @@ def main():
         "gaussian": gaussian_cases(),
         "noise": noise_cases(),
         "discreteRdp": discrete_rdp_cases(),
+        "sumOfNoise": sum_of_noise_cases(),
+        "subsampled": subsampled_cases(),
         "special": special_cases(),
     }
     target = HERE.parent / "fixtures" / "privacy" / "accounting.json"
