@@ -14,6 +14,7 @@ import {
   mnistPackageFolder,
   readMnistFolder,
 } from "../../cli/learning_data/mnist.ts";
+import { EXIT } from "../../cli/exit_codes.ts";
 import { createOutput } from "../../cli/output/output.ts";
 import { startProgress } from "../../cli/output/progress.ts";
 import { systemTerminal } from "../../cli/output/terminal.ts";
@@ -65,9 +66,16 @@ const parser = object({
   roundsMax: optional(option("--rounds-max", integer({ min: 1, max: 100_000, metavar: "ROUNDS" }), {
     description: message`Give up after so many rounds; three times the paper's when absent.`,
   })),
-  seed: withDefault(option("--seed", string({ metavar: "TEXT" })), "1"),
+  seed: withDefault(
+    option("--seed", string({ metavar: "TEXT" }), {
+      description: message`Equal texts give equal runs, bit by bit.`,
+    }),
+    "1",
+  ),
   workers: withDefault(
-    option("--workers", integer({ min: 1, max: 64, metavar: "NUMBER" })),
+    option("--workers", integer({ min: 1, max: 64, metavar: "NUMBER" }), {
+      description: message`Threads that train; changes no result.`,
+    }),
     Math.min(2, navigator.hardwareConcurrency),
   ),
   data: optional(option("--mnist", path({ metavar: "FOLDER", type: "directory" }), {
@@ -188,7 +196,11 @@ async function main(options: Options): Promise<number> {
       () => `${reached} of ${cells.length} cells are done; run it again to go on.`,
     );
   }
-  return results.every(({ ended }) => ended !== "rounds") ? 0 : 1;
+  if (interrupted.signal.aborted) return EXIT.interrupted;
+  // One cell is asked for its answer; all of them for what fits into the time.
+  const failed = (result: CellResult) =>
+    options.cell === undefined ? result.ended === "rounds" : result.rounds === null;
+  return results.some(failed) ? EXIT.failed : EXIT.ok;
 }
 
 function describe(result: CellResult): string {
