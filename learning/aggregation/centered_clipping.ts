@@ -4,11 +4,13 @@
  * send momenta instead of differences get the paper's guarantee. Weights are not read.
  */
 import { invariant } from "../../platform/invariant.ts";
+import type { Parameters } from "../parameters.ts";
 import type { AggregationRule } from "./rule.ts";
 import { clippingFactor } from "./norm_clipping.ts";
-import { distancesTo, forEachPart } from "./point_distances.ts";
+import { distancesTo } from "./point_distances.ts";
 import { TILE_LENGTH } from "./tiles.ts";
 import { finiteResult, requireClients, type UpdateSource } from "./update_source.ts";
+import { sumOfSource } from "./weighted_sum.ts";
 
 const RULE = "centeredClipping";
 
@@ -26,30 +28,25 @@ export function centeredClipping(
     name: RULE,
     clientsMin: 1,
     weighted: false,
-    workingBytes: ({ clients, count }) => 8 * count + 12 * TILE_LENGTH + 8 * clients,
+    workingBytes: ({ clients, count }) => 4 * count + 20 * TILE_LENGTH + 40 * clients,
     aggregate(source) {
       requireClients(source, 1, RULE);
-      const centre = new Float64Array(source.count);
-      for (let step = 0; step < iterations; step++) moveCentre(source, centre, radius);
-      return finiteResult(Float32Array.from(centre), RULE);
+      let centre = new Float32Array(source.count);
+      for (let step = 0; step < iterations; step++) centre = moved(source, centre, radius);
+      return finiteResult(centre, RULE);
     },
     begin: null,
   };
 }
 
-function moveCentre(
-  source: UpdateSource,
-  centre: Float64Array<ArrayBuffer>,
-  radius: number,
-): void {
+/** v + Σ fᵢ (xᵢ − v), reckoned as (1 − Σ fᵢ) v + Σ fᵢ xᵢ. */
+function moved(source: UpdateSource, centre: Parameters, radius: number): Parameters {
   const factors = distancesTo(source, centre)
     .map((distance) => clippingFactor(distance, radius) / source.clients);
-  const moved = new Float64Array(TILE_LENGTH);
-  forEachPart(source, (client, start, part) => {
-    const factor = factors[client]!;
-    if (client === 0) moved.fill(0);
-    for (let i = 0; i < part.length; i++) moved[i]! += factor * (part[i]! - centre[start + i]!);
-    if (client < source.clients - 1) return;
-    for (let i = 0; i < part.length; i++) centre[start + i]! += moved[i]!;
-  });
+  const kept = 1 - factors.reduce((sum, factor) => sum + factor, 0);
+  // The divisor of the sum is the sum of weights: one.
+  const shares = Array.from(factors, (factor, i) => ({ factor, weight: i === 0 ? 1 : 0 }));
+  const next = sumOfSource(source, shares, RULE);
+  for (let i = 0; i < next.length; i++) next[i] = next[i]! + kept * centre[i]!;
+  return next;
 }

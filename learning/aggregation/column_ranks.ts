@@ -1,11 +1,11 @@
 /**
  * Order statistics of every coordinate over some clients. Few clients: Batcher's merge-exchange network over whole rows (Knuth, The Art of
- * Computer Programming 3, algorithm 5.2.2M), without branches that depend on the data. Many: Hoare's selection, one column at a time.
+ * Computer Programming 3, algorithm 5.2.2M), by vector instructions. Very many: Hoare's selection, one column at a time.
  */
 import type { Tile } from "./tiles.ts";
 
 /** From here on selecting beats the network, whose comparators grow faster than the number of clients. */
-const NETWORK_CLIENTS_MAX = 32;
+const NETWORK_CLIENTS_MAX = 512;
 
 /** Gets the column's numbers, of which those of ranks `from` to `to` stand at these indices, and the coordinate. Result is that coordinate's. */
 export type ColumnFold = (column: Float32Array<ArrayBuffer>) => number;
@@ -22,11 +22,13 @@ export interface RankRange {
 export function columnFolder(clients: number, ranks: RankRange, fold: ColumnFold) {
   const column = new Float32Array(clients);
   const comparators = clients <= NETWORK_CLIENTS_MAX ? mergeExchange(clients) : undefined;
+  const first = comparators === undefined ? 0 : ranks.from;
+  const last = comparators === undefined ? clients - 1 : ranks.to;
   return (tile: Tile, result: Float32Array<ArrayBuffer>): void => {
     const { rows, start, length } = tile;
-    if (comparators !== undefined) sortRows(rows, length, comparators);
+    if (comparators !== undefined) sortRows(tile, comparators);
     for (let i = 0; i < length; i++) {
-      for (let row = 0; row < clients; row++) column[row] = rows[row]![i]!;
+      for (let row = first; row <= last; row++) column[row] = rows[row]![i]!;
       if (comparators === undefined) order(column, ranks);
       result[start + i] = fold(column);
     }
@@ -74,40 +76,14 @@ function select(
   }
 }
 
-/** Sorts every column of the rows, in place. */
-function sortRows(
-  rows: readonly Float32Array<ArrayBuffer>[],
-  length: number,
-  comparators: readonly number[],
-): void {
-  const words = rows.map((row) => new Int32Array(row.buffer, row.byteOffset, length));
-  words.forEach(flipNegatives);
+/** Sorts every column of the tile, in place: as integers of the same order, because these have an order without exceptions. */
+function sortRows(tile: Tile, comparators: readonly number[]): void {
+  const { kernels, addresses, vectorLength } = tile;
+  for (const address of addresses) kernels.flip(address, vectorLength);
   for (let k = 0; k < comparators.length; k += 2) {
-    exchange(words[comparators[k]!]!, words[comparators[k + 1]!]!, length);
+    kernels.exchange(addresses[comparators[k]!]!, addresses[comparators[k + 1]!]!, vectorLength);
   }
-  words.forEach(flipNegatives);
-}
-
-/** Turns the bits of floats into integers of the same order, and back: negative floats count downwards. */
-function flipNegatives(words: Int32Array<ArrayBuffer>): void {
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i]!;
-    words[i] = word ^ ((word >> 31) & 0x7fffffff);
-  }
-}
-
-/** After it `a` holds the smaller of each pair, `b` the larger. */
-function exchange(
-  a: Int32Array<ArrayBuffer>,
-  b: Int32Array<ArrayBuffer>,
-  length: number,
-): void {
-  for (let i = 0; i < length; i++) {
-    const [x, y] = [a[i]!, b[i]!];
-    const swap = (x ^ y) & -Number(x > y);
-    a[i] = x ^ swap;
-    b[i] = y ^ swap;
-  }
+  for (const address of addresses) kernels.flip(address, vectorLength);
 }
 
 /** Pairs of indices, smaller first, that sort any `count` numbers when exchanged in this order. */

@@ -4,11 +4,12 @@
  * whose weights together are less than half: plans that use it bound the weights.
  */
 import { invariant } from "../../platform/invariant.ts";
+import type { Parameters } from "../parameters.ts";
 import type { AggregationRule } from "./rule.ts";
 import { TILE_LENGTH } from "./tiles.ts";
-import { finiteResult, requireClients, type UpdateSource } from "./update_source.ts";
-import { distancesTo, forEachPart } from "./point_distances.ts";
-import { accumulate } from "./weighted_sum.ts";
+import { requireClients, type UpdateSource } from "./update_source.ts";
+import { distancesTo } from "./point_distances.ts";
+import { sumOfSource } from "./weighted_sum.ts";
 
 const RULE = "geometricMedian";
 
@@ -21,7 +22,7 @@ export interface GeometricMedianOptions {
   readonly tolerance?: number;
 }
 
-/** The rule. Reads all updates twice per step and keeps one vector in double precision. */
+/** The rule. Reads all updates twice per step and keeps one vector more than the result. */
 export function geometricMedian(options: GeometricMedianOptions = {}): AggregationRule {
   const { smoothing = 1e-6, iterations = 100, tolerance = 1e-7 } = options;
   invariant(
@@ -33,39 +34,29 @@ export function geometricMedian(options: GeometricMedianOptions = {}): Aggregati
     name: RULE,
     clientsMin: 1,
     weighted: true,
-    workingBytes: ({ clients, count }) => 8 * count + 12 * TILE_LENGTH + 24 * clients,
+    workingBytes: ({ clients, count }) => 4 * count + 20 * TILE_LENGTH + 48 * clients,
     aggregate(source) {
       requireClients(source, 1, RULE);
       const weights = Float64Array.from({ length: source.clients }, (_, i) => source.weight(i));
-      const point = new Float64Array(source.count);
-      moveToMean(source, weights, point);
+      let point = meanBy(source, weights);
       let before = Infinity;
       for (let step = 0; step < iterations; step++) {
         const distances = distancesTo(source, point);
         const sum = distances.reduce((total, distance, i) => total + weights[i]! * distance, 0);
         if (sum >= before * (1 - tolerance)) break;
         before = sum;
-        moveToMean(
+        point = meanBy(
           source,
           distances.map((distance, i) => weights[i]! / Math.max(smoothing, distance)),
-          point,
         );
       }
-      return finiteResult(Float32Array.from(point), RULE);
+      return point;
     },
     begin: null,
   };
 }
 
-function moveToMean(
-  source: UpdateSource,
-  factors: Float64Array<ArrayBuffer>,
-  point: Float64Array<ArrayBuffer>,
-): void {
-  const total = factors.reduce((sum, factor) => sum + factor, 0);
-  point.fill(0);
-  forEachPart(source, (client, start, part) => {
-    const into = point.subarray(start, start + part.length);
-    accumulate(into, part, factors[client]! / total, part.length);
-  });
+function meanBy(source: UpdateSource, factors: Float64Array<ArrayBuffer>): Parameters {
+  const shares = Array.from(factors, (factor) => ({ factor, weight: factor }));
+  return sumOfSource(source, shares, RULE);
 }

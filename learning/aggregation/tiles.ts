@@ -1,5 +1,6 @@
 /** Walks over updates in tiles: the same stretch of coordinates of all chosen clients, small enough for the cache. */
 import type { UpdateSource } from "./update_source.ts";
+import { type VectorKernels, vectorKernels, wholeVectors } from "./vector_kernels.ts";
 
 /** Coordinates read at once of one client; sums go tile by tile, so this number is part of what makes results equal bit by bit. */
 export const TILE_LENGTH = 4_096;
@@ -22,6 +23,11 @@ export function tileBytes(clients: number): number {
 export interface Tile {
   /** `rows[i]` holds the numbers of `clients[i]`; only the first `length` count. Overwritten by the next tile. */
   readonly rows: readonly Float32Array<ArrayBuffer>[];
+  /** Where the rows begin in the kernels' memory. */
+  readonly addresses: readonly number[];
+  readonly kernels: VectorKernels;
+  /** `length` up to whole vectors; what was filled up is zero. */
+  readonly vectorLength: number;
   readonly start: number;
   readonly length: number;
 }
@@ -33,14 +39,18 @@ export function forEachTile(
   visit: (tile: Tile) => void,
 ): void {
   const step = tileLength(clients.length);
-  const buffer = new Float32Array(clients.length * step);
-  const rows = clients.map((_, row) => buffer.subarray(row * step, (row + 1) * step));
+  const kernels = vectorKernels(4 * clients.length * step);
+  const addresses = clients.map((_, row) => 4 * row * step);
+  const rows = addresses.map((address) => new Float32Array(kernels.memory, address, step));
   for (let start = 0; start < source.count; start += step) {
     const length = Math.min(step, source.count - start);
-    clients.forEach((client, row) => {
-      source.read(client, start, length === step ? rows[row]! : rows[row]!.subarray(0, length));
+    const vectorLength = wholeVectors(length);
+    clients.forEach((client, index) => {
+      const row = rows[index]!;
+      source.read(client, start, length === step ? row : row.subarray(0, length));
+      if (vectorLength > length) row.fill(0, length, vectorLength);
     });
-    visit({ rows, start, length });
+    visit({ rows, addresses, kernels, start, length, vectorLength });
   }
 }
 

@@ -7,8 +7,10 @@ import {
   type ClientUpdate,
   finiteResult,
   type UpdateSource,
+  WEIGHT_MAX,
 } from "./update_source.ts";
 import { TILE_LENGTH } from "./tiles.ts";
+import { vectorKernels, wholeVectors } from "./vector_kernels.ts";
 
 /** What a client's numbers are multiplied with, and what it adds to the divisor. */
 export interface Share {
@@ -16,14 +18,14 @@ export interface Share {
   readonly weight: number;
 }
 
-/** Streams updates into one sum. `shareOf` is asked once per update. */
+/** Streams updates into one sum, which lives in the kernels' memory. `shareOf` is asked once per update. */
 export function streamSum(options: {
   readonly rule: string;
   readonly count: number;
   readonly shareOf: (update: ClientUpdate) => Share;
 }): StreamingAggregate {
   const { rule, count, shareOf } = options;
-  const sum = new Float64Array(count);
+  const sum = sumOf(count);
   let divisor = 0;
   let clients = 0;
   return {
@@ -31,9 +33,18 @@ export function streamSum(options: {
       return clients;
     },
     add(update) {
-      checkUpdate(update, count);
+      const { values } = update;
+      if (
+        values.length !== count || !(update.weight > 0 && update.weight <= WEIGHT_MAX) ||
+        !sum.isFinite(values)
+      ) {
+        checkUpdate(update, count);
+      }
       const { factor, weight } = shareOf(update);
-      accumulate(sum, update.values, factor, count);
+      for (let start = 0; start < count; start += TILE_LENGTH) {
+        sum.part.set(values.subarray(start, start + TILE_LENGTH));
+        sum.add(factor, start, Math.min(TILE_LENGTH, count - start));
+      }
       divisor += weight;
       clients += 1;
     },
@@ -46,7 +57,7 @@ export function streamSum(options: {
         );
       }
       const result = new Float32Array(count);
-      divide(sum, divisor, result, count);
+      divide(sum.values, divisor, result, count);
       return finiteResult(result, rule);
     },
   };
@@ -59,30 +70,50 @@ export function sumOfSource(
   rule: string,
 ): Parameters {
   const result = new Float32Array(source.count);
-  const sum = new Float64Array(TILE_LENGTH);
-  const part = new Float32Array(TILE_LENGTH);
+  const sum = sumOf(TILE_LENGTH);
   const divisor = shares.reduce((total, { weight }) => total + weight, 0);
   for (let start = 0; start < source.count; start += TILE_LENGTH) {
     const length = Math.min(TILE_LENGTH, source.count - start);
-    const into = length === TILE_LENGTH ? part : part.subarray(0, length);
-    sum.fill(0);
+    const into = length === TILE_LENGTH ? sum.part : sum.part.subarray(0, length);
+    sum.values.fill(0);
     for (let client = 0; client < source.clients; client++) {
       source.read(client, start, into);
-      accumulate(sum, into, shares[client]!.factor, length);
+      sum.add(shares[client]!.factor, 0, length);
     }
-    divide(sum, divisor, result.subarray(start, start + length), length);
+    divide(sum.values, divisor, result.subarray(start, start + length), length);
   }
   return finiteResult(result, rule);
 }
 
-/** sum += factor · values, over the first `length` numbers. */
-export function accumulate(
-  sum: Float64Array<ArrayBuffer>,
-  values: Float32Array<ArrayBuffer>,
-  factor: number,
-  length: number,
-): void {
-  for (let i = 0; i < length; i++) sum[i] = sum[i]! + factor * values[i]!;
+/** A sum in the kernels' memory, and a part of an update in front of it. */
+interface KernelSum {
+  /** `TILE_LENGTH` numbers to be filled by the caller. */
+  readonly part: Float32Array<ArrayBuffer>;
+  readonly values: Float64Array<ArrayBuffer>;
+  /** values[start …] += factor · the first `length` numbers of the part. What stands behind them in the last vector is added too, to no one's number. */
+  add(factor: number, start: number, length: number): void;
+  isFinite(values: Parameters): boolean;
+}
+
+function sumOf(count: number): KernelSum {
+  const sumAt = 4 * TILE_LENGTH;
+  const kernels = vectorKernels(sumAt + 8 * wholeVectors(count));
+  const part = new Float32Array(kernels.memory, 0, TILE_LENGTH);
+  return {
+    part,
+    values: new Float64Array(kernels.memory, sumAt, count),
+    add: (factor, start, length) =>
+      kernels.accumulate(sumAt + 8 * start, 0, factor, wholeVectors(length)),
+    isFinite(values) {
+      for (let start = 0; start < values.length; start += TILE_LENGTH) {
+        const length = Math.min(TILE_LENGTH, values.length - start);
+        part.set(values.subarray(start, start + length));
+        part.fill(0, length, wholeVectors(length));
+        if (kernels.finiteness(0, wholeVectors(length)) !== 0) return false;
+      }
+      return true;
+    },
+  };
 }
 
 function divide(

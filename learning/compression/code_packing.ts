@@ -31,7 +31,7 @@ export function packCodes(options: {
   }
 }
 
-/** Reads `count` codes from `at` on and writes each one's value from `table` into `values` from `start` on. */
+/** Reads `count` codes from `at` on and writes each one's value from `table` into `values`. */
 export function unpackCodes(options: {
   readonly bytes: Uint8Array;
   readonly at: number;
@@ -39,18 +39,25 @@ export function unpackCodes(options: {
   readonly bits: number;
   readonly table: Float64Array;
   readonly values: Float32Array<ArrayBuffer>;
-  readonly start: number;
 }): void {
-  const { bytes, count, bits, table, values, start } = options;
+  const { bytes, count, bits, table, values } = options;
   const mask = (1 << bits) - 1;
   let at = options.at;
+  if (8 % bits === 0) {
+    // No code crosses a byte.
+    for (let i = 0; i < count;) {
+      const end = i + 8 / bits;
+      for (let byte = bytes[at++]!; i < end; byte >>>= bits) values[i++] = table[byte & mask]!;
+    }
+    return;
+  }
   let [held, have] = [0, 0];
   for (let i = 0; i < count; i++) {
     if (have < bits) {
       held |= bytes[at++]! << have;
       have += 8;
     }
-    values[start + i] = table[held & mask]!;
+    values[i] = table[held & mask]!;
     held >>>= bits;
     have -= bits;
   }

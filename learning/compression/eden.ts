@@ -9,15 +9,7 @@ import { packCodes, packedCodeBytes, unpackCodes } from "./code_packing.ts";
 import { type Compressor, requireModerate } from "./compressor.ts";
 import { FRAME_HEADER_BYTES, headerRefusal, writeHeader } from "./frame.ts";
 import { normalQuantiser, quantiseNormal } from "./normal_quantiser.ts";
-import {
-  BLOCK_LENGTH_MAX,
-  blockLengths,
-  blockSigns,
-  padded,
-  paddedCount,
-  rotateBlock,
-  unrotateBlock,
-} from "./rotation.ts";
+import { BLOCK_LENGTH_MAX, blockLengths, blockRotation, paddedCount } from "./rotation.ts";
 
 /** The compressor with 1 to 8 bits per number. */
 export function eden({ bits }: { readonly bits: number }): Compressor {
@@ -35,15 +27,17 @@ export function eden({ bits }: { readonly bits: number }): Compressor {
       const bytes = new Uint8Array(size(count));
       const view = new DataView(bytes.buffer);
       writeHeader(bytes, { method: "eden", bits, count, seed });
-      const values = padded(update);
-      const signs = blockSigns(seed, count);
+      const rotation = blockRotation(seed, count);
+      const { values } = rotation;
       const codes = new Uint8Array(BLOCK_LENGTH_MAX);
       let [start, at] = [0, FRAME_HEADER_BYTES];
       for (const length of blockLengths(count)) {
-        const square = sumOfSquares(values, start, length);
-        rotateBlock(values, signs, start, length);
+        values.set(update.subarray(start, start + length));
+        values.fill(0, count - start, length);
+        const square = rotation.square(length);
+        rotation.rotate(start, length);
         const factor = square > 0 ? 1 / Math.sqrt(square * length) : 0;
-        const dot = quantiseNormal(quantiser, { values, start, length, factor, codes });
+        const dot = quantiseNormal(quantiser, { values, length, factor, codes });
         view.setFloat32(at, square > 0 ? square / dot : 0, true);
         packCodes({ codes, count: length, bits, bytes, at: at + 4 });
         at += 4 + packedCodeBytes(length, bits);
@@ -58,8 +52,9 @@ export function eden({ bits }: { readonly bits: number }): Compressor {
       });
       if (refusal !== undefined) return { ok: false, reason: refusal };
       const view = new DataView(bytes.buffer, bytes.byteOffset);
-      const values = new Float32Array(paddedCount(count));
-      const signs = blockSigns(seed, count);
+      const decoded = new Float32Array(count);
+      const rotation = blockRotation(seed, count);
+      const { values } = rotation;
       const table = new Float64Array(quantiser.centroids.length);
       let [start, at] = [0, FRAME_HEADER_BYTES];
       for (const length of blockLengths(count)) {
@@ -70,28 +65,14 @@ export function eden({ bits }: { readonly bits: number }): Compressor {
         for (let code = 0; code < table.length; code++) {
           table[code] = scale * quantiser.centroids[code]!;
         }
-        unpackCodes({ bytes, at: at + 4, count: length, bits, table, values, start });
-        unrotateBlock(values, signs, start, length);
+        unpackCodes({ bytes, at: at + 4, count: length, bits, table, values });
+        rotation.unrotate(start, length);
+        decoded.set(values.subarray(0, Math.min(length, count - start)), start);
         at += 4 + packedCodeBytes(length, bits);
         start += length;
       }
       // A liar's scale can be finite and still too large to transform.
-      const decoded = values.slice(0, count);
       return isFinite(decoded) ? { ok: true, values: decoded } : { ok: false, reason: "malformed" };
     },
   };
-}
-
-/** Σ x² of `length` numbers from `start` on; `length` is even. */
-function sumOfSquares(
-  values: Float32Array<ArrayBuffer>,
-  start: number,
-  length: number,
-): number {
-  let [even, odd] = [0, 0];
-  for (let i = start; i < start + length; i += 2) {
-    even += values[i]! * values[i]!;
-    odd += values[i + 1]! * values[i + 1]!;
-  }
-  return even + odd;
 }

@@ -28,24 +28,23 @@ export function normalQuantiser(bits: number): NormalQuantiser {
 }
 
 /**
- * Writes the codes of `length` numbers from `start` on, each first multiplied by `factor`; gives the sum of number times value,
+ * Writes the codes of the first `length` numbers, each first multiplied by `factor`; gives the sum of number times value,
  * with the numbers as they are.
  */
 export function quantiseNormal(
   { centroids, thresholds, cells }: NormalQuantiser,
   options: {
     readonly values: Float32Array<ArrayBuffer>;
-    readonly start: number;
     readonly length: number;
     readonly factor: number;
     readonly codes: Uint8Array;
   },
 ): number {
-  const { values, start, length, factor, codes } = options;
+  const { values, length, factor, codes } = options;
   const perUnit = factor * (CELLS / (2 * REACH));
   let dot = 0;
   for (let i = 0; i < length; i++) {
-    const value = values[start + i]!;
+    const value = values[i]!;
     const cell = Math.min(CELLS - 1, Math.max(0, value * perUnit + CELLS / 2)) | 0;
     let code = cells[cell]!;
     if (value * factor > thresholds[code]!) code += 1;

@@ -4,7 +4,8 @@
  */
 import { seededStream } from "../data/seeded_stream.ts";
 import type { Parameters } from "../parameters.ts";
-import { hadamard } from "./hadamard.ts";
+import { vectorKernels } from "../aggregation/vector_kernels.ts";
+import { hadamard, hadamardAt, VECTOR_LENGTH_MIN } from "./hadamard.ts";
 
 /** Longest block: fits the first cache, and is long enough that a scale per block costs little. */
 export const BLOCK_LENGTH_MAX = 4_096;
@@ -43,73 +44,47 @@ export function signWords(
   return words;
 }
 
-/** Turns the signs of `length` numbers from `start` on, by bits from the first on. Twice changes nothing. */
-export function turnSigns(
-  values: Parameters,
-  words: Uint32Array<ArrayBuffer>,
-  start: number,
-  length: number,
-): void {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < length; i += 32) {
-    let word = words[i >>> 5]!;
-    const end = start + Math.min(length, i + 32);
-    for (let k = start + i; k < end; k++, word >>>= 1) {
-      // Only the sign bit of the float is touched.
-      bits[k] = bits[k]! ^ (word << 31);
-    }
-  }
-}
-
-/** Both sign patterns of the blocks of `count` numbers. */
-export interface BlockSigns {
-  readonly first: Uint32Array<ArrayBuffer>;
-  readonly second: Uint32Array<ArrayBuffer>;
-}
-
-/** The patterns that follow from a seed, for all blocks one after another. */
-export function blockSigns(seed: Uint8Array, count: number): BlockSigns {
-  const padded = paddedCount(count);
-  return {
-    first: signWords(seed, "blocks", padded),
-    second: signWords(seed, "blocks again", padded),
-  };
+/** A place where one block at a time is rotated there or back. */
+export interface BlockRotation {
+  /** The block: up to `BLOCK_LENGTH_MAX` numbers. */
+  readonly values: Float32Array<ArrayBuffer>;
+  /** Σ x² of the first `length` numbers. */
+  square(length: number): number;
+  /** Rotates the block that begins at number `start` of the whole. Norms grow by its length. */
+  rotate(start: number, length: number): void;
+  /** Inverse of `rotate`, but norms grow by the length once more. */
+  unrotate(start: number, length: number): void;
 }
 
 /**
- * Rotates one block in place: signs, transform, other signs, transform. After one transform a vector of a few large numbers would still have
- * only a few different magnitudes and the estimate a bias; after two it looks normal. Norms grow by the block's length.
+ * Rotations of the blocks of `count` numbers: signs, transform, other signs, transform. After one transform a vector of a few large numbers
+ * would still have only a few different magnitudes and the estimate a bias; after two it looks normal.
  */
-export function rotateBlock(
-  values: Parameters,
-  { first, second }: BlockSigns,
-  start: number,
-  length: number,
-): void {
-  turnSigns(values, first.subarray(start / 32), start, length);
-  hadamard(values, start, length);
-  turnSigns(values, second.subarray(start / 32), start, length);
-  hadamard(values, start, length);
-}
-
-/** Inverse of `rotateBlock`, but norms grow by the block's length once more. */
-export function unrotateBlock(
-  values: Parameters,
-  { first, second }: BlockSigns,
-  start: number,
-  length: number,
-): void {
-  hadamard(values, start, length);
-  turnSigns(values, second.subarray(start / 32), start, length);
-  hadamard(values, start, length);
-  turnSigns(values, first.subarray(start / 32), start, length);
-}
-
-/** The update with zeros behind it up to whole blocks; a copy. */
-export function padded(update: Parameters): Parameters {
-  const values = new Float32Array(paddedCount(update.length));
-  values.set(update);
-  return values;
+export function blockRotation(seed: Uint8Array, count: number): BlockRotation {
+  const padded = paddedCount(count);
+  const zerosAt = 4 * BLOCK_LENGTH_MAX;
+  const firstAt = 2 * zerosAt;
+  const secondAt = firstAt + padded / 8;
+  const kernels = vectorKernels(secondAt + padded / 8);
+  new Uint32Array(kernels.memory, firstAt, padded / 32).set(signWords(seed, "blocks", padded));
+  new Uint32Array(kernels.memory, secondAt, padded / 32)
+    .set(signWords(seed, "blocks again", padded));
+  return {
+    values: new Float32Array(kernels.memory, 0, BLOCK_LENGTH_MAX),
+    square: (length) => kernels.squaredDistance(0, zerosAt, length),
+    rotate(start, length) {
+      kernels.turnSigns(0, firstAt + start / 8, length);
+      kernels.hadamard(0, length);
+      kernels.turnSigns(0, secondAt + start / 8, length);
+      kernels.hadamard(0, length);
+    },
+    unrotate(start, length) {
+      kernels.hadamard(0, length);
+      kernels.turnSigns(0, secondAt + start / 8, length);
+      kernels.hadamard(0, length);
+      kernels.turnSigns(0, firstAt + start / 8, length);
+    },
+  };
 }
 
 /**
@@ -118,27 +93,18 @@ export function padded(update: Parameters): Parameters {
  */
 export function rotateWhole(values: Parameters, seed: Uint8Array): void {
   const length = wholeLength(values.length);
-  const shift = 1 / Math.sqrt(length);
-  const step = (label: string, start: number) => {
-    turnSigns(values, signWords(seed, label, length), start, length);
-    hadamard(values, start, length);
-    scale(values, start, length, shift);
-  };
-  step("first", 0);
-  if (length < values.length) step("last", values.length - length);
+  rotatePart(values, 0, length, signWords(seed, "first", length), true);
+  if (length === values.length) return;
+  rotatePart(values, values.length - length, length, signWords(seed, "last", length), true);
 }
 
 /** Inverse of `rotateWhole`, but for rounding. */
 export function unrotateWhole(values: Parameters, seed: Uint8Array): void {
   const length = wholeLength(values.length);
-  const shift = 1 / Math.sqrt(length);
-  const step = (label: string, start: number) => {
-    hadamard(values, start, length);
-    scale(values, start, length, shift);
-    turnSigns(values, signWords(seed, label, length), start, length);
-  };
-  if (length < values.length) step("last", values.length - length);
-  step("first", 0);
+  if (length < values.length) {
+    rotatePart(values, values.length - length, length, signWords(seed, "last", length), false);
+  }
+  rotatePart(values, 0, length, signWords(seed, "first", length), false);
 }
 
 /** The largest power of two ≤ count, for count ≥ 1. */
@@ -146,6 +112,36 @@ export function wholeLength(count: number): number {
   return 2 ** (31 - Math.clz32(count));
 }
 
-function scale(values: Parameters, start: number, length: number, factor: number): void {
-  for (let i = start; i < start + length; i++) values[i] = values[i]! * factor;
+/** Signs, transform and division by √length of one stretch; `forward` false is the inverse. */
+function rotatePart(
+  values: Parameters,
+  start: number,
+  length: number,
+  words: Uint32Array<ArrayBuffer>,
+  forward: boolean,
+): void {
+  const part = values.subarray(start, start + length);
+  const factor = 1 / Math.sqrt(length);
+  if (length < VECTOR_LENGTH_MIN) {
+    if (forward) turnSigns(part, words);
+    hadamard(part, 0, length);
+    if (!forward) turnSigns(part, words);
+    for (let i = 0; i < length; i++) part[i] = part[i]! * factor;
+    return;
+  }
+  const kernels = vectorKernels(4 * length + length / 8);
+  const held = new Float32Array(kernels.memory, 0, length);
+  held.set(part);
+  new Uint32Array(kernels.memory, 4 * length, length / 32).set(words);
+  if (forward) kernels.turnSigns(0, 4 * length, length);
+  hadamardAt(kernels, 0, length);
+  if (!forward) kernels.turnSigns(0, 4 * length, length);
+  for (let i = 0; i < length; i++) part[i] = held[i]! * factor;
+}
+
+/** Turns the signs of numbers whose bit is 1. */
+function turnSigns(values: Parameters, words: Uint32Array<ArrayBuffer>): void {
+  for (let i = 0; i < values.length; i++) {
+    if (((words[i >>> 5]! >>> (i & 31)) & 1) === 1) values[i] = -values[i]!;
+  }
 }

@@ -7,15 +7,7 @@ import { isFinite } from "../parameters.ts";
 import { packCodes, packedCodeBytes, unpackCodes } from "./code_packing.ts";
 import { type Compressor, requireModerate } from "./compressor.ts";
 import { FRAME_HEADER_BYTES, headerRefusal, writeHeader } from "./frame.ts";
-import {
-  BLOCK_LENGTH_MAX,
-  blockLengths,
-  blockSigns,
-  padded,
-  paddedCount,
-  rotateBlock,
-  unrotateBlock,
-} from "./rotation.ts";
+import { BLOCK_LENGTH_MAX, blockLengths, blockRotation, paddedCount } from "./rotation.ts";
 import { roundingNoise } from "./rounding_noise.ts";
 
 /** Lowest level and distance of levels, 32-bit floats. */
@@ -37,16 +29,18 @@ export function stochastic({ bits }: { readonly bits: number }): Compressor {
       const bytes = new Uint8Array(size(count));
       const view = new DataView(bytes.buffer);
       writeHeader(bytes, { method: "stochastic", bits, count, seed });
-      const values = padded(update);
-      const signs = blockSigns(seed, count);
+      const rotation = blockRotation(seed, count);
+      const { values } = rotation;
       const codes = new Uint8Array(BLOCK_LENGTH_MAX);
       const noise = new Uint32Array(BLOCK_LENGTH_MAX);
       const fill = roundingNoise(random);
       let [start, at] = [0, FRAME_HEADER_BYTES];
       for (const length of blockLengths(count)) {
-        rotateBlock(values, signs, start, length);
+        values.set(update.subarray(start, start + length));
+        values.fill(0, count - start, length);
+        rotation.rotate(start, length);
         fill(noise, length);
-        const [low, step] = quantise({ values, start, length, levels, noise, codes });
+        const [low, step] = quantise({ values, length, levels, noise, codes });
         view.setFloat32(at, low, true);
         view.setFloat32(at + 4, step, true);
         packCodes({ codes, count: length, bits, bytes, at: at + BLOCK_HEADER_BYTES });
@@ -62,8 +56,9 @@ export function stochastic({ bits }: { readonly bits: number }): Compressor {
       });
       if (refusal !== undefined) return { ok: false, reason: refusal };
       const view = new DataView(bytes.buffer, bytes.byteOffset);
-      const values = new Float32Array(paddedCount(count));
-      const signs = blockSigns(seed, count);
+      const decoded = new Float32Array(count);
+      const rotation = blockRotation(seed, count);
+      const { values } = rotation;
       const table = new Float64Array(levels);
       let [start, at] = [0, FRAME_HEADER_BYTES];
       for (const length of blockLengths(count)) {
@@ -82,13 +77,12 @@ export function stochastic({ bits }: { readonly bits: number }): Compressor {
           bits,
           table,
           values,
-          start,
         });
-        unrotateBlock(values, signs, start, length);
+        rotation.unrotate(start, length);
+        decoded.set(values.subarray(0, Math.min(length, count - start)), start);
         at += BLOCK_HEADER_BYTES + packedCodeBytes(length, bits);
         start += length;
       }
-      const decoded = values.slice(0, count);
       return isFinite(decoded) ? { ok: true, values: decoded } : { ok: false, reason: "malformed" };
     },
   };
@@ -97,15 +91,14 @@ export function stochastic({ bits }: { readonly bits: number }): Compressor {
 /** Codes of one rotated block; gives its lowest level and the distance of levels. */
 function quantise(options: {
   readonly values: Float32Array<ArrayBuffer>;
-  readonly start: number;
   readonly length: number;
   readonly levels: number;
   readonly noise: Uint32Array;
   readonly codes: Uint8Array;
 }): readonly [low: number, step: number] {
-  const { values, start, length, levels, noise, codes } = options;
+  const { values, length, levels, noise, codes } = options;
   let [low, high] = [Infinity, -Infinity];
-  for (let i = start; i < start + length; i++) {
+  for (let i = 0; i < length; i++) {
     const value = values[i]!;
     if (value < low) low = value;
     if (value > high) high = value;
@@ -114,7 +107,7 @@ function quantise(options: {
   const step = Math.fround((high - low) / (levels - 1) * (1 + 2 ** -23));
   const perStep = step > 0 ? 1 / step : 0;
   for (let i = 0; i < length; i++) {
-    const place = (values[start + i]! - low) * perStep + noise[i]! * 2 ** -32;
+    const place = (values[i]! - low) * perStep + noise[i]! * 2 ** -32;
     codes[i] = Math.min(levels - 1, place);
   }
   return [low, step];

@@ -71,7 +71,16 @@ for (const [index, fixture] of fixtures.rules.entries()) {
   Deno.test(`${rule} of ${updates.length} updates gives what the oracle gives (case ${index})`, () => {
     const aggregation = aggregationSchema.parse({ name: rule, ...options, ...whole(rule) });
     const clients = updates.map((values, i) => update(values, weights[i]!));
-    near(aggregate(aggregation, clients), result, rule === "geometricMedian" ? 2e-4 : 1e-6);
+    const ours = aggregate(aggregation, clients);
+    if (rule !== "geometricMedian") return near(ours, result, 1e-6);
+    // Around its minimum the sum of distances is flat: it says more than the place.
+    near(ours, result, 1e-2);
+    const sum = (point: readonly number[]) =>
+      updates.reduce((total, values, i) => {
+        const distance = Math.hypot(...values.map((value, k) => value - point[k]!));
+        return total + weights[i]! * distance;
+      }, 0);
+    assert.ok(sum([...ours]) <= sum(result) * (1 + 1e-6));
   });
 }
 

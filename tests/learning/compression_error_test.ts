@@ -134,7 +134,7 @@ Deno.test("every number gets the nearest value, also far outside", () => {
         const quantiser = normalQuantiser(bits);
         const values = Float32Array.from(numbers);
         const codes = new Uint8Array(values.length);
-        quantiseNormal(quantiser, { values, start: 0, length: values.length, factor: 1, codes });
+        quantiseNormal(quantiser, { values, length: values.length, factor: 1, codes });
         values.forEach((value, i) => {
           const distance = Math.abs(value - quantiser.centroids[codes[i]!]!);
           for (const centroid of quantiser.centroids) {
