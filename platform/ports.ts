@@ -80,18 +80,18 @@ export interface Crypto {
   ): Uint8Array<ArrayBuffer> | undefined;
 }
 
-/** A stream cipher as a generator of masks: AES-256 in counter mode (NIST SP 800-38A), the same numbers on every machine. */
+/** A stream cipher as a generator of masks: ChaCha20 (RFC 8439) with an all-zero nonce, the same numbers on every machine. */
 export interface MaskStream {
   /**
    * Adds the key stream to `target`, or subtracts it, modulo 2^32, in place. Word i is bytes 4i … 4i + 3 of the key stream, little-endian.
-   * `key` 32 bytes; `counter` the first counter block, 16 bytes, all zero when absent: the block counts up as one big-endian number.
+   * `key` 32 bytes, used for one stream only; `counter` the first block, 0 when absent: 16 words are one block, and there are 2^32.
    */
   apply(
     options: {
       readonly key: Uint8Array;
       readonly target: Uint32Array;
       readonly sign: 1 | -1;
-      readonly counter?: Uint8Array;
+      readonly counter?: number;
     },
   ): void;
 }

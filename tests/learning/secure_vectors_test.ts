@@ -1,4 +1,4 @@
-/** Secure sums byte by byte, against an independent description of them in Python (tests/oracles/secure_aggregation.py) and NIST's vectors. */
+/** Secure sums byte by byte, against an independent description of them in Python (tests/oracles/secure_aggregation.py) and the vectors of RFC 8439. */
 import assert from "node:assert/strict";
 import fixture from "../fixtures/learning/secure_aggregation.json" with { type: "json" };
 import * as client from "../../learning/secure/client.ts";
@@ -12,7 +12,7 @@ import { concat, graphSeed, roundHash } from "../../learning/secure/transcripts.
 import * as unmask from "../../learning/secure/unmask.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeSigner } from "../../platform/node_crypto.ts";
-import type { MaskStream, Random } from "../../platform/ports.ts";
+import type { Random } from "../../platform/ports.ts";
 import { deviceIdOf } from "../../protocols/ids.ts";
 import { DEPENDENCIES, good } from "./secure_support.ts";
 
@@ -188,57 +188,53 @@ Deno.test("shares of a secret are those of the polynomials over GF(256), and any
   );
 });
 
-// NIST SP 800-38A, F.5.5: CTR-AES256.Encrypt.
-const NIST = {
-  key: "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
-  counter: "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff",
-  plaintext:
-    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
-  ciphertext:
-    "601ec313775789a5b7a7f504bbf3d228f443e3ca4d62b59aca84e990cacaf5c52b0930daa23de94ce87017ba2d84988ddfc9c58db67aada613c2dd08457941a6",
-};
+// RFC 8439, appendix A.1: test vectors 1 (block 0), 2 (block 1) and 3 (block 1 under another key); all nonces are zero.
+const RFC_8439 = [
+  {
+    key: "00".repeat(32),
+    counter: 0,
+    stream:
+      "76b8e0ada0f13d90405d6ae55386bd28bdd219b8a08ded1aa836efcc8b770dc7da41597c5157488d7724e03fb8d84a376a43b8f41518a11cc387b669b2ee6586",
+  },
+  {
+    key: "00".repeat(32),
+    counter: 1,
+    stream:
+      "9f07e7be5551387a98ba977c732d080dcb0f29a048e3656912c6533e32ee7aed29b721769ce64e43d57133b074d839d531ed1f28510afb45ace10a1f4b794d6f",
+  },
+  {
+    key: "00".repeat(31) + "01",
+    counter: 1,
+    stream:
+      "3aeb5224ecf849929b9d828db1ced4dd832025e8018b8160b82284f3c949aa5a8eca00bbb4a73bdad192b5c42f73f2fd4e273644c8b36125a64addeb006c13a0",
+  },
+] as const;
 
-function words(
-  stream: MaskStream,
-  options: { key: string; counter?: string; count: number },
-): Uint32Array {
-  const target = new Uint32Array(options.count);
-  const { key, counter } = options;
-  stream.apply({
-    key: bytes(key),
-    target,
-    sign: 1,
-    ...(counter === undefined ? {} : { counter: bytes(counter) }),
-  });
-  return target;
-}
-
-Deno.test("the mask stream is AES-256 in counter mode, as in NIST SP 800-38A", () => {
-  const plaintext = bytes(NIST.plaintext);
-  const stream = words(nodeMaskStream(), { ...NIST, count: 16 });
-  const view = new DataView(new ArrayBuffer(64));
-  stream.forEach((word, i) => view.setUint32(i * 4, word, true));
-  const ciphertext = plaintext.map((byte, i) => byte ^ view.getUint8(i));
-  assert.equal(ciphertext.toHex(), NIST.ciphertext);
+Deno.test("the mask stream is ChaCha20, as in RFC 8439", () => {
+  for (const { key, counter, stream } of RFC_8439) {
+    const target = new Uint32Array(16);
+    nodeMaskStream().apply({ key: bytes(key), target, sign: 1, counter });
+    const view = new DataView(new ArrayBuffer(64));
+    target.forEach((word, i) => view.setUint32(i * 4, word, true));
+    assert.equal(new Uint8Array(view.buffer).toHex(), stream);
+  }
 });
 
 Deno.test("a mask that is added and taken off again leaves what was there, over chunks and in parts by counter", () => {
   const stream = nodeMaskStream();
-  const key = bytes(NIST.key);
+  const key = bytes(RFC_8439[2].key);
   const count = 40_003;
   const target = Uint32Array.from({ length: count }, (_, i) => i * 99_991);
   const before = target.slice();
   stream.apply({ key, target, sign: 1 });
   assert.notDeepEqual(target.slice(-4), before.slice(-4));
-  // Any four words are one counter block.
-  const part = before.slice(20_000, 20_004);
-  const counter = new Uint8Array(16);
-  new DataView(counter.buffer).setUint32(12, 5_000);
-  stream.apply({ key, target: part, sign: 1, counter });
-  assert.deepEqual(part, target.slice(20_000, 20_004));
+  // Sixteen words are one block.
+  const part = before.slice(32_000, 32_020);
+  stream.apply({ key, target: part, sign: 1, counter: 2_000 });
+  assert.deepEqual(part, target.slice(32_000, 32_020));
   stream.apply({ key, target, sign: -1 });
   assert.deepEqual(target, before);
-  for (const wrong of [{ key: key.slice(1) }, { key, counter: new Uint8Array(12) }]) {
+  for (const wrong of [{ key: key.slice(1) }, { key, counter: -1 }, { key, counter: 2 ** 32 }]) {
     assert.throws(() => stream.apply({ ...wrong, target, sign: 1 }), RangeError);
   }
 });

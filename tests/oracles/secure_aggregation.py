@@ -19,7 +19,7 @@ import galois
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -45,7 +45,7 @@ def drawn(*names):
 
 
 def stream(key, count):
-    cipher = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
+    cipher = Cipher(algorithms.ChaCha20(key, bytes(16)), mode=None).encryptor()
     return struct.unpack(f"<{count}I", cipher.update(bytes(4 * count)))
 
 
