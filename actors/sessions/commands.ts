@@ -20,7 +20,7 @@ export type SessionsCommand =
     readonly protocol: ProtocolName;
     readonly body: Uint8Array;
   }
-  /** A person or another actor wants this peer tried now rather than after its backoff. */
+  /** A person or another actor wants this peer tried now rather than after its backoff. When it is up, that is published again. */
   | { readonly type: "connectNow"; readonly deviceId: DeviceId }
   /** A protocol found that the peer broke its rules: counted; enough of them close the session. */
   | { readonly type: "strike"; readonly deviceId: DeviceId; readonly reason: string }

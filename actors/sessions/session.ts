@@ -70,8 +70,7 @@ export function session(deps: SessionDependencies): Behaviour<SessionCommand, Se
         case "connectNow":
           return onConnectNow(context, state, deps);
         case "repeatUp":
-          if (state.active === null) return;
-          return context.publish(peerSessions, { type: "up", deviceId: deps.peer, resumed: true });
+          return repeatUp(context, state, deps);
         case "addressesChanged":
           return onAddressesChanged(context, state, command.addresses, deps);
         case "networkChanged":
@@ -127,11 +126,18 @@ function start(context: SessionContext, deps: SessionDependencies): SessionState
   return state;
 }
 
+function repeatUp(context: SessionContext, state: SessionState, deps: SessionDependencies): void {
+  if (state.active === null) return;
+  context.publish(peerSessions, { type: "up", deviceId: deps.peer, resumed: true });
+}
+
 function onConnectNow(
   context: SessionContext,
   state: SessionState,
   deps: SessionDependencies,
 ): void {
+  // Whoever asks for a session that is up has not heard of it: its mailbox may have been full.
+  repeatUp(context, state, deps);
   if (isConnecting(state)) return;
   if (state.active !== null) return scheduleUpgrade(context, state, deps, 0);
   state.failures = 0;

@@ -305,6 +305,19 @@ Deno.test("sessions retry with growing waits while nobody is there, and at once 
   await stop();
 });
 
+Deno.test("sessions say again that a peer is up to whoever asks for it, having missed that", async () => {
+  const { a, b, net, time, stop } = await connected();
+  const { dials } = net;
+  const events = a.sessionEvents.length;
+  a.system.tell(a.sessions, { type: "connectNow", deviceId: b.device.id });
+  await time.run(5_000);
+  assert.deepEqual(a.sessionEvents.slice(events), [
+    { type: "up", deviceId: b.device.id, resumed: true },
+  ]);
+  assert.equal(net.dials, dials);
+  await stop();
+});
+
 Deno.test("sessions dial a peer at once when others have heard of it again, and leave the dead alone", async () => {
   const { a, b, net, time, stop } = await pair((net) => net.down.add("ben"));
   a.sight(b);
