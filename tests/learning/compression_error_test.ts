@@ -86,6 +86,23 @@ Deno.test("EDEN and stochastic estimates are unbiased: their mean over seeds com
   }
 });
 
+Deno.test("stochastic rounding is unbiased for one rotation already: its mean over dice comes to the update", () => {
+  const update = KINDS["log-normal numbers"]!(1_000);
+  const compressor = createCompressor({ name: "stochastic", bits: 2 });
+  const [seed, rounds] = [seedOf(1), 400];
+  const mean = new Float32Array(update.length);
+  let single = 0;
+  for (let round = 0; round < rounds; round++) {
+    const bytes = compressor.encode(update, { seed, random: seededRandom(round) });
+    const read = compressor.decode(bytes, { seed, count: update.length });
+    assert.ok(read.ok);
+    single += normalisedError(update, read.values) / rounds;
+    read.values.forEach((value, i) => mean[i]! += value / rounds);
+  }
+  const left = normalisedError(update, mean) / (single / rounds);
+  assert.ok(left > 0.7 && left < 1.4, `${left} of the error expected`);
+});
+
 Deno.test("with a seed each, a hundred devices' errors cancel in the mean", () => {
   const updates = Array.from({ length: 100 }, (_, i) => normalUpdate(2_000, i).map((x) => x + 1));
   const exact = new Float32Array(2_000);

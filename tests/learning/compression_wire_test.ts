@@ -216,8 +216,11 @@ Deno.test("Rice codes give back any ascending places, and refuse every other len
       },
     ),
   );
-  // One place of 8: no low bits... 3 ones, a zero, then spare bits that must be zero.
-  assert.deepEqual(riceDecode(Uint8Array.of(0b0111), { count: 8, chosen: 7 }), undefined);
+  // A place that the update does not have, and a spare bit that is set.
+  assert.equal(riceDecode(riceEncode(Uint32Array.of(10), 11), { count: 8, chosen: 1 }), undefined);
+  const spare = riceEncode(Uint32Array.of(3), 8);
+  spare[0]! |= 0x80;
+  assert.equal(riceDecode(spare, { count: 8, chosen: 1 }), undefined);
   assert.equal(riceDecode(new Uint8Array(60).fill(255), { count: 8, chosen: 7 }), undefined);
 });
 
