@@ -1,8 +1,11 @@
 /** A secure sum played through in memory: devices that fall away when the test says so, and a coordinator in between. */
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
 import type { Random } from "../../platform/ports.ts";
+import { concat } from "../../learning/secure/transcripts.ts";
+import { equalBytes } from "../../protocols/codec.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import * as client from "../../learning/secure/client.ts";
 import {
@@ -41,32 +44,37 @@ export const DEPENDENCIES: SumDependencies = {
   },
 };
 
+const toyHash = (...parts: readonly Uint8Array[]) =>
+  new Uint8Array(hash("sha256", concat(...parts), "buffer"));
+
 /**
- * Everything real but the agreements and the signatures, which are hashes: for runs that count sums, not secrets. The agreement of two
- * toy keys follows from both public halves, and a toy signature from the public key.
+ * Hashes in place of agreements, signatures, key derivation and encryption, quick and without any secrecy: for runs that count sums. The
+ * agreement of two toy keys follows from both public halves, and a toy signature from the public key.
  */
 export const TOY: SumDependencies = {
   crypto: {
-    ...node,
+    sha256: toyHash,
+    hkdf: ({ secret, salt, info }) => toyHash(secret, salt, info),
+    seal: ({ key, plaintext }) => concat(plaintext, key.subarray(0, 16)),
+    open: ({ key, ciphertext }) =>
+      equalBytes(ciphertext.subarray(-16), key.subarray(0, 16))
+        ? ciphertext.slice(0, -16)
+        : undefined,
     agreementKeyPair(random) {
-      const publicKey = node.sha256(random.bytes(32));
+      const publicKey = toyHash(random.bytes(32));
       return {
         publicKey,
-        agree: (other) => {
-          const [a, b] = [publicKey.toHex(), other.toHex()].sort();
-          return node.sha256(new TextEncoder().encode(`${a} ${b}`));
-        },
+        agree: (other) => publicKey.map((byte, i) => byte ^ other[i]!),
       };
     },
   },
   masks: nodeMaskStream(),
-  verify: (device, message, signature) =>
-    toySignature(device, message).toHex() === signature.toHex(),
+  verify: (device, message, signature) => equalBytes(toySignature(device, message), signature),
 };
 
 function toySignature(device: DeviceId, message: Uint8Array): Uint8Array {
-  const half = node.sha256(publicKeyOf(device), message);
-  return new Uint8Array([...half, ...half]);
+  const half = toyHash(publicKeyOf(device), message);
+  return concat(half, half);
 }
 
 /** One device of the play. */
