@@ -350,3 +350,182 @@ export function step(w: usize, v: usize, count: i32, by: f32): void {
     v128.store(w, madd(factor, v128.load(v), v128.load(w)));
   }
 }
+
+// Winograd's way of 5×5 convolutions (Winograd 1980; Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks"): F(2×2, 5×5) at
+// the points 0, 1, −1, 2, −2, ∞. A tile of 2×2 outputs takes 36 multiplications per pair of channels instead of 100. All is cut into tiles of 6×6
+// inputs that overlap; each of the 36 places of a transformed tile, a "point", is a matrix product of its own. The gradient of the filter is
+// F(5×5, 2×2) at the same points, so the transformed inputs serve for both. `point` is the distance between the points of one kind.
+
+/** Room for a tile between its two passes. */
+const TILE: usize = memory.data(36 * 16, 16);
+
+/** Six inputs, `from` bytes apart, to six points. */
+@inline function inputs6(p: usize, from: usize, q: usize, to: usize): void {
+  const a = v128.load(p), b = v128.load(p + from), c = v128.load(p + 2 * from);
+  const d = v128.load(p + 3 * from), e = v128.load(p + 4 * from), f = v128.load(p + 5 * from);
+  const four = f32x4.splat(4), five = f32x4.splat(-5), minus = f32x4.splat(-4), two = f32x4.splat(2);
+  v128.store(q, madd(a, four, madd(c, five, e)));
+  const even = madd(c, minus, e), odd = madd(b, minus, d);
+  v128.store(q + to, f32x4.add(even, odd));
+  v128.store(q + 2 * to, f32x4.sub(even, odd));
+  const outer = f32x4.sub(e, c), inner = f32x4.mul(f32x4.sub(d, b), two);
+  v128.store(q + 3 * to, f32x4.add(outer, inner));
+  v128.store(q + 4 * to, f32x4.sub(outer, inner));
+  v128.store(q + 5 * to, madd(b, four, madd(d, five, f)));
+}
+
+/** Five weights to six points. */
+@inline function weights5(p: usize, from: usize, q: usize, to: usize): void {
+  const a = v128.load(p), b = v128.load(p + from), c = v128.load(p + 2 * from);
+  const d = v128.load(p + 3 * from), e = v128.load(p + 4 * from);
+  const sixth = f32x4.splat(-1.0 / 6.0), part = f32x4.splat(1.0 / 24.0);
+  v128.store(q, f32x4.mul(a, f32x4.splat(0.25)));
+  const even = f32x4.add(f32x4.add(a, c), e), odd = f32x4.add(b, d);
+  v128.store(q + to, f32x4.mul(f32x4.add(even, odd), sixth));
+  v128.store(q + 2 * to, f32x4.mul(f32x4.sub(even, odd), sixth));
+  const outer = madd(e, f32x4.splat(16), madd(c, f32x4.splat(4), a));
+  const inner = madd(d, f32x4.splat(8), f32x4.add(b, b));
+  v128.store(q + 3 * to, f32x4.mul(f32x4.add(outer, inner), part));
+  v128.store(q + 4 * to, f32x4.mul(f32x4.sub(outer, inner), part));
+  v128.store(q + 5 * to, e);
+}
+
+/** Two derivatives by outputs to six points. */
+@inline function derivatives2(p: usize, from: usize, q: usize, to: usize): void {
+  const a = v128.load(p), b = v128.load(p + from);
+  const sixth = f32x4.splat(-1.0 / 6.0), part = f32x4.splat(1.0 / 24.0), twice = f32x4.add(b, b);
+  v128.store(q, f32x4.mul(a, f32x4.splat(0.25)));
+  v128.store(q + to, f32x4.mul(f32x4.add(a, b), sixth));
+  v128.store(q + 2 * to, f32x4.mul(f32x4.sub(a, b), sixth));
+  v128.store(q + 3 * to, f32x4.mul(f32x4.add(a, twice), part));
+  v128.store(q + 4 * to, f32x4.mul(f32x4.sub(a, twice), part));
+  v128.store(q + 5 * to, b);
+}
+
+/** Six points to two outputs. */
+@inline function outputs2(p: usize, from: usize, q: usize, to: usize): void {
+  const a = v128.load(p), b = v128.load(p + from), c = v128.load(p + 2 * from);
+  const d = v128.load(p + 3 * from), e = v128.load(p + 4 * from), f = v128.load(p + 5 * from);
+  v128.store(q, f32x4.add(f32x4.add(a, f32x4.add(b, c)), f32x4.add(d, e)));
+  v128.store(q + to, f32x4.add(madd(f32x4.sub(d, e), f32x4.splat(2), f32x4.sub(b, c)), f));
+}
+
+/** Six points to five derivatives by weights. */
+@inline function derivatives5(p: usize, from: usize, q: usize, to: usize): void {
+  const a = v128.load(p), b = v128.load(p + from), c = v128.load(p + 2 * from);
+  const d = v128.load(p + 3 * from), e = v128.load(p + 4 * from), f = v128.load(p + 5 * from);
+  const one = f32x4.add(b, c), two = f32x4.add(d, e), oneOdd = f32x4.sub(b, c), twoOdd = f32x4.sub(d, e);
+  v128.store(q, f32x4.add(f32x4.add(a, one), two));
+  v128.store(q + to, madd(twoOdd, f32x4.splat(2), oneOdd));
+  v128.store(q + 2 * to, madd(two, f32x4.splat(4), one));
+  v128.store(q + 3 * to, madd(twoOdd, f32x4.splat(8), oneOdd));
+  v128.store(q + 4 * to, f32x4.add(madd(two, f32x4.splat(16), one), f));
+}
+
+/** Tiles of one image with a border to points: v[point][tile][channel]. */
+export function winogradInputs(x: usize, row: usize, pixel: usize, tilesDown: i32, tilesAcross: i32, v: usize, point: usize): void {
+  for (let ty = 0; ty < tilesDown; ty++) {
+    for (let tx = 0; tx < tilesAcross; tx++) {
+      const tile = x + <usize>(2 * tx) * pixel;
+      for (let c: usize = 0; c < pixel; c += 16) {
+        for (let k: usize = 0; k < 6; k++) inputs6(tile + c + k * row, pixel, TILE + k * 96, 16);
+        for (let k: usize = 0; k < 6; k++) inputs6(TILE + k * 16, 96, v + c + k * point, 6 * point);
+      }
+      v += pixel;
+    }
+    x += 2 * row;
+  }
+}
+
+/** Derivatives by the outputs of one image, 2×2 at a time, to points. */
+export function winogradDerivatives(d: usize, row: usize, pixel: usize, tilesDown: i32, tilesAcross: i32, z: usize, point: usize): void {
+  for (let ty = 0; ty < tilesDown; ty++) {
+    for (let tx = 0; tx < tilesAcross; tx++) {
+      const tile = d + <usize>(2 * tx) * pixel;
+      for (let c: usize = 0; c < pixel; c += 16) {
+        for (let k: usize = 0; k < 2; k++) derivatives2(tile + c + k * row, pixel, TILE + k * 96, 16);
+        for (let k: usize = 0; k < 6; k++) derivatives2(TILE + k * 16, 96, z + c + k * point, 6 * point);
+      }
+      z += pixel;
+    }
+    d += 2 * row;
+  }
+}
+
+/** Points of one image to its outputs; `bias` is 0 for none. */
+export function winogradOutputs(m: usize, point: usize, bias: usize, y: usize, row: usize, pixel: usize, tilesDown: i32, tilesAcross: i32): void {
+  for (let ty = 0; ty < tilesDown; ty++) {
+    for (let tx = 0; tx < tilesAcross; tx++) {
+      const tile = y + <usize>(2 * tx) * pixel;
+      for (let c: usize = 0; c < pixel; c += 16) {
+        for (let k: usize = 0; k < 6; k++) outputs2(m + c + k * 6 * point, point, TILE + k * 32, 16);
+        for (let k: usize = 0; k < 2; k++) outputs2(TILE + k * 16, 32, tile + c + k * pixel, row);
+        if (bias != 0) {
+          const b = v128.load(bias + c);
+          for (let k: usize = 0; k < 2; k++) {
+            const o = tile + c + k * pixel;
+            v128.store(o, f32x4.add(v128.load(o), b));
+            v128.store(o + row, f32x4.add(v128.load(o + row), b));
+          }
+        }
+      }
+      m += pixel;
+    }
+    y += 2 * row;
+  }
+}
+
+/** Filters in panels to points: u[point] is a weight in panels of `channels` rows. */
+export function winogradWeights(w: usize, channels: i32, panels: i32, u: usize, point: usize): void {
+  const place = <usize>channels << 5;
+  for (; panels > 0; panels--) {
+    for (let c: usize = 0; c < place; c += 16) {
+      for (let k: usize = 0; k < 5; k++) weights5(w + c + 5 * k * place, place, TILE + k * 96, 16);
+      for (let k: usize = 0; k < 6; k++) weights5(TILE + k * 16, 96, u + c + k * point, 6 * point);
+    }
+    w += 25 * place;
+    u += place;
+  }
+}
+
+/** g += scale · (what the points say about the filters): the way back of winogradWeights' layout. */
+export function winogradGradient(du: usize, point: usize, channels: i32, panels: i32, g: usize, scale: f32): void {
+  const place = <usize>channels << 5, by = f32x4.splat(scale);
+  for (; panels > 0; panels--) {
+    for (let c: usize = 0; c < place; c += 16) {
+      for (let k: usize = 0; k < 6; k++) derivatives5(du + c + k * 6 * point, point, TILE + k * 80, 16);
+      for (let k: usize = 0; k < 5; k++) {
+        // Five of the tile's columns in place: each is read whole before it is written.
+        derivatives5(TILE + k * 16, 80, TILE + k * 16, 80);
+        for (let j: usize = 0; j < 5; j++) {
+          const o = g + c + (5 * j + k) * place;
+          v128.store(o, madd(v128.load(TILE + k * 16 + j * 80), by, v128.load(o)));
+        }
+      }
+    }
+    du += place;
+    g += 25 * place;
+  }
+}
+
+/** m[point] = v[point] · u[point] for all points: `tiles` rows of `channels` numbers by panels. */
+export function winogradForward(v: usize, tiles: i32, channels: i32, u: usize, panels: i32, m: usize): void {
+  const row = <usize>channels << 2, panelBytes = <usize>channels << 5, out = <usize>panels << 5;
+  for (let k = 0; k < 36; k++) {
+    forward(v, 0, row, 1, tiles, 1, channels, 0, u, panelBytes, panels, 0, 0, 0, m, 0, out);
+    v += <usize>tiles * row;
+    u += <usize>panels * panelBytes;
+    m += <usize>tiles * out;
+  }
+}
+
+/** du[point] += v[point]ᵀ · z[point] for all points. */
+export function winogradBackward(v: usize, tiles: i32, channels: i32, z: usize, panels: i32, du: usize): void {
+  const row = <usize>channels << 2, panelBytes = <usize>channels << 5, out = <usize>panels << 5;
+  for (let k = 0; k < 36; k++) {
+    gradient(v, 0, row, 1, channels, 0, z, 0, out, 1, tiles, du, panelBytes, panels, 1);
+    v += <usize>tiles * row;
+    z += <usize>tiles * out;
+    du += <usize>panels * panelBytes;
+  }
+}

@@ -29,6 +29,13 @@ export interface Kernels {
   readonly scale: Kernel;
   readonly pull: Kernel;
   readonly step: Kernel;
+  readonly winogradInputs: Kernel;
+  readonly winogradDerivatives: Kernel;
+  readonly winogradOutputs: Kernel;
+  readonly winogradWeights: Kernel;
+  readonly winogradGradient: Kernel;
+  readonly winogradForward: Kernel;
+  readonly winogradBackward: Kernel;
 }
 
 /** The first address the kernels leave to us: below it stand their constants. */

@@ -1,19 +1,10 @@
 /**
  * What each operation of a plan does, forward and backward, with the kernels. The gradient of a layer's input comes before that of its weights,
  * because without a second set of parameters the latter changes the weights.
- *
- * Convolutions copy nothing apart: an image with a border of zeros, seen from one pixel, shows the filter's rows as runs of neighbouring numbers,
- * so the same multiplication serves dense layers (one run) and convolutions (one run per row of the filter). The way back is a convolution too,
- * with turned weights.
  */
+import { Convolutions, type Target } from "./convolutions.ts";
 import type { Kernels } from "./kernels.ts";
 import type { Operation, Slot, Weights } from "./plan.ts";
-
-/** Where the gradients of weights go: at `offset` bytes from the weights, added after multiplication by `by`. */
-export interface Target {
-  readonly offset: number;
-  readonly by: number;
-}
 
 /** Rows of a dense layer's weights per turn: their panel stays in the first-level cache while all examples pass. */
 const DENSE_ROWS = 512;
@@ -21,11 +12,13 @@ const DENSE_ROWS = 512;
 /** Runs operations on one block of memory. */
 export class Operations {
   readonly #kernels: Kernels;
+  readonly #convolutions: Convolutions;
   readonly #floats: Float32Array;
 
   /** `floats` is the memory the kernels work on. */
   constructor(kernels: Kernels, floats: Float32Array) {
     this.#kernels = kernels;
+    this.#convolutions = new Convolutions(kernels, floats);
     this.#floats = floats;
   }
 
@@ -53,26 +46,9 @@ export class Operations {
         }
         break;
       }
-      case "conv": {
-        const { weights, size, bordered } = operation;
-        const pixelBytes = output.channels * 4;
-        if (size > 1) {
-          kernels.inset(
-            ...[input.values, bordered.address + bordered.insideBytes, count, rows],
-            ...[columns * bordered.pixelBytes, bordered.rowBytes, bordered.imageBytes],
-          );
-        }
-        for (let i = 0; i < count; i++) {
-          kernels.forward(
-            ...[bordered.address + i * bordered.imageBytes, bordered.rowBytes],
-            ...[bordered.pixelBytes, rows, columns, size, size * input.channels],
-            ...[bordered.rowBytes, weights.weight, weights.panelBytes, weights.panels],
-            ...[weights.bias, 0, 0, output.values + i * output.length * 4],
-            ...[columns * pixelBytes, pixelBytes],
-          );
-        }
+      case "conv":
+        this.#convolutions.forward(operation, count);
         break;
-      }
       case "relu":
         if (input !== output) this.#copy(input.values, output.values, count * input.length);
         kernels.relu(output.values, count * output.length);
@@ -109,7 +85,7 @@ export class Operations {
         this.#backwardDense(operation.weights, input, output, count, target);
         break;
       case "conv":
-        this.#backwardConv(operation, count, target);
+        this.#convolutions.backward(operation, count, target);
         break;
       case "relu":
         kernels.reluBackward(output.gradient, output.values, count * output.length);
@@ -152,47 +128,6 @@ export class Operations {
     this.#kernels.biasGradient(
       ...[output.gradient, count, output.channels, bias + target.offset, target.by],
     );
-  }
-
-  #backwardConv(
-    { input, output, weights, size, bordered, back }: Extract<Operation, { type: "conv" }>,
-    count: number,
-    target: Target,
-  ): void {
-    const { rows, columns } = input.extent;
-    const kernels = this.#kernels;
-    const outPixel = output.channels * 4;
-    const [inBytes, outBytes] = [input.length * 4, output.length * 4];
-    if (back !== null) {
-      const { turned, bordered: { address, rowBytes, pixelBytes, imageBytes, insideBytes } } = back;
-      kernels.turn(weights.weight, turned, size ** 2, input.channels, output.channels);
-      for (let i = 0; i < count; i++) {
-        const gradient = output.gradient + i * outBytes;
-        if (size > 1) {
-          kernels.inset(
-            ...[gradient, address + insideBytes, 1, rows, columns * outPixel, rowBytes, imageBytes],
-          );
-        }
-        kernels.forward(
-          ...[size > 1 ? address : gradient, rowBytes, pixelBytes, rows, columns],
-          ...[size, size * output.channels, rowBytes],
-          ...[turned, size ** 2 * outPixel * 8, input.channels / 8, 0, 0, 0],
-          ...[input.gradient + i * inBytes, columns * bordered.pixelBytes, bordered.pixelBytes],
-        );
-      }
-    }
-    for (let i = 0; i < count; i++) {
-      const gradient = output.gradient + i * outBytes;
-      kernels.gradient(
-        ...[bordered.address + i * bordered.imageBytes, bordered.rowBytes, bordered.pixelBytes],
-        ...[size, size * input.channels, bordered.rowBytes],
-        ...[gradient, columns * outPixel, outPixel, rows, columns],
-        ...[weights.weight + target.offset, weights.panelBytes, weights.panels, target.by],
-      );
-      kernels.biasGradient(
-        ...[gradient, rows * columns, output.channels, weights.bias + target.offset, target.by],
-      );
-    }
   }
 
   #copy(from: number, to: number, numbers: number): void {

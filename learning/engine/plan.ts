@@ -46,11 +46,33 @@ export type Operation =
       readonly bordered: Bordered;
       /** One example of the output's gradient with a border, and the weights that lead back; null when no gradient of the input is needed. */
       readonly back: { readonly bordered: Bordered; readonly turned: number } | null;
+      /** Where Winograd's way is shorter; null elsewhere. */
+      readonly winograd: Winograd | null;
     }
     /** `input` and `output` are the same slot unless the input is still needed. */
     | { readonly type: "relu" | "maxPool" | "globalMean" }
     | { readonly type: "residual"; readonly operations: readonly Operation[]; readonly last: Slot }
   );
+
+/** Room for a 5×5 convolution by Winograd's way: see kernels.as. What is not per example is written anew for each. */
+export interface Winograd {
+  readonly tilesDown: number;
+  readonly tilesAcross: number;
+  /** Points of all inputs, which the gradient of the weights needs again. */
+  readonly inputs: number;
+  readonly inputBytes: number;
+  /** Points of one output: sums, or derivatives. */
+  readonly outputs: number;
+  /** Points of the weights, and of their gradient. */
+  readonly weights: number;
+  readonly gradient: number;
+  /** Points of one output's derivatives as inputs of the way back, of its sums, and of the turned weights; null as `back`. */
+  readonly back: {
+    readonly inputs: number;
+    readonly outputs: number;
+    readonly weights: number;
+  } | null;
+}
 
 /** Images with a border. */
 export interface Bordered {
@@ -91,6 +113,10 @@ export interface PlanOptions {
 
 /** What the examples of one step may take; a step over more examples than fit is cut, and its gradients summed. */
 const EXAMPLES_BYTES = 64 * 1024 * 1024;
+
+/** Places of a transformed tile, and channels on either side from which it is shorter (measured). */
+const WINOGRAD_POINTS = 36;
+const WINOGRAD_CHANNELS_MIN = 16;
 
 /** Plans for `batchSize` examples at once, or as many as have room. */
 export function planOf(network: Network, shaped: ShapedNetwork, options: PlanOptions): Plan {
@@ -236,8 +262,9 @@ function planLayer(
         bordered: borderedOf(output, border, size === 1 ? null : room, 1),
         turned: room.take(size ** 2 * input.channels * output.channels),
       };
+      const winograd = planWinograd(size, input, output, room);
       const planned = weights.get(layer.weightTensor)!;
-      return { type: "conv", input, output, weights: planned, size, bordered, back };
+      return { type: "conv", input, output, weights: planned, size, bordered, back, winograd };
     }
     case "relu":
       return {
@@ -255,6 +282,33 @@ function planLayer(
       return { type: "residual", input, output, operations, last };
     }
   }
+}
+
+/** Winograd's way saves nothing where there are few channels, and its tiles are 2×2 outputs. */
+function planWinograd(size: number, input: Slot, output: Slot, room: Room): Winograd | null {
+  const { rows, columns } = input.extent;
+  const isWorthIt = size === 5 &&
+    Math.min(input.channels, output.channels) >= WINOGRAD_CHANNELS_MIN;
+  if (!isWorthIt || rows % 2 !== 0 || columns % 2 !== 0) return null;
+  const tiles = rows * columns / 4;
+  const weightNumbers = WINOGRAD_POINTS * input.channels * output.channels;
+  const [inputNumbers, outputNumbers] = [input, output].map(({ channels }) =>
+    WINOGRAD_POINTS * tiles * channels
+  ) as [number, number];
+  return {
+    tilesDown: rows / 2,
+    tilesAcross: columns / 2,
+    inputs: room.take(inputNumbers * room.capacity),
+    inputBytes: inputNumbers * 4,
+    outputs: room.take(outputNumbers),
+    weights: room.take(weightNumbers),
+    gradient: room.take(weightNumbers),
+    back: input.gradient === 0 ? null : {
+      inputs: room.take(outputNumbers),
+      outputs: room.take(inputNumbers),
+      weights: room.take(weightNumbers),
+    },
+  };
 }
 
 function slotOf(

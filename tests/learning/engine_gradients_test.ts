@@ -16,15 +16,14 @@ import { differences, type ReferenceBatch, referenceLoss } from "./engine_refere
 const BUILDS: readonly KernelBuild[] = ["relaxed", "plain"];
 /** Of the largest derivative of a network: 32-bit sums against 64-bit ones. */
 const TOLERANCE = 2e-5;
-const COMPARED_MAX = 60;
 
-/** Compares the loss, and the derivatives by at most `COMPARED_MAX` parameters, of one batch. */
+/** Compares the loss, and the derivatives by at most `compared` parameters, of one batch. */
 function compare(
   network: Network,
   seed: string,
   batchSize: number,
   build: KernelBuild,
-  isBlackOrWhite = false,
+  { isBlackOrWhite = false, compared = 60 } = {},
 ): void {
   const random = seededRandom(seed);
   const parameters = initialParameters(network, random.bytes(32));
@@ -56,9 +55,9 @@ function compare(
     Math.abs(loss - expected) <= 1e-5 * Math.max(1, expected),
     `loss is ${loss}, expected ${expected}`,
   );
-  const which = parameters.length <= COMPARED_MAX
+  const which = parameters.length <= compared
     ? Array.from(parameters, (_, index) => index)
-    : Array.from({ length: COMPARED_MAX }, () => random.below(parameters.length));
+    : Array.from({ length: compared }, () => random.below(parameters.length));
   const gradients = engine.readGradients();
   const wanted = differences(network, parameters, batch, which);
   const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
@@ -189,6 +188,40 @@ const NETWORKS: Readonly<Record<string, Network>> = {
   },
 };
 
+/** Slow to differentiate by the reference: few parameters are compared. */
+const WIDE_NETWORKS: Readonly<Record<string, Network>> = {
+  "5×5 convolutions between many channels, by Winograd's way": {
+    input: image(8, 4, 1),
+    layers: [
+      conv("a", 5, 18),
+      relu,
+      conv("b", 5, 26),
+      relu,
+      maxPool,
+      conv("c", 5, 17),
+      dense("d", 3),
+    ],
+    loss: classes(3),
+  },
+  "a residual block by Winograd's way, which begins with its inputs": {
+    input: image(4, 6, 16),
+    layers: [
+      residual(inner("a", 5, 24), { type: "relu" }, inner("b", 5, 16)),
+      globalMean,
+      dense("c", 2),
+    ],
+    loss: classes(2),
+  },
+};
+
+for (const [what, network] of Object.entries(WIDE_NETWORKS)) {
+  for (const build of BUILDS) {
+    Deno.test(`the gradients of a network with ${what} are right (${build} kernels)`, () => {
+      compare(network, what, 2, build, { compared: 16 });
+    });
+  }
+}
+
 for (const [what, network] of Object.entries(NETWORKS)) {
   for (const build of BUILDS) {
     Deno.test(`the gradients of a network with ${what} are right (${build} kernels)`, () => {
@@ -204,7 +237,7 @@ Deno.test("where several numbers of a window are the largest, one of them counts
     layers: [conv("a", 1, 5), maxPool, dense("b", 3)],
     loss: classes(3),
   };
-  for (const build of BUILDS) compare(network, "ties", 9, build, true);
+  for (const build of BUILDS) compare(network, "ties", 9, build, { isBlackOrWhite: true });
 });
 
 Deno.test("the gradients of the small residual net are right", () => {
