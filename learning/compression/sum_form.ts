@@ -34,7 +34,7 @@ export function rangeFor(
 
 /** k: bits of the modulus that so many devices need. At most 32. */
 export function sumBits(bits: number, devices: number): number {
-  const needed = bits + Math.ceil(Math.log2(devices));
+  const needed = bits + (devices > 1 ? 32 - Math.clz32(devices - 1) : 0);
   invariant(
     needed <= 32,
     () => `Cannot sum ${devices} devices at ${bits} bits: needs ${needed} bits, expected <= 32`,
