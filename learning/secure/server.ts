@@ -36,14 +36,18 @@ import {
 } from "./server_state.ts";
 import {
   advertisedLeaf,
+  agreed,
   COMMITMENT_BYTES,
   concat,
   inputLeaf,
+  keyPairOf,
   roundHash,
   survivorsMessage,
 } from "./transcripts.ts";
 
 const ACCEPTED: Accepted = { ok: true, value: "accepted" };
+/** Nobody's secret: agreeing with it shows whether a public key has low order. */
+const PROBE_SECRET = new Uint8Array(32).fill(0x55);
 const REPEATED: Accepted = { ok: true, value: "repeated" };
 
 /** A device wants to take part. */
@@ -77,6 +81,16 @@ export function acceptAdvertisement(
     return count(
       state,
       refused("badKey", `Cannot take keys of ${device}: ${other} has the same`, device),
+    );
+  }
+  const probe = keyPairOf(deps.crypto, PROBE_SECRET);
+  if (
+    agreed(probe, advertisement.maskKey) === undefined ||
+    agreed(probe, advertisement.shareKey) === undefined
+  ) {
+    return count(
+      state,
+      refused("badKey", `Cannot take keys of ${device}: one has low order`, device),
     );
   }
   for (const key of keys) state.keyOwners.set(key, device);

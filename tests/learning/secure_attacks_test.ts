@@ -7,6 +7,7 @@ import type { ClientState } from "../../learning/secure/client_state.ts";
 import type {
   KeyShares,
   Reveal,
+  SumDependencies,
   SumOutcome,
   SumRefusal,
   SumRound,
@@ -25,28 +26,38 @@ import type { ContentHash } from "../../protocols/ids.ts";
 import {
   DEPENDENCIES,
   good,
+  LAX,
   type Player,
   players,
   restarted,
   sumRound,
+  TOY,
   vectors,
 } from "./secure_support.ts";
 
 const DEVICES = 6;
 type Stage = "advertised" | "shared" | "masked" | "signed";
 
-/** A sum among six, carried as far as `stage`, with everybody there. */
-function until(stage: Stage, changes: Partial<SumRound> = {}) {
+const SIX = { devices: DEVICES, deps: DEPENDENCIES };
+
+/** A sum carried as far as `stage`, with everybody there: among six, unless said otherwise. */
+function until(
+  stage: Stage,
+  changes: Partial<SumRound> = {},
+  { devices, deps }: { readonly devices: number; readonly deps: SumDependencies } = SIX,
+) {
   const round = sumRound(changes);
-  const all = players(DEVICES, { seed: "attacks" }).sort((a, b) => a.device < b.device ? -1 : 1);
+  const all = players(devices, { seed: "attacks", deps }).sort((a, b) =>
+    a.device < b.device ? -1 : 1
+  );
   const state = good(openSum(round));
   const data = vectors(round, seededRandom(1));
   for (const player of all) {
     const step = good(client.advertise({ round, device: player.device }, player.deps));
     player.state = step.state;
-    good(server.acceptAdvertisement(state, player.device, step.message, DEPENDENCIES));
+    good(server.acceptAdvertisement(state, player.device, step.message, deps));
   }
-  good(server.closeAdvertising(state, DEPENDENCIES));
+  good(server.closeAdvertising(state, deps));
   if (stage === "advertised") return { round, all, state, data };
   for (const player of all) {
     const told = server.rosterFor(state, player.device)!;
@@ -60,15 +71,15 @@ function until(stage: Stage, changes: Partial<SumRound> = {}) {
     const told = server.receivedSharesFor(state, player.device)!;
     const step = good(client.maskInput(player.state!, told, data.of(i), player.deps));
     player.state = step.state;
-    good(server.acceptMaskedInput(state, player.device, step.message, DEPENDENCIES));
+    good(server.acceptMaskedInput(state, player.device, step.message, deps));
   }
-  good(server.closeMaskedInputs(state, DEPENDENCIES));
+  good(server.closeMaskedInputs(state, deps));
   if (stage === "masked") return { round, all, state, data };
   for (const player of all) {
     const told = server.survivorClaimFor(state, player.device)!;
     const step = good(client.signSurvivors(player.state!, told, player.deps));
     player.state = step.state;
-    good(server.acceptSurvivorSignature(state, player.device, step.message, DEPENDENCIES));
+    good(server.acceptSurvivorSignature(state, player.device, step.message, deps));
   }
   good(server.closeSurvivorSignatures(state));
   return { round, all, state, data };
@@ -92,7 +103,7 @@ function claimOf(state: ServerState, survivors: readonly number[], player: numbe
   );
   const rank = sorted.indexOf(player);
   return {
-    survivors: bitmapOf(sorted, DEVICES),
+    survivors: bitmapOf(sorted, state.roster!.view.devices.length),
     inputsRoot: merkleRoot(levels),
     proof: rank < 0 ? new Uint8Array(0) : merkleProof(levels, rank),
   };
@@ -251,6 +262,23 @@ Deno.test("survivors below the quorum, without the device, or with another vecto
   );
 });
 
+Deno.test("over a sparse graph, survivors that are enough neighbours but no quorum are not signed", () => {
+  const { all, state } = until("masked", { assumptions: LAX }, { devices: 28, deps: TOY });
+  const { shape, neighbours } = state.roster!.view;
+  const near = neighbours(0).slice(0, shape.quorum - 2);
+  assert.ok(near.length >= shape.threshold && shape.degree < 27);
+  const [one] = all as [Player];
+  const few = client.signSurvivors(one.state!, claimOf(state, [0, ...near], 0), one.deps);
+  assert.match(refusedAs(few, "tooFew").detail, /expected at least 15 of 28/);
+  good(
+    client.signSurvivors(
+      one.state!,
+      claimOf(state, [0, ...neighbours(0).slice(0, shape.quorum - 1)], 0),
+      one.deps,
+    ),
+  );
+});
+
 Deno.test("survivors among whom too few neighbours are are not signed, though they are a quorum", () => {
   // The coordinator tells the first device of three neighbours only, the fewest it masks with, and then drops one of them.
   const { all, state, data } = until("shared");
@@ -384,7 +412,10 @@ Deno.test("keys of low order and keys that come twice are refused even when sign
   };
   const state = good(openSum(round));
   const low = sign(new Uint8Array(32), new Uint8Array(32).fill(9));
-  good(server.acceptAdvertisement(state, cheat.device, low, DEPENDENCIES));
+  const lowered = server.acceptAdvertisement(state, cheat.device, low, DEPENDENCIES);
+  assert.equal(refusedAs(lowered, "badKey").device, cheat.device);
+  // A coordinator that takes them all the same finds no device that does.
+  state.advertisements.set(cheat.device, low);
   for (const player of all.slice(1)) {
     good(
       server.acceptAdvertisement(state, player.device, player.state!.advertisement, DEPENDENCIES),
