@@ -19,10 +19,10 @@ export async function kernelsModule(): Promise<string> {
     "/** Made by `deno task build:kernels` from kernels.as and kernel_tiles.ts; do not edit. WebAssembly as base64. */",
     "",
     "/** With fused multiply-add (relaxed SIMD). */",
-    `export const RELAXED_KERNELS = ${literal(relaxed)};`,
+    `export const RELAXED_KERNELS =${literal(relaxed)};`,
     "",
     "/** With SIMD only: where relaxed SIMD is not known. */",
-    `export const PLAIN_KERNELS = ${literal(plain)};`,
+    `export const PLAIN_KERNELS =${literal(plain)};`,
     "",
   ].join("\n");
 }
