@@ -19,7 +19,7 @@ import { rosterView } from "../../learning/secure/roster.ts";
 import * as server from "../../learning/secure/server.ts";
 import { openSum, type ServerState } from "../../learning/secure/server_state.ts";
 import { combineShares, SECRET_BYTES } from "../../learning/secure/shamir.ts";
-import { concat, inputLeaf } from "../../learning/secure/transcripts.ts";
+import { concat, inputLeaf, survivorsMessage } from "../../learning/secure/transcripts.ts";
 import * as unmask from "../../learning/secure/unmask.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import type { ContentHash } from "../../protocols/ids.ts";
@@ -335,6 +335,20 @@ Deno.test("no share is revealed unless a quorum signed the same survivors, round
     );
   }
   good(client.reveal(one.state!, request, one.deps));
+});
+
+Deno.test("signatures of devices that are not in the sum do not count towards the quorum", () => {
+  const { all, state } = until("masked");
+  const survivors = [0, 1, 2, 3, 4];
+  const message = survivorsMessage(state.roster!.view.hash, claimOf(state, survivors, 0));
+  const [one] = all as [Player];
+  one.state = good(client.signSurvivors(one.state!, claimOf(state, survivors, 0), one.deps)).state;
+  const request = (signers: readonly number[]) => ({
+    signers: bitmapOf(signers, DEVICES),
+    signatures: concat(...signers.map((i) => all[i]!.deps.sign(message))),
+  });
+  refusedAs(client.reveal(one.state, request([1, 2, 3, 5]), one.deps), "badSignature");
+  good(client.reveal(one.state, request([1, 2, 3, 4]), one.deps));
 });
 
 Deno.test("different models for different devices give no sum", () => {
