@@ -70,8 +70,11 @@ async function problemsOfDelivery(
     case "read":
       break;
     case "expired":
-      // Whoever shows a message says so, and then it counts as delivered, whatever its author was told before.
-      if (copy !== undefined) return [`${what} is said to be expired and is there`];
+      // Whoever shows a message says so, and then it counts as delivered, whatever its author was told before; but nobody hears what a device says
+      // after it was revoked.
+      if (copy !== undefined && !ledger.revoked.has(recipient.deviceId)) {
+        return [`${what} is said to be expired and is there`];
+      }
       return problemsOfExpiry(ledger, sent, recipient, what);
     case "failed":
       if (mayFail(ledger, sent, recipient.deviceId)) return [];
