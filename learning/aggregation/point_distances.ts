@@ -2,24 +2,25 @@
 import type { Parameters } from "../parameters.ts";
 import { TILE_LENGTH } from "./tiles.ts";
 import type { UpdateSource } from "./update_source.ts";
-import { vectorKernels, wholeVectors } from "./vector_kernels.ts";
+import { wholeVectors, withKernels } from "./vector_kernels.ts";
 
 /** Euclidean distance of every client's update to the point; reads all numbers once. */
 export function distancesTo(source: UpdateSource, point: Parameters): Float64Array<ArrayBuffer> {
   const squares = new Float64Array(source.clients);
-  const kernels = vectorKernels(8 * TILE_LENGTH);
-  const centre = new Float32Array(kernels.memory, 0, TILE_LENGTH);
-  const part = new Float32Array(kernels.memory, 4 * TILE_LENGTH, TILE_LENGTH);
-  for (let start = 0; start < source.count; start += TILE_LENGTH) {
-    const length = Math.min(TILE_LENGTH, source.count - start);
-    const vectorLength = wholeVectors(length);
-    centre.set(point.subarray(start, start + length));
-    centre.fill(0, length, vectorLength);
-    part.fill(0, length, vectorLength);
-    for (let client = 0; client < source.clients; client++) {
-      source.read(client, start, part.subarray(0, length));
-      squares[client]! += kernels.squaredDistance(0, 4 * TILE_LENGTH, vectorLength);
+  withKernels(8 * TILE_LENGTH, (kernels) => {
+    const centre = new Float32Array(kernels.memory, 0, TILE_LENGTH);
+    const part = new Float32Array(kernels.memory, 4 * TILE_LENGTH, TILE_LENGTH);
+    for (let start = 0; start < source.count; start += TILE_LENGTH) {
+      const length = Math.min(TILE_LENGTH, source.count - start);
+      const vectorLength = wholeVectors(length);
+      centre.set(point.subarray(start, start + length));
+      centre.fill(0, length, vectorLength);
+      part.fill(0, length, vectorLength);
+      for (let client = 0; client < source.clients; client++) {
+        source.read(client, start, part.subarray(0, length));
+        squares[client]! += kernels.squaredDistance(0, 4 * TILE_LENGTH, vectorLength);
+      }
     }
-  }
+  });
   return squares.map(Math.sqrt);
 }

@@ -1,6 +1,6 @@
 /** Walks over updates in tiles: the same stretch of coordinates of all chosen clients, small enough for the cache. */
 import type { UpdateSource } from "./update_source.ts";
-import { type VectorKernels, vectorKernels, wholeVectors } from "./vector_kernels.ts";
+import { type VectorKernels, wholeVectors, withKernels } from "./vector_kernels.ts";
 
 /** Coordinates read at once of one client; sums go tile by tile, so this number is part of what makes results equal bit by bit. */
 export const TILE_LENGTH = 4_096;
@@ -39,19 +39,20 @@ export function forEachTile(
   visit: (tile: Tile) => void,
 ): void {
   const step = tileLength(clients.length);
-  const kernels = vectorKernels(4 * clients.length * step);
-  const addresses = clients.map((_, row) => 4 * row * step);
-  const rows = addresses.map((address) => new Float32Array(kernels.memory, address, step));
-  for (let start = 0; start < source.count; start += step) {
-    const length = Math.min(step, source.count - start);
-    const vectorLength = wholeVectors(length);
-    clients.forEach((client, index) => {
-      const row = rows[index]!;
-      source.read(client, start, length === step ? row : row.subarray(0, length));
-      if (vectorLength > length) row.fill(0, length, vectorLength);
-    });
-    visit({ rows, addresses, kernels, start, length, vectorLength });
-  }
+  withKernels(4 * clients.length * step, (kernels) => {
+    const addresses = clients.map((_, row) => 4 * row * step);
+    const rows = addresses.map((address) => new Float32Array(kernels.memory, address, step));
+    for (let start = 0; start < source.count; start += step) {
+      const length = Math.min(step, source.count - start);
+      const vectorLength = wholeVectors(length);
+      clients.forEach((client, index) => {
+        const row = rows[index]!;
+        source.read(client, start, length === step ? row : row.subarray(0, length));
+        if (vectorLength > length) row.fill(0, length, vectorLength);
+      });
+      visit({ rows, addresses, kernels, start, length, vectorLength });
+    }
+  });
 }
 
 /** 0, 1, … clients − 1. */

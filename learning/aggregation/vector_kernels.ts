@@ -17,7 +17,7 @@ export interface VectorKernels {
 const PAGE_BYTES = 65_536;
 let module: WebAssembly.Module | undefined;
 
-/** Kernels over `bytes` bytes from address 0 on, all zero. */
+/** Kernels with a memory of `bytes` bytes of their own, all zero: for sums that live long. Engines reserve much address space for each. */
 export function vectorKernels(bytes: number): VectorKernels {
   module ??= new WebAssembly.Module(Uint8Array.fromBase64(VECTOR_KERNELS));
   const pages = Math.max(1, Math.ceil(bytes / PAGE_BYTES));
@@ -27,6 +27,25 @@ export function vectorKernels(bytes: number): VectorKernels {
     ...exports as unknown as Omit<VectorKernels, "memory">,
     memory: memory.buffer as ArrayBuffer,
   };
+}
+
+/** Memories kept for the next who asks: few, and of a size that most ask for. */
+const KEPT_MAX = 4;
+const KEPT_BYTES = 2 * 1024 * 1024;
+const kept: VectorKernels[] = [];
+
+/**
+ * Lends kernels with at least `bytes` bytes for as long as `use` runs. What stands in the memory is left from others. May be nested: each
+ * gets a memory of its own.
+ */
+export function withKernels<T>(bytes: number, use: (kernels: VectorKernels) => T): T {
+  if (bytes > KEPT_BYTES) return use(vectorKernels(bytes));
+  const kernels = kept.pop() ?? vectorKernels(KEPT_BYTES);
+  try {
+    return use(kernels);
+  } finally {
+    if (kept.length < KEPT_MAX) kept.push(kernels);
+  }
 }
 
 /** The next multiple of 4: rows begin and end at whole vectors. */

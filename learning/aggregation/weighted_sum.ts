@@ -10,7 +10,7 @@ import {
   WEIGHT_MAX,
 } from "./update_source.ts";
 import { TILE_LENGTH } from "./tiles.ts";
-import { vectorKernels, wholeVectors } from "./vector_kernels.ts";
+import { type VectorKernels, vectorKernels, wholeVectors, withKernels } from "./vector_kernels.ts";
 
 /** What a client's numbers are multiplied with, and what it adds to the divisor. */
 export interface Share {
@@ -25,7 +25,7 @@ export function streamSum(options: {
   readonly shareOf: (update: ClientUpdate) => Share;
 }): StreamingAggregate {
   const { rule, count, shareOf } = options;
-  const sum = sumOf(count);
+  const sum = sumIn(vectorKernels(sumBytes(count)), count);
   let divisor = 0;
   let clients = 0;
   return {
@@ -70,18 +70,20 @@ export function sumOfSource(
   rule: string,
 ): Parameters {
   const result = new Float32Array(source.count);
-  const sum = sumOf(TILE_LENGTH);
   const divisor = shares.reduce((total, { weight }) => total + weight, 0);
-  for (let start = 0; start < source.count; start += TILE_LENGTH) {
-    const length = Math.min(TILE_LENGTH, source.count - start);
-    const into = length === TILE_LENGTH ? sum.part : sum.part.subarray(0, length);
-    sum.values.fill(0);
-    for (let client = 0; client < source.clients; client++) {
-      source.read(client, start, into);
-      sum.add(shares[client]!.factor, 0, length);
+  withKernels(sumBytes(TILE_LENGTH), (kernels) => {
+    const sum = sumIn(kernels, TILE_LENGTH);
+    for (let start = 0; start < source.count; start += TILE_LENGTH) {
+      const length = Math.min(TILE_LENGTH, source.count - start);
+      const into = length === TILE_LENGTH ? sum.part : sum.part.subarray(0, length);
+      sum.values.fill(0);
+      for (let client = 0; client < source.clients; client++) {
+        source.read(client, start, into);
+        sum.add(shares[client]!.factor, 0, length);
+      }
+      divide(sum.values, divisor, result.subarray(start, start + length), length);
     }
-    divide(sum.values, divisor, result.subarray(start, start + length), length);
-  }
+  });
   return finiteResult(result, rule);
 }
 
@@ -95,15 +97,20 @@ interface KernelSum {
   isFinite(values: Parameters): boolean;
 }
 
-function sumOf(count: number): KernelSum {
-  const sumAt = 4 * TILE_LENGTH;
-  const kernels = vectorKernels(sumAt + 8 * wholeVectors(count));
+/** Where the sum begins: behind the part. */
+const SUM_AT = 4 * TILE_LENGTH;
+
+function sumBytes(count: number): number {
+  return SUM_AT + 8 * wholeVectors(count);
+}
+
+function sumIn(kernels: VectorKernels, count: number): KernelSum {
   const part = new Float32Array(kernels.memory, 0, TILE_LENGTH);
   return {
     part,
-    values: new Float64Array(kernels.memory, sumAt, count),
+    values: new Float64Array(kernels.memory, SUM_AT, count),
     add: (factor, start, length) =>
-      kernels.accumulate(sumAt + 8 * start, 0, factor, wholeVectors(length)),
+      kernels.accumulate(SUM_AT + 8 * start, 0, factor, wholeVectors(length)),
     isFinite(values) {
       for (let start = 0; start < values.length; start += TILE_LENGTH) {
         const length = Math.min(TILE_LENGTH, values.length - start);

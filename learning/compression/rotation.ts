@@ -4,7 +4,7 @@
  */
 import { seededStream } from "../data/seeded_stream.ts";
 import type { Parameters } from "../parameters.ts";
-import { vectorKernels } from "../aggregation/vector_kernels.ts";
+import { withKernels } from "../aggregation/vector_kernels.ts";
 import { hadamard, hadamardAt, VECTOR_LENGTH_MIN } from "./hadamard.ts";
 
 /** Longest block: fits the first cache, and is long enough that a scale per block costs little. */
@@ -57,34 +57,40 @@ export interface BlockRotation {
 }
 
 /**
- * Rotations of the blocks of `count` numbers: signs, transform, other signs, transform. After one transform a vector of a few large numbers
- * would still have only a few different magnitudes and the estimate a bias; after two it looks normal.
+ * Lends rotations of the blocks of `count` numbers: signs, transform, other signs, transform. After one transform a vector of a few large
+ * numbers would still have only a few different magnitudes and the estimate a bias; after two it looks normal.
  */
-export function blockRotation(seed: Uint8Array, count: number): BlockRotation {
+export function withBlockRotation<T>(
+  seed: Uint8Array,
+  count: number,
+  use: (rotation: BlockRotation) => T,
+): T {
   const padded = paddedCount(count);
   const zerosAt = 4 * BLOCK_LENGTH_MAX;
   const firstAt = 2 * zerosAt;
   const secondAt = firstAt + padded / 8;
-  const kernels = vectorKernels(secondAt + padded / 8);
-  new Uint32Array(kernels.memory, firstAt, padded / 32).set(signWords(seed, "blocks", padded));
-  new Uint32Array(kernels.memory, secondAt, padded / 32)
-    .set(signWords(seed, "blocks again", padded));
-  return {
-    values: new Float32Array(kernels.memory, 0, BLOCK_LENGTH_MAX),
-    square: (length) => kernels.squaredDistance(0, zerosAt, length),
-    rotate(start, length) {
-      kernels.turnSigns(0, firstAt + start / 8, length);
-      kernels.hadamard(0, length);
-      kernels.turnSigns(0, secondAt + start / 8, length);
-      kernels.hadamard(0, length);
-    },
-    unrotate(start, length) {
-      kernels.hadamard(0, length);
-      kernels.turnSigns(0, secondAt + start / 8, length);
-      kernels.hadamard(0, length);
-      kernels.turnSigns(0, firstAt + start / 8, length);
-    },
-  };
+  return withKernels(secondAt + padded / 8, (kernels) => {
+    const { memory } = kernels;
+    new Float32Array(memory, zerosAt, BLOCK_LENGTH_MAX).fill(0);
+    new Uint32Array(memory, firstAt, padded / 32).set(signWords(seed, "blocks", padded));
+    new Uint32Array(memory, secondAt, padded / 32).set(signWords(seed, "blocks again", padded));
+    return use({
+      values: new Float32Array(memory, 0, BLOCK_LENGTH_MAX),
+      square: (length) => kernels.squaredDistance(0, zerosAt, length),
+      rotate(start, length) {
+        kernels.turnSigns(0, firstAt + start / 8, length);
+        kernels.hadamard(0, length);
+        kernels.turnSigns(0, secondAt + start / 8, length);
+        kernels.hadamard(0, length);
+      },
+      unrotate(start, length) {
+        kernels.hadamard(0, length);
+        kernels.turnSigns(0, secondAt + start / 8, length);
+        kernels.hadamard(0, length);
+        kernels.turnSigns(0, firstAt + start / 8, length);
+      },
+    });
+  });
 }
 
 /**
@@ -129,14 +135,15 @@ function rotatePart(
     for (let i = 0; i < length; i++) part[i] = part[i]! * factor;
     return;
   }
-  const kernels = vectorKernels(4 * length + length / 8);
-  const held = new Float32Array(kernels.memory, 0, length);
-  held.set(part);
-  new Uint32Array(kernels.memory, 4 * length, length / 32).set(words);
-  if (forward) kernels.turnSigns(0, 4 * length, length);
-  hadamardAt(kernels, 0, length);
-  if (!forward) kernels.turnSigns(0, 4 * length, length);
-  for (let i = 0; i < length; i++) part[i] = held[i]! * factor;
+  withKernels(4 * length + length / 8, (kernels) => {
+    const held = new Float32Array(kernels.memory, 0, length);
+    held.set(part);
+    new Uint32Array(kernels.memory, 4 * length, length / 32).set(words);
+    if (forward) kernels.turnSigns(0, 4 * length, length);
+    hadamardAt(kernels, 0, length);
+    if (!forward) kernels.turnSigns(0, 4 * length, length);
+    for (let i = 0; i < length; i++) part[i] = held[i]! * factor;
+  });
 }
 
 /** Turns the signs of numbers whose bit is 1. */

@@ -40,10 +40,10 @@ Deno.test("the sum of masked levels modulo 2^k decodes to the sum of updates, wi
         const decoded = decodeSum(sums, form, devices);
         assert.ok(decoded !== undefined);
         const step = 3 / (2 ** bits - 1);
-        // Each device's rounding errs by less than a step per number, a quarter of its square on average at most.
+        // Rounding has at most a quarter of the squared step as variance; how far the mean over so few numbers strays follows from their count.
         const error = decoded.reduce((sum, value, i) => sum + (value - total[i]!) ** 2, 0);
         const numbers = devices * count;
-        const allowed = 0.25 * numbers * step * step * (1 + 12 / Math.sqrt(numbers));
+        const allowed = 0.25 * numbers * step * step * (1 + 12 / Math.sqrt(count));
         assert.ok(error <= allowed + 1e-7, `error ${error}, allowed ${allowed}`);
       },
     ),
