@@ -1,5 +1,6 @@
 /** Ends that no longer agree about the stream between them: the session is up, but must not stay stuck. */
 import assert from "node:assert/strict";
+import { seededRandom } from "../../../platform/seeded_random.ts";
 import { FRAME_KINDS } from "../../../protocols/session/wire.ts";
 import { registryOf, startNode, TestNetwork, type TestNode, TestTime } from "./world.ts";
 
@@ -109,4 +110,36 @@ Deno.test("sessions begin afresh when the same data is missing on every path", a
   // It came back after a few tries and stayed.
   assert.ok(b.sessionEvents.length < 10, `${b.sessionEvents.length} changes`);
   await stop();
+});
+
+Deno.test("sessions carry messages again soon after the last mistake, whatever bits were wrong before", async () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const { time, net, a, b, stop } = await connected();
+    const random = seededRandom(`bits ${seed}`);
+    net.alter = (frame) => {
+      if (random.below(8) > 0) return frame;
+      const copy = frame.slice();
+      copy[random.below(copy.length)]! ^= 1 << random.below(8);
+      return copy;
+    };
+    for (let round = 0; round < 40; round++) {
+      const [from, to] = random.below(2) === 0 ? [a, b] : [b, a];
+      from.send(to, new Uint8Array(1 + random.below(2_000)));
+      await time.run(random.below(1_000));
+      if (random.below(10) === 0) net.break();
+    }
+    net.alter = (frame) => frame;
+    // Both talk all the time, so that nothing is noticed by silence.
+    for (let second = 0; second < 150; second++) {
+      a.send(b, Uint8Array.of(1));
+      b.send(a, Uint8Array.of(1));
+      await time.run(1_000);
+    }
+    const last = Uint8Array.of(2);
+    a.send(b, last);
+    b.send(a, last);
+    await time.run(1_000);
+    for (const node of [a, b]) assert.equal(received(node).at(-1), 2, `seed ${seed}`);
+    await stop();
+  }
 });
