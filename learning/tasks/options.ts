@@ -44,13 +44,19 @@ export function readOptions<const Rules extends OptionRules>(
     throw new RangeError(`Task "${task}" has no option "${name}": it has ${known}`);
   }
   const values = Object.entries(rules).map(([name, rule]) => {
-    const value = given[name] ?? rule.default;
+    const value = asTyped(rule, given[name] ?? rule.default);
     const expected = problemOf(rule, value);
     if (expected === undefined) return [name, value];
     const shown = String(value).slice(0, 64);
     throw new RangeError(`Task "${task}": ${name} is "${shown}", expected ${expected}`);
   });
   return Object.fromEntries(values) as OptionValues<Rules>;
+}
+
+/** Whoever reads options from a command line takes "512" for a number, also where a text is meant. */
+function asTyped(rule: OptionRule, value: string | number | boolean): string | number | boolean {
+  const isText = rule.type === "choice" || rule.type === "text";
+  return isText && typeof value === "number" ? String(value) : value;
 }
 
 /** What was expected, when the value is something else. */

@@ -58,6 +58,12 @@ Deno.test("an option that is impossible is refused with name, value and what was
   }
 });
 
+Deno.test("a number where a text is meant is that text", () => {
+  const network = (features: string | number) => topicsTask.network({ classes: "a,b", features });
+  assert.deepEqual(network(512), network("512"));
+  assert.equal(shapesOf(network(512)).exampleLength, 512);
+});
+
 Deno.test("mnist: the networks of the papers have their papers' sizes", () => {
   const sizes = ["2nn", "cnn", "softmax", "residual"].map((model) =>
     shapesOf(mnistTask.network({ model })).layout.count
