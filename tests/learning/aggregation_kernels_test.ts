@@ -5,7 +5,11 @@ import {
   VECTOR_KERNELS_MODULE,
   vectorKernelsModule,
 } from "../../deployments/build_vector_kernels.ts";
-import { type VectorKernels, vectorKernels } from "../../learning/aggregation/vector_kernels.ts";
+import {
+  type VectorKernels,
+  vectorKernels,
+  withKernels,
+} from "../../learning/aggregation/vector_kernels.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import { SKIPPED } from "../skipped.ts";
 
@@ -117,6 +121,21 @@ function defined(values: readonly number[]): readonly number[] {
   const [first, second] = [defined(values.slice(0, half)), defined(values.slice(half))];
   return [...first.map((x, i) => x + second[i]!), ...first.map((x, i) => x - second[i]!)];
 }
+
+Deno.test("lent kernels have a memory of their own while they are lent, also when one use throws", () => {
+  withKernels(16, (outer) => {
+    const numbers = new Float32Array(outer.memory);
+    numbers[0] = 7;
+    withKernels(16, (inner) => void (new Float32Array(inner.memory)[0] = 8));
+    assert.throws(() =>
+      withKernels(16, () => {
+        throw new Error("in the middle");
+      })
+    );
+    assert.equal(numbers[0], 7);
+  });
+  withKernels(5 * 1024 * 1024, ({ memory }) => assert.ok(memory.byteLength >= 5 * 1024 * 1024));
+});
 
 Deno.test("every set of kernels has a memory of its own", () => {
   const all: VectorKernels[] = [vectorKernels(16), vectorKernels(16)];

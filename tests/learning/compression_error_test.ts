@@ -72,7 +72,7 @@ Deno.test("EDEN and stochastic estimates are unbiased: their mean over seeds com
       { name: "randomK", share: 0.25, feedback: 0 },
     ] as const
   ) {
-    const rounds = 400;
+    const rounds = 150;
     const mean = new Float32Array(update.length);
     let single = 0;
     for (let round = 0; round < rounds; round++) {
@@ -89,7 +89,7 @@ Deno.test("EDEN and stochastic estimates are unbiased: their mean over seeds com
 Deno.test("stochastic rounding is unbiased for one rotation already: its mean over dice comes to the update", () => {
   const update = KINDS["log-normal numbers"]!(1_000);
   const compressor = createCompressor({ name: "stochastic", bits: 2 });
-  const [seed, rounds] = [seedOf(1), 400];
+  const [seed, rounds] = [seedOf(1), 150];
   const mean = new Float32Array(update.length);
   let single = 0;
   for (let round = 0; round < rounds; round++) {
@@ -218,7 +218,7 @@ Deno.test("what top-k and random-k keep back arrives later: the sums of sent and
     const given = new Float32Array(count);
     const sent = new Float32Array(count);
     let residual: Parameters | null = null;
-    const rounds = 200;
+    const rounds = 100;
     for (let round = 0; round < rounds; round++) {
       const update = normalUpdate(count, `round ${round}`).map((x, i) => x + i / count);
       const context = { seed: seedOf(round), random: seededRandom(round) };

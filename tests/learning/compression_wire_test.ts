@@ -90,7 +90,7 @@ Deno.test("an encoding is never longer than announced, is read back, and does no
         assert.ok(read.ok && read.values.length === count);
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 
@@ -179,7 +179,7 @@ Deno.test("random bytes are refused or read, and never throw", () => {
         assert.ok(!read.ok || read.values.every(Number.isFinite));
       },
     ),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 

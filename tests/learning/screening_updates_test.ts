@@ -105,6 +105,6 @@ Deno.test("a sketch keeps cosines to within a few times 1/√1024", () => {
         );
       },
     ),
-    { numRuns: 20 },
+    { numRuns: 6 },
   );
 });
