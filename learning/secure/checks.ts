@@ -76,7 +76,8 @@ export function neighboursProblem(
     if (problem !== undefined) return problem;
     for (const key of [keys.maskKey.toHex(), keys.shareKey.toHex()]) {
       if (seen.has(key)) {
-        return refused("badKey", `Cannot share keys: a key of ${device} comes twice`, device);
+        // Which of the two copied the other cannot be seen from here: nobody is blamed.
+        return refused("badKey", `Cannot share keys: a key of ${device} comes twice`);
       }
       seen.add(key);
     }

@@ -445,6 +445,16 @@ Deno.test("keys of low order and keys that come twice are refused even when sign
   good(server.acceptAdvertisement(again, one.device, one.state!.advertisement, DEPENDENCIES));
   const copied = server.acceptAdvertisement(again, cheat.device, copy, DEPENDENCIES);
   assert.equal(refusedAs(copied, "badKey").device, cheat.device);
+  // Nor does a device take them from a coordinator that hands them on.
+  const handed = good(openSum(round));
+  for (const player of all) {
+    handed.advertisements.set(player.device, player === cheat ? copy : player.state!.advertisement);
+  }
+  good(server.closeAdvertising(handed, DEPENDENCIES));
+  for (const player of [one, all[2]!]) {
+    const told = server.rosterFor(handed, player.device)!;
+    refusedAs(client.shareKeys(player.state!, told, player.deps), "badKey");
+  }
   refusedAs(
     server.acceptAdvertisement(
       again,
