@@ -11,6 +11,7 @@ import type { BridgeView } from "./bridge/commands.ts";
 import type { ActorCounters } from "./kernel/counters.ts";
 import type { NodeEvent, PairingPhase } from "./events.ts";
 import type { LivenessState, LivenessView } from "./liveness/commands.ts";
+import type { LearningHandle } from "./learning_handle.ts";
 import type { MailHandle } from "./mail_handle.ts";
 import type { SensorHandle } from "./sensor_handle.ts";
 
@@ -151,6 +152,7 @@ export interface NodeHandle {
   /** Messages between devices. */
   readonly mail: MailHandle;
   readonly sensors: SensorHandle;
+  readonly learning: LearningHandle;
   status(): Promise<NodeStatus>;
 
   /**

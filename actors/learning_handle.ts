@@ -1,9 +1,11 @@
 /** Federated learning as the node's views see it. Part of `NodeHandle`; field names are the same here, in JSON, in the CLI and in the docs. */
-import type { Choice, RunPlan } from "../learning/runs/plan.ts";
-import type { TaskOptions } from "../learning/task.ts";
+import type { NewRun } from "../learning/runs/new_run.ts";
+import type { RunPlan } from "../learning/runs/plan.ts";
 import type { BlockId, ContentHash, DeviceId } from "../protocols/ids.ts";
 import type { RoundPhase } from "../protocols/rounds/messages.ts";
 import type { Outcome } from "./handle.ts";
+
+export type { NewRun };
 
 /** A task this device can learn. */
 export interface TaskView {
@@ -17,39 +19,6 @@ export interface TaskView {
   readonly reason: string | null;
   readonly trainingExamples: number;
   readonly testExamples: number;
-}
-
-/** What a person may say when a run starts; everything else has the task's defaults. */
-export interface NewRun {
-  readonly task: string;
-  readonly title?: string;
-  readonly options?: TaskOptions;
-  readonly rounds?: number;
-  readonly participants?: {
-    readonly least?: number;
-    readonly most?: number;
-    readonly fraction?: number;
-  };
-  readonly local?: Partial<RunPlan["local"]>;
-  readonly strategy?: Choice;
-  /** "secure" (default with three devices and more), "secureGroups", "clear". */
-  readonly aggregation?: "secure" | "secureGroups" | "clear";
-  /** The robust rule, for "clear" and "secureGroups"; default mean. */
-  readonly rule?: Choice;
-  readonly compression?: Choice;
-  /** Asks for privacy: the noise follows from ε, or is stated. */
-  readonly privacy?: {
-    readonly epsilon: number;
-    readonly delta?: number;
-    readonly clip: number;
-    readonly noiseMultiplier?: number;
-  };
-  readonly deadlines?: Partial<RunPlan["deadlines"]>;
-  /** Divides a common data set among the members of now, for experiments. */
-  readonly share?: { readonly kind: "iid" | "shards" | "dirichlet"; readonly alpha?: number };
-  readonly startFrom?: ContentHash;
-  /** The same key within 24 h is the same run. */
-  readonly idempotencyKey?: string;
 }
 
 /** How a run stands, as this device knows it. */
@@ -183,9 +152,12 @@ export interface LearningHandle {
   runs(): Promise<readonly RunView[]>;
   run(run: string): Promise<Outcome<RunView>>;
   rounds(run: string): Promise<Outcome<readonly RoundMetrics[]>>;
+  /** Newest first; of one run, or of all. At most 1,000 of a run. */
   models(run?: string): Promise<Outcome<readonly ModelView[]>>;
+  /** `version` may be shortened to a unique beginning of at least 6 digits, here and below. */
+  model(version: string): Promise<Outcome<ModelView>>;
   compare(a: string, b: string): Promise<Outcome<ModelComparison>>;
-  /** Makes an older version the current one. */
+  /** Makes an older version the current one; the newest one makes later ones current again as they come. */
   rollBack(version: string): Promise<Outcome<ModelView>>;
   verify(version: string): Promise<Outcome<Verification>>;
   /** The file's bytes. */

@@ -1,9 +1,9 @@
 /** The node handle: every view's way in. Asks actors for what they know and reads the store for what it holds. */
 import type { Block, BlockDraft } from "../protocols/blocks/block.ts";
 import type { DeviceId, MeshId } from "../protocols/ids.ts";
-import { isAdmitted, type Member, type Registry } from "../protocols/registry/registry.ts";
+import { isAdmitted, type Registry } from "../protocols/registry/registry.ts";
 import { brokerTagOf } from "../protocols/bridge/subjects.ts";
-import type { Clock, Crypto } from "../platform/ports.ts";
+import type { Clock, Crypto, Random } from "../platform/ports.ts";
 import type { Damage, Store } from "../store/store.ts";
 import { readBlock, readBody } from "./block_views.ts";
 import { type NodeEvent, nodeEvents } from "./events.ts";
@@ -23,12 +23,15 @@ import type { BridgeCommand, BridgeView } from "./bridge/commands.ts";
 import type { Ref } from "./kernel/actor.ts";
 import type { ActorSystem } from "./kernel/system.ts";
 import type { NodeRefs } from "./refs.ts";
+import { learningOfNode, type LearningOfNodeOptions } from "./learning_of_node.ts";
 import { mailOfNode } from "./mail_of_node.ts";
 import type { MailboxesCommand } from "./mailboxes/commands.ts";
 import type { LivenessCommand, LivenessView } from "./liveness/commands.ts";
 import type { MembersCommand } from "./members/commands.ts";
+import { memberView } from "./member_views.ts";
 import type { PairingCommand } from "./pairing/commands.ts";
 import type { PublisherCommand } from "./publisher/commands.ts";
+import type { RoundsCommand } from "./rounds/commands.ts";
 import type { SensorsCommand } from "./sensors/commands.ts";
 import { sensorsOfNode, type SensorsOfNodeOptions } from "./sensors_of_node.ts";
 import type { SessionsCommand, SessionSummary } from "./sessions/commands.ts";
@@ -46,13 +49,17 @@ export interface HandleOptions {
   readonly refs: NodeRefs;
   readonly store: Store;
   readonly clock: Clock;
-  readonly crypto: Pick<Crypto, "open" | "sha256">;
+  readonly crypto: Crypto;
+  /** For seeds of runs. */
+  readonly random: Random;
   readonly self: DeviceId;
   readonly displayName: string;
   readonly version: string;
   readonly rendezvousAddresses: () => readonly string[];
   /** How sensors reach this device, and how their passwords are checked. */
   readonly sensorAccess: Pick<SensorsOfNodeOptions, "checkPassword" | "mqttUrl" | "httpUrl">;
+  /** What this device can learn from, and where versions are. */
+  readonly learning: Pick<LearningOfNodeOptions, "tasks" | "source" | "vectors" | "masks">;
   /** What was found damaged when the store was opened. */
   readonly damage: readonly Damage[];
   /** Ends everything the node holds; called once, by the first `stop`. */
@@ -138,6 +145,16 @@ export function nodeHandle(options: HandleOptions): NodeHandle {
       },
       request: (toMessage) => request<SensorsCommand, never>(refs.sensors, toMessage as never),
       ask: (toMessage) => ask<SensorsCommand, never>(refs.sensors, toMessage as never),
+    }),
+
+    learning: learningOfNode({
+      ...options,
+      ...options.learning,
+      settings: store.settings,
+      registry: registryNow,
+      request: (toMessage, timeoutMs) =>
+        request<RoundsCommand, never>(refs.rounds, toMessage as never, timeoutMs),
+      ask: (toMessage) => ask<RoundsCommand, never>(refs.rounds, toMessage as never),
     }),
 
     mail: mailOfNode({
@@ -370,20 +387,6 @@ function watchCondition(system: ActorSystem, damage: readonly Damage[]) {
 
 function nameOf({ table, key }: Damage): string {
   return `${table} ${key}`;
-}
-
-function memberView(member: Member, self: DeviceId): MemberView {
-  return {
-    deviceId: member.deviceId,
-    displayName: member.displayName,
-    role: member.role,
-    permissions: [...member.permissions],
-    trust: member.trust,
-    revoked: member.revoked,
-    admittedBy: member.admittedBy,
-    admittedAtMs: member.admittedAtMs,
-    self: member.deviceId === self,
-  };
 }
 
 function refused(reason: Refusal["reason"], message: string): Refusal {

@@ -217,9 +217,11 @@ async function compose(
     store,
     clock,
     crypto,
+    random: random.fork("handle"),
     self,
     displayName: config.displayName,
     version: VERSION,
+    learning,
     rendezvousAddresses: addresses,
     damage,
     sensorAccess: {

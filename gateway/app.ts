@@ -20,6 +20,7 @@ import { blockRoutes } from "./routes/blocks.ts";
 import { conversationRoutes } from "./routes/conversations.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { inviteRoutes } from "./routes/invites.ts";
+import { learningRoutes } from "./routes/learning.ts";
 import { loginRoutes } from "./routes/logins.ts";
 import { memberRoutes } from "./routes/members.ts";
 import { messageRoutes } from "./routes/messages.ts";
@@ -134,6 +135,7 @@ export function createApp(options: GatewayOptions): Gateway {
   conversationRoutes(app, parts);
   messageRoutes(app, parts);
   sensorRoutes(app, parts);
+  learningRoutes(app, parts);
   backupRoutes(app, parts);
   nodeRoutes(app, parts);
   eventRoutes(app, parts);

@@ -153,6 +153,7 @@ export class SimulatedNode {
     const damage = await store.verify({ deep: false });
     const refs = nodeRefs(NODE_KEY);
     const bridge = this.#bridge(random);
+    const learning = this.#learning();
     const running: Running = {
       system,
       bridge,
@@ -176,9 +177,11 @@ export class SimulatedNode {
         store,
         clock: device,
         crypto,
+        random: random.fork("handle"),
         self: this.deviceId,
         displayName: this.name,
         version: "simulated",
+        learning,
         rendezvousAddresses: () => [this.address],
         damage,
         sensorAccess: { checkPassword, mqttUrl: () => "", httpUrl: () => this.address },
@@ -224,18 +227,21 @@ export class SimulatedNode {
         },
         watchNetwork: (onChange) => network.watch(station, onChange),
         sensors: { hashPassword },
-        learning: {
-          masks: nodeMaskStream(),
-          vectors: memoryVectors(this.vectors),
-          tasks: this.#options.learning?.tasks ?? [],
-          trainer: new InlineTrainer(),
-          source: this.#options.learning?.source?.(this.device) ?? NO_EXAMPLES,
-          ...(this.#options.learning?.epsilonMax !== undefined && {
-            epsilonMax: this.#options.learning.epsilonMax,
-          }),
-        },
+        learning,
       }),
     );
+  }
+
+  #learning() {
+    const { tasks = [], source, epsilonMax } = this.#options.learning ?? {};
+    return {
+      masks: nodeMaskStream(),
+      vectors: memoryVectors(this.vectors),
+      tasks,
+      trainer: new InlineTrainer(),
+      source: source?.(this.device) ?? NO_EXAMPLES,
+      ...(epsilonMax !== undefined && { epsilonMax }),
+    };
   }
 
   #bridge(random: Random): BrokerServices | null {

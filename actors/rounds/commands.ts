@@ -2,6 +2,7 @@
 import type { ModelState } from "../../learning/runs/model_state.ts";
 import type { LocalUpdate } from "../../learning/runs/update.ts";
 import type { ClientState } from "../../learning/secure/client_state.ts";
+import type { RoundFault } from "../../learning/screening/reputation_effects.ts";
 import type { RunId, RunPlan } from "../../learning/runs/plan.ts";
 import type { RoundResult } from "../../learning/runs/result.ts";
 import type { TaskExamples } from "../../learning/task.ts";
@@ -64,6 +65,13 @@ export type RoundsPrivateCommand =
   | { readonly type: "publishResult"; readonly run: RunId; readonly body: Uint8Array }
   /** A child has made this round's version its own: others may fetch it here. */
   | { readonly type: "runAdvanced"; readonly run: RunId; readonly round: number }
+  /** A child that coordinates found devices to be at fault. */
+  | {
+    readonly type: "roundFaults";
+    readonly run: RunId;
+    readonly round: number;
+    readonly faults: readonly { readonly device: DeviceId; readonly fault: RoundFault }[];
+  }
   /** A child has measured a version. */
   | { readonly type: "roundMeasured"; readonly run: RunId; readonly metrics: RoundMetrics };
 
@@ -97,6 +105,8 @@ export interface LoadedRuns {
   readonly ledger: unknown;
   /** Secrets of rounds that were charged and have no result yet, by "run/round", base64. */
   readonly secrets: ReadonlyMap<string, string>;
+  /** Points lost by devices that were proved to be at fault. */
+  readonly reputation: ReadonlyMap<string, number>;
 }
 
 /** How a joined run stands, told by its child on every change. */
@@ -121,6 +131,10 @@ export interface RunSummary {
   readonly state: RunState;
   /** Null until this device has joined it. */
   readonly report: RunReport | null;
+  /** Devices that have joined and have a session with this one, itself included. */
+  readonly devices: number;
+  /** Why this device cannot take part; null when it can. */
+  readonly problem: string | null;
   /** Known results, oldest round first. */
   readonly results: readonly CommittedResult[];
 }
@@ -161,6 +175,8 @@ export interface RunPeer {
   readonly coordinates: boolean;
   /** Rounds it has done, as it said. */
   readonly round: number;
+  /** False for a device that was proved to have cheated too often. */
+  readonly trusted: boolean;
 }
 
 /** What a run's actor says to itself. */
@@ -205,7 +221,7 @@ export type RunPrivateCommand =
   | {
     readonly type: "combined";
     readonly attempt: number;
-    readonly outcome: TaskOutcome<Uint8Array>;
+    readonly outcome: TaskOutcome<CombinedRound>;
   }
   | {
     readonly type: "adopted";
@@ -255,6 +271,12 @@ export interface TrainedUpdate {
   readonly loss: number;
   readonly examples: number;
   readonly update: LocalUpdate;
+}
+
+/** A round's result, ready to be published, and who was at fault. */
+export interface CombinedRound {
+  readonly body: Uint8Array;
+  readonly faults: readonly { readonly device: DeviceId; readonly fault: RoundFault }[];
 }
 
 /** What a device hands to the coordinator. */

@@ -9,6 +9,7 @@ import {
 import { decodeResult, RESULT_MEDIA_TYPE } from "../../learning/runs/result.ts";
 import type { RunId } from "../../learning/runs/plan.ts";
 import type { Block, BlockDraft } from "../../protocols/blocks/block.ts";
+import type { DeviceId } from "../../protocols/ids.ts";
 import { isAdmitted, may } from "../../protocols/registry/registry.ts";
 import type { Store } from "../../store/store.ts";
 import { nodeEvents } from "../events.ts";
@@ -17,6 +18,7 @@ import type { Behaviour, Ref, TaskOutcome } from "../kernel/actor.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
 import { restoreLedger } from "./accounting.ts";
 import type { CommittedResult, LoadedRuns, RoundsCommand, RunSummary } from "./commands.ts";
+import { REPUTATION_PREFIX } from "./faults.ts";
 import { tellChild, tellMembership } from "./joined.ts";
 import { LEDGER_KEY, SECRET_PREFIX } from "./ledger_setting.ts";
 import type { RoundsDependencies } from "./rounds.ts";
@@ -58,6 +60,11 @@ export async function loadRuns(store: Pick<Store, "blocks" | "settings">): Promi
     joined,
     ledger: await store.settings.get(LEDGER_KEY),
     secrets,
+    reputation: new Map(
+      (await store.settings.entries(REPUTATION_PREFIX)).flatMap(([key, points]) =>
+        typeof points === "number" ? [[key.slice(REPUTATION_PREFIX.length), points] as const] : []
+      ),
+    ),
   };
 }
 
@@ -70,7 +77,8 @@ export function onLoaded(
   if (!outcome.ok) {
     return context.log.write("warning", "runs could not be read", { error: String(outcome.error) });
   }
-  const { blocks, joined, ledger, secrets } = outcome.value;
+  const { blocks, joined, ledger, secrets, reputation } = outcome.value;
+  for (const [device, points] of reputation) state.reputation.set(device as DeviceId, points);
   state.loaded = true;
   const restored = restoreLedger(context, ledger, deps.epsilonMax ?? EPSILON_MAX);
   // Without a ledger that can be read nothing may be spent.
@@ -451,13 +459,18 @@ export function summaries(state: RoundsState): readonly RunSummary[] {
     joined: run.joined,
     state: stateOf(run),
     report: run.report,
+    devices: [...run.devices.keys()].filter((device) => state.up.has(device)).length +
+      (run.joined ? 1 : 0),
+    problem: run.problem,
     results: run.results.toSorted((a, b) => a.result.round - b.result.round),
   }));
 }
 
 function stateOf(run: KnownRun): RunSummary["state"] {
   if (run.stopped) return "stopped";
-  const round = Math.max(run.round, ...run.results.map(({ result }) => result.round), 0);
+  // Where this device has joined, what it has made itself counts; elsewhere nobody has checked what the results say.
+  const round = run.report?.round ??
+    Math.max(run.round, ...run.results.map(({ result }) => result.round), 0);
   if (round >= run.plan.rounds) return "finished";
   return run.joined ? "running" : "open";
 }

@@ -15,6 +15,7 @@ import { type BlockId, type ContentHash, deviceIdOf, type MeshId } from "../../p
 import { compareUtf8 } from "../../protocols/blocks/limits.ts";
 import { DEFAULT_PERMISSIONS } from "../../protocols/registry/roles.ts";
 import type { SearchHit } from "../../store/store.ts";
+import { fakeLearning } from "./fake_learning.ts";
 import { type FakeMail, fakeMail } from "./fake_mail.ts";
 import { fakeSensors } from "./fake_sensors.ts";
 
@@ -108,6 +109,7 @@ export function fakeNode(): FakeNode {
     backups,
     publish,
     sensors: fakeSensors(),
+    learning: fakeLearning(SELF, [SELF, OTHER]),
     mail: fakeMail({ self: SELF, members: [SELF, OTHER], publish }),
     watchers: () => listeners.size,
     failWith: (error) => failure = error,

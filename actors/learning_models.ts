@@ -1,0 +1,396 @@
+/** Versions of models on this device: which there are, which one is current, and what can be done with one. */
+import { firstModel, type OpenedPlan, openPlan } from "../learning/runs/opened_plan.ts";
+import type { ModelState } from "../learning/runs/model_state.ts";
+import { compareModels } from "../learning/models/compare.ts";
+import { writeOnnx } from "../learning/models/onnx.ts";
+import { writeSafetensors } from "../learning/models/safetensors.ts";
+import { verifyModel } from "../learning/models/verify_model.ts";
+import { parameterBytes, type Parameters, parametersFromBytes } from "../learning/parameters.ts";
+import { optimiserStateFrom } from "../learning/strategies/optimiser_state_bytes.ts";
+import type { LearningTask } from "../learning/task.ts";
+import type { Clock, Crypto, MaskStream } from "../platform/ports.ts";
+import type { BlockId, ContentHash } from "../protocols/ids.ts";
+import type { Registry } from "../protocols/registry/registry.ts";
+import type { SettingsRepository } from "../store/store.ts";
+import type { VectorStore } from "../store/vectors.ts";
+import type { Outcome, Refusal } from "./handle.ts";
+import type { ModelComparison, ModelView, RoundMetrics, Verification } from "./learning_handle.ts";
+import { chainOf, findByPrefix, metricsOfResult } from "./learning_views.ts";
+import type { CommittedResult, RunSummary } from "./rounds/commands.ts";
+import { metricsSetting } from "./rounds/reporting.ts";
+import { keptSetting, verifiedSetting } from "./rounds/old_vectors.ts";
+
+/** Setting: the version of a task that a person has gone back to. */
+const CURRENT_PREFIX = "learning/current/";
+/** Versions of one run in a list; older ones are found by their hash. */
+const VERSIONS_MAX = 1_000;
+
+export interface ModelsOfNodeOptions {
+  readonly settings: SettingsRepository;
+  readonly vectors: VectorStore;
+  readonly tasks: readonly LearningTask[];
+  readonly crypto: Crypto;
+  readonly masks: MaskStream;
+  readonly clock: Clock;
+  readonly registry: () => Promise<Registry | null>;
+  readonly summaries: () => Promise<readonly RunSummary[]>;
+}
+
+/** One version with where it comes from. */
+interface KnownVersion {
+  readonly summary: RunSummary;
+  readonly opened: OpenedPlan;
+  readonly version: ContentHash;
+  /** Null for where the run began. */
+  readonly committed: CommittedResult | null;
+}
+
+/** What the handle offers of models. */
+export function modelsOfNode(options: ModelsOfNodeOptions) {
+  const { settings, vectors, crypto } = options;
+  const plans = new Map<BlockId, OpenedPlan>();
+  const firsts = new Map<BlockId, ContentHash>();
+
+  /** Throws a `RangeError` for plans that this version of the program cannot carry out. */
+  function opened({ run, plan }: RunSummary): OpenedPlan {
+    const known = plans.get(run) ?? openPlan(plan, options);
+    plans.set(run, known);
+    return known;
+  }
+
+  function firstVersion(summary: RunSummary): ContentHash {
+    const { run, plan } = summary;
+    if (plan.startFrom !== null) return plan.startFrom;
+    const known = firsts.get(run) ?? hashOf(firstModel(opened(summary)).parameters);
+    firsts.set(run, known);
+    return known;
+  }
+
+  function hashOf(parameters: Parameters): ContentHash {
+    return crypto.sha256Hex(parameterBytes(parameters)) as ContentHash;
+  }
+
+  /** Newest first; none of a run whose plan cannot be opened here. */
+  function versionsOf(summary: RunSummary): readonly KnownVersion[] {
+    let plan: OpenedPlan;
+    try {
+      plan = opened(summary);
+    } catch {
+      return [];
+    }
+    const results = chainOf(summary).map((committed): KnownVersion => (
+      { summary, opened: plan, version: committed.result.result, committed }
+    ));
+    const first = { summary, opened: plan, version: firstVersion(summary), committed: null };
+    return [first, ...results].reverse();
+  }
+
+  async function find(prefix: string): Promise<KnownVersion | Refusal> {
+    const all = (await options.summaries()).flatMap(versionsOf);
+    const found = findByPrefix("version", prefix, all.map((one) => [one.version, one] as const));
+    return "found" in found
+      ? found.found
+      : refused(found.reason, `Cannot find it: ${found.problem}`);
+  }
+
+  /** Null when they are not here (any more). Where a run began can be made again. */
+  async function parametersOf(
+    { opened, committed, version, summary }: KnownVersion,
+  ): Promise<Parameters | null> {
+    if (committed === null && summary.plan.startFrom === null) return firstModel(opened).parameters;
+    const bytes = await vectors.get(version);
+    const parameters = bytes && parametersFromBytes(bytes);
+    return parameters?.length === opened.layout.count ? parameters : null;
+  }
+
+  /** Newest by when its last version came. */
+  function newestOf(task: string, summaries: readonly RunSummary[]): ContentHash | null {
+    const last = summaries.filter(({ plan }) => plan.task === task)
+      .flatMap((summary) => chainOf(summary).at(-1) ?? [])
+      .toSorted((a, b) => b.atMs - a.atMs || (a.block < b.block ? -1 : 1))[0];
+    return last?.result.result ?? null;
+  }
+
+  async function metricsOf({ summary, committed }: KnownVersion): Promise<ModelView["metrics"]> {
+    if (committed === null) return { accuracy: null, loss: null };
+    const { round } = committed.result;
+    const kept = await settings.get(metricsSetting(summary.run, round)) as RoundMetrics | undefined;
+    return { accuracy: kept?.accuracy ?? null, loss: kept?.loss ?? null };
+  }
+
+  async function views(versions: readonly KnownVersion[]): Promise<readonly ModelView[]> {
+    const summaries = await options.summaries();
+    const here = new Set((await vectors.list()).map(({ hash }) => hash));
+    const current = new Map<string, ContentHash | null>();
+    for (const { summary: { plan } } of versions) {
+      if (current.has(plan.task)) continue;
+      const chosen = await settings.get(`${CURRENT_PREFIX}${plan.task}`);
+      const isThere = typeof chosen === "string";
+      current.set(plan.task, isThere ? chosen as ContentHash : newestOf(plan.task, summaries));
+    }
+    return await Promise.all(versions.map(async (one): Promise<ModelView> => {
+      const { summary, opened, version, committed } = one;
+      const { plan } = summary;
+      const checked = committed && await settings.get(verifiedSetting(committed.block));
+      return {
+        version,
+        block: committed?.block ?? null,
+        parent: committed?.result.parent ?? null,
+        run: summary.run,
+        task: plan.task,
+        round: committed?.result.round ?? 0,
+        createdAtMs: committed?.atMs ?? summary.startedAtMs,
+        coordinator: committed?.author ?? summary.startedBy,
+        participants: committed?.result.submissions.length ?? 0,
+        bytes: 4 * opened.layout.count,
+        here: here.has(version) || (committed === null && plan.startFrom === null),
+        current: current.get(plan.task) === version,
+        verified: checked === true ? "valid" : checked === false ? "invalid" : "unchecked",
+        metrics: await metricsOf(one),
+      };
+    }));
+  }
+
+  async function viewOf(version: KnownVersion): Promise<ModelView> {
+    return (await views([version]))[0]!;
+  }
+
+  async function materialOf(
+    { opened, summary, committed }: KnownVersion,
+  ): Promise<{ readonly parent: ModelState; readonly aggregate: Uint8Array } | string> {
+    const { parent, round, aggregate } = committed!.result;
+    const { optimiser } = opened.strategy;
+    const before = chainOf(summary).find(({ result }) =>
+      result.round === round - 1 && result.result === parent
+    );
+    if (round > 1 && before === undefined) return "the result of the round before";
+    const origin = { opened, summary, version: parent, committed: before ?? null };
+    const parameters = await parametersOf(origin);
+    if (parameters === null) return `its parent ${parent}`;
+    const offer = before?.result.state ?? null;
+    const bytes = offer === null ? null : await vectors.get(offer.hash);
+    const state = offer === null
+      ? firstModel(opened).optimiser
+      : bytes && optimiserStateFrom(bytes, optimiser, opened.layout.count);
+    if (state === undefined || state === null) return "the optimiser's state of its parent";
+    const released = await vectors.get(aggregate.hash);
+    if (released === undefined) return "what the round released";
+    return { parent: { parameters, optimiser: state }, aggregate: released };
+  }
+
+  return {
+    opened,
+
+    /** The first of these that is here; null when none is. */
+    async newestHere(summary: RunSummary): Promise<ContentHash | null> {
+      for (const { result } of chainOf(summary).toReversed().slice(0, 10)) {
+        if (await vectors.has(result.result)) return result.result;
+      }
+      return null;
+    },
+
+    /** Oldest first: what was measured here, and what the results of the others say. */
+    async rounds(summary: RunSummary): Promise<readonly RoundMetrics[]> {
+      const measured = await settings.entries(metricsSetting(summary.run, 0).slice(0, -6));
+      const byRound = new Map(measured.map(([, value]) => {
+        const metrics = value as RoundMetrics;
+        return [metrics.round, metrics] as const;
+      }));
+      const bytes = bytesOf(summary, opened);
+      return chainOf(summary).map((one) =>
+        byRound.get(one.result.round) ?? metricsOfResult(one, bytes)
+      );
+    },
+
+    async list(runs: readonly RunSummary[]): Promise<readonly ModelView[]> {
+      return await views(runs.flatMap((one) => {
+        const versions = versionsOf(one);
+        return versions.length <= VERSIONS_MAX
+          ? versions
+          : [...versions.slice(0, VERSIONS_MAX - 1), versions.at(-1)!];
+      }));
+    },
+
+    async model(prefix: string): Promise<Outcome<ModelView>> {
+      const found = await find(prefix);
+      return isRefusal(found) ? found : { type: "done", value: await viewOf(found) };
+    },
+
+    /** The whole name of a version whose parameters are here. */
+    async versionHere(prefix: string): Promise<Outcome<ContentHash>> {
+      const found = await find(prefix);
+      if (isRefusal(found)) return found;
+      return await parametersOf(found) === null
+        ? notHere(found.version)
+        : { type: "done", value: found.version };
+    },
+
+    async compare(a: string, b: string): Promise<Outcome<ModelComparison>> {
+      const [first, second] = [await find(a), await find(b)];
+      if (isRefusal(first)) return first;
+      if (isRefusal(second)) return second;
+      const [before, after] = [await parametersOf(first), await parametersOf(second)];
+      if (before === null) return notHere(first.version);
+      if (after === null) return notHere(second.version);
+      const { layout } = first.opened;
+      if (JSON.stringify(layout.tensors) !== JSON.stringify(second.opened.layout.tensors)) {
+        return refused("invalid", "Cannot compare them: they are of different networks");
+      }
+      const none = { metrics: {} };
+      const found = compareModels(
+        { parameters: before, ...none },
+        { parameters: after, ...none },
+        layout,
+      );
+      return {
+        type: "done",
+        value: {
+          a: first.version,
+          b: second.version,
+          l2: found.distance,
+          cosine: found.cosine,
+          layers: found.tensors.map(({ name, distance, normBefore }) => ({
+            name,
+            l2: distance,
+            // A layer that was zero has moved by all that it is.
+            relative: distance === 0 ? 0 : normBefore === 0 ? 1 : distance / normBefore,
+          })),
+          metrics: { a: await metricsOf(first), b: await metricsOf(second) },
+        },
+      };
+    },
+
+    async rollBack(prefix: string): Promise<Outcome<ModelView>> {
+      const found = await find(prefix);
+      if (isRefusal(found)) return found;
+      if (await parametersOf(found) === null) return notHere(found.version);
+      const { task } = found.summary.plan;
+      const isNewest = newestOf(task, await options.summaries()) === found.version;
+      await settings.set({
+        // Back to the newest is no longer a choice: later versions become current again.
+        [`${CURRENT_PREFIX}${task}`]: isNewest ? undefined : found.version,
+        [keptSetting(found.version)]: true,
+      });
+      return { type: "done", value: await viewOf(found) };
+    },
+
+    async verify(prefix: string): Promise<Outcome<Verification>> {
+      const startedMs = options.clock.monotonicMs();
+      const found = await find(prefix);
+      if (isRefusal(found)) return found;
+      const { version, opened, summary, committed } = found;
+      const done = (checks: Verification["checks"]): Outcome<Verification> => ({
+        type: "done",
+        value: {
+          version,
+          valid: checks.every(({ ok }) => ok),
+          checks,
+          durationMs: Math.round(options.clock.monotonicMs() - startedMs),
+        },
+      });
+      if (committed === null) {
+        if (summary.plan.startFrom !== null) {
+          return refused("invalid", `Cannot verify ${version}: it is where another run ended`);
+        }
+        const ok = hashOf(firstModel(opened).parameters) === version;
+        return done([{ check: "seed", ok, detail: "the plan's seed makes these parameters" }]);
+      }
+      const material = await materialOf(found);
+      if (typeof material === "string") {
+        return refused(
+          "unavailable",
+          `Cannot verify ${version}: ${material} is not on this device any more; newer versions can be verified`,
+        );
+      }
+      const registry = await options.registry();
+      const { result } = committed;
+      const verification = await verifyModel(result, {
+        ...material,
+        submissionOf: () => undefined,
+      }, {
+        opened,
+        expected: { run: summary.run, round: result.round },
+        // Whoever was a member then; somebody may have been revoked since.
+        isParticipant: (device) => registry?.members.has(device) === true,
+        own: null,
+        deps: options,
+      });
+      const checks = checksOf(verification, committed);
+      await settings.set({ [verifiedSetting(committed.block)]: verification.ok });
+      return done(checks);
+    },
+
+    async export(
+      prefix: string,
+      format: "safetensors" | "onnx",
+    ): Promise<Outcome<Uint8Array<ArrayBuffer>>> {
+      const found = await find(prefix);
+      if (isRefusal(found)) return found;
+      const parameters = await parametersOf(found);
+      const { version, opened, summary, committed } = found;
+      if (parameters === null) return notHere(version);
+      const metadata = {
+        version,
+        run: summary.run,
+        round: String(committed?.result.round ?? 0),
+        task: summary.plan.task,
+        title: summary.plan.title,
+      };
+      const value = format === "onnx"
+        ? writeOnnx(opened.network, parameters, metadata)
+        : writeSafetensors(parameters, opened.layout, metadata);
+      return { type: "done", value };
+    },
+  };
+}
+
+/** What was checked, in the order in which it was, up to the first thing that did not hold. */
+function checksOf(
+  verification: Awaited<ReturnType<typeof verifyModel>>,
+  { result }: CommittedResult,
+): Verification["checks"] {
+  const devices = result.submissions.length;
+  const steps = [
+    ["subject", ["wrongSubject"], `round ${result.round} follows ${result.parent}`],
+    ["participants", ["notParticipant"], `${devices} devices, all members of the mesh`],
+    ["signatures", ["badSignatures"], `${devices} signed what they sent, and for whose is summed`],
+    ["aggregate", ["aggregateChanged", "wrongCount"], "what was released is what was signed for"],
+    [
+      "version",
+      ["noModel", "otherResult"],
+      "made again from its parent and what was released, bit by bit",
+    ],
+  ] as const;
+  if (verification.ok) return steps.map(([check, , detail]) => ({ check, ok: true, detail }));
+  const failed = steps.findIndex(([, reasons]) =>
+    (reasons as readonly string[]).includes(verification.reason)
+  );
+  const held = steps.slice(0, Math.max(0, failed)).map(([check, , detail]) => (
+    { check, ok: true, detail }
+  ));
+  const check = steps[failed]?.[0] ?? verification.reason;
+  return [...held, { check, ok: false, detail: verification.detail }];
+}
+
+function bytesOf(summary: RunSummary, open: (summary: RunSummary) => OpenedPlan): number {
+  try {
+    return 4 * open(summary).layout.count;
+  } catch {
+    return 0;
+  }
+}
+
+function isRefusal(value: KnownVersion | Refusal): value is Refusal {
+  return "type" in value;
+}
+
+function notHere(version: ContentHash): Refusal {
+  return refused(
+    "unavailable",
+    `Version ${version} is known, but its parameters are not on this device: it keeps the newest ones, and those that somebody went back to`,
+  );
+}
+
+function refused(reason: Refusal["reason"], message: string): Refusal {
+  return { type: "refused", reason, message };
+}

@@ -1,0 +1,256 @@
+/** The node's learning for its views: asks the rounds actor for runs, reads versions and numbers from the store. */
+import { planRun } from "../learning/runs/new_run.ts";
+import { parameterLayout } from "../learning/engine/shapes.ts";
+import type { ExampleSource, LearningTask } from "../learning/task.ts";
+import type { Random } from "../platform/ports.ts";
+import type { BlockId } from "../protocols/ids.ts";
+import { may } from "../protocols/registry/registry.ts";
+import type { Outcome, Refusal } from "./handle.ts";
+import type { Ref } from "./kernel/actor.ts";
+import type {
+  BudgetView,
+  LearningHandle,
+  RoundMetrics,
+  RunView,
+  TaskView,
+} from "./learning_handle.ts";
+import { modelsOfNode, type ModelsOfNodeOptions } from "./learning_models.ts";
+import { chainOf, findByPrefix, metricsOfResult, runView } from "./learning_views.ts";
+import type { BudgetSummary, RoundsCommand, RunSummary } from "./rounds/commands.ts";
+import { metricsSetting } from "./rounds/reporting.ts";
+
+/** Publishing waits for the disk, ms. */
+const START_TIMEOUT_MS = 60_000;
+/** Looking for a task's examples may read a lot: what was found counts for so long, ms. */
+const EXAMPLES_FRESH_MS = 60_000;
+const IDEMPOTENCY_KEY_MAX = 64;
+const SEED_BYTES = 32;
+
+export interface LearningOfNodeOptions extends Omit<ModelsOfNodeOptions, "summaries" | "tasks"> {
+  readonly tasks: readonly LearningTask[];
+  readonly source: ExampleSource;
+  readonly random: Random;
+  /** Asks the rounds actor; no answer is a refusal. */
+  readonly request: <T>(
+    toMessage: (replyTo: Ref<Outcome<T>>) => RoundsCommand,
+    timeoutMs?: number,
+  ) => Promise<Outcome<T>>;
+  /** Asks the rounds actor; no answer is thrown. */
+  readonly ask: <T>(toMessage: (replyTo: Ref<T>) => RoundsCommand) => Promise<T>;
+}
+
+type Availability = Pick<TaskView, "available" | "reason" | "trainingExamples" | "testExamples">;
+
+/** Makes the learning part of a node handle. */
+export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
+  const { settings, request, ask, clock } = options;
+  const looked = new Map<
+    string,
+    { readonly atMs: number; readonly found: Promise<Availability> }
+  >();
+
+  const summaries = () => ask<readonly RunSummary[]>((replyTo) => ({ type: "listRuns", replyTo }));
+  const budget = () => ask<BudgetSummary>((replyTo) => ({ type: "getBudget", replyTo }));
+  const models = modelsOfNode({ ...options, summaries });
+
+  async function find(prefix: string): Promise<Outcome<RunSummary>> {
+    const all = await summaries();
+    const found = findByPrefix("run", prefix, all.map((one) => [one.run, one] as const));
+    return "found" in found
+      ? { type: "done", value: found.found }
+      : refused(found.reason, `Cannot find it: ${found.problem}`);
+  }
+
+  async function viewOf(summary: RunSummary, spent: BudgetSummary): Promise<RunView> {
+    const version = summary.report?.parameters ?? await models.newestHere(summary);
+    return runView(summary, { version, metrics: await newestMetrics(summary), budget: spent });
+  }
+
+  async function newestMetrics(summary: RunSummary): Promise<RoundMetrics | null> {
+    const newest = chainOf(summary).at(-1);
+    if (newest === undefined) return null;
+    const { round } = newest.result;
+    // Measuring takes a moment: until then the numbers of the round before are the newest ones.
+    for (const one of [round, round - 1]) {
+      const kept = await settings.get(metricsSetting(summary.run, one));
+      if (kept !== undefined) return kept as RoundMetrics;
+    }
+    return metricsOfResult(newest, newest.result.updateBytes);
+  }
+
+  /** Changes a run and tells how it is then. */
+  async function change(
+    prefix: string,
+    toMessage: (run: BlockId, replyTo: Ref<Outcome<BlockId>>) => RoundsCommand,
+  ): Promise<Outcome<RunView>> {
+    const found = await find(prefix);
+    if (found.type === "refused") return found;
+    const outcome = await request<BlockId>(
+      (replyTo) => toMessage(found.value.run, replyTo),
+      START_TIMEOUT_MS,
+    );
+    return outcome.type === "refused" ? outcome : await run(outcome.value);
+  }
+
+  async function run(prefix: string): Promise<Outcome<RunView>> {
+    const found = await find(prefix);
+    if (found.type === "refused") return found;
+    return { type: "done", value: await viewOf(found.value, await budget()) };
+  }
+
+  function availabilityOf(task: LearningTask): Promise<Availability> {
+    const nowMs = clock.monotonicMs();
+    const known = looked.get(task.name);
+    if (known !== undefined && nowMs - known.atMs < EXAMPLES_FRESH_MS) return known.found;
+    const found = lookFor(task, options.source);
+    looked.set(task.name, { atMs: nowMs, found });
+    return found;
+  }
+
+  async function budgetView(spent: BudgetSummary): Promise<BudgetView> {
+    const byRun = new Map((await summaries()).map((one) => [one.run, one.plan]));
+    return {
+      epsilonLifetimeMax: spent.epsilonMax,
+      delta: spent.delta,
+      epsilonSpent: spent.epsilonSpent,
+      runs: spent.runs.map(({ run, rounds, epsilon }) => {
+        const plan = byRun.get(run);
+        const epsilonMax = plan?.privacy?.epsilonMax ?? epsilon;
+        return { run, title: plan?.title ?? run.slice(0, 12), rounds, epsilon, epsilonMax };
+      }),
+    };
+  }
+
+  return {
+    tasks: () =>
+      Promise.all(options.tasks.map(async (task): Promise<TaskView> => ({
+        task: task.name,
+        title: task.title,
+        description: task.description,
+        parameters: parameterLayout(task.network({})).count,
+        ...await availabilityOf(task),
+      }))),
+
+    async start(wish) {
+      const { idempotencyKey } = wish;
+      if (idempotencyKey !== undefined && idempotencyKey.length > IDEMPOTENCY_KEY_MAX) {
+        return refused(
+          "invalid",
+          `idempotencyKey has ${idempotencyKey.length} characters, expected at most ${IDEMPOTENCY_KEY_MAX}`,
+        );
+      }
+      const registry = await options.registry();
+      if (registry === null) {
+        return refused(
+          "noMesh",
+          "Cannot start a run: this device belongs to no mesh; pair it first",
+        );
+      }
+      const from = wish.startFrom === undefined
+        ? undefined
+        : await models.versionHere(wish.startFrom);
+      if (from?.type === "refused") return from;
+      const members = [...registry.members.keys()].filter((id) => may(registry, id, "learn.join"));
+      const planned = planRun({ ...wish, ...(from && { startFrom: from.value }) }, {
+        tasks: options.tasks,
+        crypto: options.crypto,
+        members,
+        seed: options.random.bytes(SEED_BYTES),
+      });
+      if (planned.type === "impossible") return refused("invalid", planned.message);
+      const { plan } = planned.opened;
+      const { epsilonMax } = await budget();
+      if (plan.privacy !== null && plan.privacy.epsilonMax > epsilonMax) {
+        return refused(
+          "invalid",
+          `Cannot start a run that may cost ε ${plan.privacy.epsilonMax}: this device allows ε ${epsilonMax} in all; ask for less, or raise what it allows`,
+        );
+      }
+      const outcome = await request<BlockId>(
+        (replyTo) => ({ type: "startRun", plan, idempotencyKey: idempotencyKey ?? null, replyTo }),
+        START_TIMEOUT_MS,
+      );
+      return outcome.type === "refused" ? outcome : await run(outcome.value);
+    },
+
+    join: (prefix) => change(prefix, (id, replyTo) => ({ type: "joinRun", run: id, replyTo })),
+    leave: (prefix) => change(prefix, (id, replyTo) => ({ type: "leaveRun", run: id, replyTo })),
+    stop: (prefix) => change(prefix, (id, replyTo) => ({ type: "stopRun", run: id, replyTo })),
+    run,
+
+    async runs() {
+      const spent = await budget();
+      return await Promise.all((await summaries()).map((one) => viewOf(one, spent)));
+    },
+
+    async rounds(prefix) {
+      const found = await find(prefix);
+      if (found.type === "refused") return found;
+      return { type: "done", value: await models.rounds(found.value) };
+    },
+
+    async models(prefix) {
+      if (prefix === undefined) {
+        return { type: "done", value: await models.list(await summaries()) };
+      }
+      const found = await find(prefix);
+      if (found.type === "refused") return found;
+      try {
+        models.opened(found.value);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        return refused("unavailable", error.message);
+      }
+      return { type: "done", value: await models.list([found.value]) };
+    },
+
+    model: models.model,
+    compare: models.compare,
+    rollBack: models.rollBack,
+    verify: models.verify,
+    export: models.export,
+
+    async budget() {
+      return await budgetView(await budget());
+    },
+
+    async setBudget(epsilonLifetimeMax) {
+      const { epsilonSpent } = await budget();
+      if (epsilonLifetimeMax < epsilonSpent) {
+        return refused(
+          "invalid",
+          `Cannot set the privacy budget to ${epsilonLifetimeMax}: ε ${
+            epsilonSpent.toFixed(4)
+          } is spent already, expected at least that`,
+        );
+      }
+      const outcome = await request<BudgetSummary>(
+        (replyTo) => ({ type: "setBudget", epsilonMax: epsilonLifetimeMax, replyTo }),
+      );
+      if (outcome.type === "refused") return outcome;
+      return { type: "done", value: await budgetView(outcome.value) };
+    },
+  } satisfies LearningHandle;
+
+  async function lookFor(task: LearningTask, source: ExampleSource): Promise<Availability> {
+    const none = (reason: string): Availability => (
+      { available: false, reason, trainingExamples: 0, testExamples: 0 }
+    );
+    try {
+      const examples = await task.examples({ source, options: {}, share: null });
+      if ("unavailable" in examples) return none(examples.unavailable);
+      return {
+        available: true,
+        reason: null,
+        trainingExamples: examples.training.count,
+        testExamples: examples.test?.count ?? 0,
+      };
+    } catch (error) {
+      return none(error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+function refused(reason: Refusal["reason"], message: string): Refusal {
+  return { type: "refused", reason, message };
+}

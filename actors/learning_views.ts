@@ -1,0 +1,119 @@
+/** Runs and versions as views want them, from what the rounds actor and the store know. Pure. */
+import type { RunPlan } from "../learning/runs/plan.ts";
+import type { ContentHash } from "../protocols/ids.ts";
+import type { RoundMetrics, RunView } from "./learning_handle.ts";
+import type { BudgetSummary, CommittedResult, RunSummary } from "./rounds/commands.ts";
+
+/**
+ * The results that lead to where this device is (or to the newest one it knows of), oldest first, one for each round. Where two coordinators did not know
+ * of each other, the block with the lower id counts, as everywhere.
+ */
+export function chainOf({ results, report }: RunSummary): readonly CommittedResult[] {
+  const byRound = Map.groupBy(results, ({ result }) => result.round);
+  const best = (round: number, version?: ContentHash) => {
+    const found = (byRound.get(round) ?? []).toSorted((a, b) => a.block < b.block ? -1 : 1);
+    return found.find(({ result }) => result.result === version) ?? found[0];
+  };
+  const chain: CommittedResult[] = [];
+  const newest = report?.round ?? Math.max(0, ...byRound.keys());
+  let version = report?.parameters ?? undefined;
+  for (let round = newest; round > 0; round--) {
+    const one = best(round, version);
+    version = one?.result.parent;
+    if (one !== undefined) chain.push(one);
+  }
+  return chain.reverse();
+}
+
+/** The numbers that everybody can read in a result; nothing in them was measured here. */
+export function metricsOfResult(
+  { result, author, atMs }: CommittedResult,
+  parameterBytes: number,
+): RoundMetrics {
+  return {
+    round: result.round,
+    atMs,
+    durationMs: result.durationMs,
+    coordinator: author,
+    called: result.counts.called,
+    ready: result.counts.ready,
+    counted: result.submissions.length,
+    dropped: result.counts.dropped,
+    refused: result.counts.refused,
+    accuracy: null,
+    loss: null,
+    trainingLoss: null,
+    updateBytes: result.updateBytes,
+    parameterBytes,
+    epsilon: null,
+  };
+}
+
+/** A run as it stands. */
+export function runView(
+  summary: RunSummary,
+  { version, metrics, budget }: {
+    readonly version: ContentHash | null;
+    readonly metrics: RoundMetrics | null;
+    readonly budget: BudgetSummary;
+  },
+): RunView {
+  const { run, plan, report, state } = summary;
+  const known = Math.max(0, ...summary.results.map(({ result }) => result.round));
+  const isOver = state === "finished" || state === "stopped";
+  return {
+    run,
+    title: plan.title,
+    task: plan.task,
+    startedBy: summary.startedBy,
+    startedAtMs: summary.startedAtMs,
+    state,
+    joined: summary.joined,
+    round: report?.round ?? known,
+    rounds: plan.rounds,
+    phase: isOver ? "finished" : report?.phase ?? "waiting",
+    coordinator: report?.coordinator ?? null,
+    term: report?.term ?? 0,
+    devices: Math.max(report?.devices ?? 0, summary.devices),
+    waitingFor: isOver ? null : summary.problem ?? report?.waitingFor ?? null,
+    plan,
+    version,
+    metrics,
+    epsilonSpent: epsilonOf(plan, run, budget),
+  };
+}
+
+function epsilonOf(plan: RunPlan, run: string, budget: BudgetSummary): number | null {
+  if (plan.privacy === null) return null;
+  return budget.runs.find((one) => one.run === run)?.epsilon ?? 0;
+}
+
+/** Fewest digits by which a run or version may be named. */
+export const PREFIX_MIN = 6;
+
+/** The one that begins so; or why there is none. */
+export function findByPrefix<T>(
+  what: string,
+  prefix: string,
+  all: Iterable<readonly [id: string, value: T]>,
+):
+  | { readonly found: T }
+  | { readonly problem: string; readonly reason: "invalid" | "notFound" } {
+  if (!new RegExp(`^[0-9a-f]{${PREFIX_MIN},64}$`).test(prefix)) {
+    return {
+      reason: "invalid",
+      problem: `${what} is ${
+        JSON.stringify(prefix.slice(0, 80))
+      }, expected ${PREFIX_MIN} to 64 lower-case hex digits`,
+    };
+  }
+  const matches = new Map([...all].filter(([id]) => id.startsWith(prefix)).reverse());
+  const [first, second] = matches.values();
+  if (matches.size === 1) return { found: first! };
+  return second === undefined
+    ? { reason: "notFound", problem: `no ${what} begins with "${prefix}"` }
+    : {
+      reason: "invalid",
+      problem: `${matches.size} ${what}s begin with "${prefix}": write more digits`,
+    };
+}

@@ -1,0 +1,263 @@
+/**
+ * From what a person says about a new run to its plan: defaults for everything else, and a refusal, before anything is published, of what could never
+ * work, which says what would.
+ */
+import type { Crypto } from "../../platform/ports.ts";
+import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
+import { PARTICIPANTS_MAX } from "../../protocols/rounds/messages.ts";
+import { aggregationOf } from "../aggregation/rules.ts";
+import { compressionOf } from "../compression/compressions.ts";
+import { SUM_DEVICES_MIN } from "../secure/contract.ts";
+import { toChoice } from "../strategies/choice.ts";
+import { strategyOf } from "../strategies/strategy.ts";
+import type { LearningTask, TaskOptions } from "../task.ts";
+import { TrainingError } from "../trainer.ts";
+import type { Aggregation } from "./aggregation_choice.ts";
+import { privacyOf, type PrivacyWish } from "./new_run_privacy.ts";
+import { networkHash, type OpenedPlan, openPlan } from "./opened_plan.ts";
+import { decodePlan, encodePlan } from "./plan_codec.ts";
+import { problemOfSize } from "./plan_limits.ts";
+import type { Choice, Participation, RunPlan } from "./plan.ts";
+
+/** What a person may say when a run starts; everything else has the task's defaults. */
+export interface NewRun {
+  readonly task: string;
+  readonly title?: string;
+  readonly options?: TaskOptions;
+  readonly rounds?: number;
+  readonly participants?: {
+    readonly least?: number;
+    readonly most?: number;
+    readonly fraction?: number;
+  };
+  readonly local?: Partial<RunPlan["local"]>;
+  readonly strategy?: Choice;
+  /** "secure" (default with three devices and more), "secureGroups", "clear". */
+  readonly aggregation?: "secure" | "secureGroups" | "clear";
+  /** The rule for "clear" (default weightedMean) and "secureGroups" (default coordinateMedian). */
+  readonly rule?: Choice;
+  readonly compression?: Choice;
+  /** Asks for privacy: the noise follows from ε, or is stated. */
+  readonly privacy?: PrivacyWish;
+  readonly deadlines?: Partial<RunPlan["deadlines"]>;
+  /** Divides a common data set among the members of now, for experiments. */
+  readonly share?: { readonly kind: "iid" | "shards" | "dirichlet"; readonly alpha?: number };
+  readonly startFrom?: ContentHash;
+  /** The same key within 24 h is the same run. */
+  readonly idempotencyKey?: string;
+}
+
+/** What a plan is made from beside the wishes. */
+export interface PlanningContext {
+  readonly tasks: readonly LearningTask[];
+  readonly crypto: Pick<Crypto, "sha256Hex">;
+  /** Members that may join, this device among them. */
+  readonly members: readonly DeviceId[];
+  /** 32 random bytes. */
+  readonly seed: Uint8Array;
+}
+
+export type Planning =
+  | { readonly type: "planned"; readonly opened: OpenedPlan }
+  | { readonly type: "impossible"; readonly message: string };
+
+/** Differences of parameters seldom leave ±1; what does is cut there. Sixteen bits make their rounding error 2^−15 of that. */
+const ENCODING = { range: 1, bits: 16 };
+const GROUP_SIZE = 3;
+const DEADLINES: RunPlan["deadlines"] = { readyMs: 10_000, trainMs: 600_000, phaseMs: 30_000 };
+/** A few hundred hashes: nothing for a device, something for a flood. */
+const PROOF_OF_WORK_BITS = 8;
+/** Asked beyond those that are drawn. */
+const OVER_SELECTION = 0.3;
+
+/** The plan of a new run, or why there is none and what would be possible. */
+export function planRun(wish: NewRun, context: PlanningContext): Planning {
+  try {
+    return { type: "planned", opened: plan(wish, context) };
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof TrainingError)) throw error;
+    return { type: "impossible", message: `Cannot plan the run: ${error.message}` };
+  }
+}
+
+function plan(wish: NewRun, context: PlanningContext): OpenedPlan {
+  const task = taskOf(wish, context);
+  const options = wish.options ?? {};
+  const strategy = strategyOf(wish.strategy ?? { name: "fedAvg", numbers: {} });
+  if (strategy.name === "fedBuff") {
+    throw new RangeError(
+      'strategy "fedBuff" takes updates as they come, and runs go by rounds; expected fedAvg, fedProx, fedAvgM, fedAdagrad, fedAdam or fedYogi',
+    );
+  }
+  const { defaults } = task;
+  const aggregation = aggregationFor(wish, context.members.length);
+  const compression = wish.compression === undefined ? null : compressionOf(wish.compression);
+  if (compression !== null && aggregation.type !== "clear") {
+    throw new RangeError(
+      `compression "${compression.name}" cannot be summed under masks; expected none, or aggregation "clear"`,
+    );
+  }
+  const draft: RunPlan = {
+    version: 1,
+    title: wish.title ?? task.title.en,
+    task: task.name,
+    options,
+    networkHash: networkHash(task.network(options), context.crypto),
+    seed: context.seed,
+    startFrom: wish.startFrom ?? null,
+    rounds: wish.rounds ?? defaults.rounds,
+    participation: participationFor(wish, aggregation, context.members.length),
+    local: {
+      epochs: wish.local?.epochs ?? defaults.epochs,
+      batchSize: wish.local?.batchSize ?? defaults.batchSize,
+      learningRate: wish.local?.learningRate ?? defaults.learningRate,
+      momentum: wish.local?.momentum ?? defaults.momentum ?? null,
+      proximal: wish.local?.proximal ?? null,
+    },
+    strategy: toChoice(strategy),
+    aggregation,
+    compression: compression === null ? null : toChoice(compression),
+    privacy: null,
+    deadlines: { ...DEADLINES, ...wish.deadlines },
+    proofOfWorkBits: PROOF_OF_WORK_BITS,
+    share: shareFor(wish, context.members),
+  };
+  const open = (one: RunPlan) => openPlan(checked(one), context);
+  const { privacy } = wish;
+  if (privacy === undefined) return fitting(draft, wish, open);
+  if (aggregation.type === "clear" && aggregation.rule.name !== "weightedMean") {
+    throw new RangeError(
+      `privacy with rule "${aggregation.rule.name}" is not accounted for: noise is added to a mean; expected rule weightedMean, or aggregation "secureGroups"`,
+    );
+  }
+  const opened = open(draft);
+  const withPrivacy = {
+    ...draft,
+    privacy: privacyOf(privacy, opened, roundDevices(draft, context)),
+  };
+  return fitting(withPrivacy, wish, open);
+}
+
+function taskOf({ task: name }: NewRun, { tasks }: PlanningContext): LearningTask {
+  const task = tasks.find((one) => one.name === name);
+  if (task !== undefined) return task;
+  const known = tasks.map((one) => one.name).join(", ");
+  throw new RangeError(`no task "${name}" is known, expected one of: ${known}`);
+}
+
+function aggregationFor({ aggregation, rule }: NewRun, members: number): Aggregation {
+  const type = aggregation ?? (members >= SUM_DEVICES_MIN ? "secure" : "clear");
+  if (type === "secure") {
+    if (rule === undefined) return { type, encoding: ENCODING };
+    throw new RangeError(
+      `rule "${rule.name}" needs more than one sum, and "secure" has one; expected aggregation "secureGroups", or "clear"`,
+    );
+  }
+  const name = type === "clear" ? "weightedMean" : "coordinateMedian";
+  const chosen = toChoice(aggregationOf(rule ?? { name, numbers: {} }));
+  return type === "clear"
+    ? { type, rule: chosen }
+    : { type, encoding: ENCODING, groupSize: GROUP_SIZE, rule: chosen };
+}
+
+/** Fewest devices with which a round can end. */
+function leastPossible(aggregation: Aggregation, clientsMin: number): number {
+  switch (aggregation.type) {
+    case "secure":
+      return SUM_DEVICES_MIN;
+    case "secureGroups":
+      return aggregation.groupSize * clientsMin;
+    case "clear":
+      return clientsMin;
+  }
+}
+
+function participationFor(
+  { participants = {}, privacy }: NewRun,
+  aggregation: Aggregation,
+  members: number,
+): Participation {
+  const { fraction = 1 } = participants;
+  const isSecure = aggregation.type !== "clear";
+  // The noise is reckoned for the fewest: with more than that, there is more noise than is needed.
+  const forNoise = privacy === undefined || !isSecure ? 0 : Math.ceil(2 * fraction * members / 3);
+  const most = participants.most ?? PARTICIPANTS_MAX;
+  const least = participants.least ??
+    Math.max(isSecure ? SUM_DEVICES_MIN : Math.min(2, most), Math.min(most, forNoise));
+  if (least > most) {
+    throw new RangeError(`participants.least is ${least}, expected at most ${most}`);
+  }
+  return { least, most, fraction, overSelection: fraction < 1 ? OVER_SELECTION : 0 };
+}
+
+function shareFor({ share }: NewRun, members: readonly DeviceId[]): RunPlan["share"] {
+  if (share === undefined) return null;
+  const { kind, alpha } = share;
+  if (alpha !== undefined && kind !== "dirichlet") {
+    throw new RangeError(`share.alpha is for "dirichlet" only, and share.kind is "${kind}"`);
+  }
+  if (members.length > PARTICIPANTS_MAX) {
+    throw new RangeError(
+      `a data set is shared among at most ${PARTICIPANTS_MAX} devices, and ${members.length} may join`,
+    );
+  }
+  return {
+    kind,
+    alpha: kind === "dirichlet" ? alpha ?? 0.5 : null,
+    devices: [...members].sort(),
+  };
+}
+
+/** Devices that a round counts on, when all members of now join. */
+function roundDevices({ participation }: RunPlan, { members }: PlanningContext): number {
+  const { least, most, fraction } = participation;
+  return Math.min(most, Math.max(least, Math.round(fraction * members.length)));
+}
+
+/** The plan as everybody will read it; throws what is wrong with it. */
+function checked(draft: RunPlan): RunPlan {
+  let bytes: Uint8Array;
+  try {
+    bytes = encodePlan(draft);
+  } catch (error) {
+    throw new RangeError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+  const decoded = decodePlan(bytes);
+  if (!decoded.ok) throw new RangeError(decoded.reason);
+  return decoded.message;
+}
+
+/** With as many devices as fit, where the person has not said how many; throws why even the fewest do not. */
+function fitting(
+  draft: RunPlan,
+  { participants }: NewRun,
+  open: (plan: RunPlan) => OpenedPlan,
+): OpenedPlan {
+  const { participation, aggregation } = draft;
+  const opened = open(draft);
+  const possible = leastPossible(aggregation, opened.rule?.clientsMin ?? 1);
+  if (participation.least < possible) {
+    if (participants?.least !== undefined) {
+      throw new RangeError(
+        `participants.least is ${participation.least}, expected at least ${possible} with aggregation "${aggregation.type}"${
+          "rule" in aggregation ? ` and rule "${aggregation.rule.name}"` : ""
+        }`,
+      );
+    }
+    if (participation.most < possible) {
+      throw new RangeError(
+        `participants.most is ${participation.most}, expected at least ${possible}`,
+      );
+    }
+  }
+  const least = Math.max(participation.least, possible);
+  for (let most = participation.most;; most = Math.max(least, Math.floor(most / 2))) {
+    const tried = open({ ...draft, participation: { ...participation, least, most } });
+    const problem = problemOfSize(tried, most);
+    if (problem === undefined) return tried;
+    if (participants?.most === undefined && most > least) continue;
+    throw new RangeError(
+      participants?.most === undefined ? problem : `participants.most is ${most}: ${problem}`,
+    );
+  }
+}

@@ -1,0 +1,154 @@
+/** From the privacy a person asks for to the noise of a plan: as much as the ledger of every device will ask for, and not so much that nothing is learned. */
+import { judgePrivacy, type PrivacyVerdict } from "../privacy/possible.ts";
+import { openLedger, openRun } from "../privacy/ledger.ts";
+import { contributionsLeast } from "../privacy/release.ts";
+import { noiseMultiplierFor } from "../privacy/accountant.ts";
+import type { OpenedPlan } from "./opened_plan.ts";
+import type { RunPlan, RunPrivacy } from "./plan.ts";
+import { mechanismOf } from "./secure_round.ts";
+
+/** What a person asks for. */
+export interface PrivacyWish {
+  /** The whole run costs one device at most this. */
+  readonly epsilon: number;
+  /** Default 1e-5. */
+  readonly delta?: number;
+  /** Longest update of one device, L2. */
+  readonly clip: number;
+  /** Instead of the least that ε needs; then it is not judged whether the model can bear it. */
+  readonly noiseMultiplier?: number;
+}
+
+const DELTA = 1e-5;
+/** Share of devices that may fall away once noise parts are reckoned. */
+const DROPOUT = 0.3;
+/** Length of all noise over the longest way the updates can go: beyond it nothing is learned (`learning/privacy/possible.ts`). */
+const NOISE_SHARE_MAX = 1;
+/** Rounding and lattices cost a little more than what the noise is reckoned from. */
+const STEP = 1.001;
+const STEPS_MAX = 50;
+
+type Parts = Pick<OpenedPlan, "plan" | "layout">;
+
+/**
+ * The privacy of a plan that has everything else. `devices` are those of one round. Throws a `RangeError` that says what would be possible.
+ */
+export function privacyOf(
+  wish: PrivacyWish,
+  { plan, layout }: Parts,
+  devices: number,
+): RunPrivacy {
+  const { epsilon, clip, delta = DELTA } = wish;
+  within("epsilon", epsilon, 1e6);
+  within("clip", clip, 1e6);
+  within("delta", delta, 0.1);
+  if (wish.noiseMultiplier !== undefined) within("noiseMultiplier", wish.noiseMultiplier, 1e6);
+  if (delta * devices >= 1) {
+    throw new RangeError(
+      `delta is ${delta} with ${devices} devices a round, expected less than ${1 / devices}`,
+    );
+  }
+  const noise = plan.aggregation.type === "clear" ? "central" : "distributed";
+  const dropout = noise === "central" ? 0 : DROPOUT;
+  const privacyWith = (noiseMultiplier: number): RunPrivacy => (
+    { clip, noiseMultiplier, noise, delta, dropout, epsilonMax: epsilon }
+  );
+  if (wish.noiseMultiplier !== undefined) {
+    const privacy = privacyWith(wish.noiseMultiplier);
+    const cost = costOf({ plan: { ...plan, privacy }, layout });
+    if (cost.fits) return privacy;
+    const needed = noiseMultiplierFor(
+      { samplingRate: 1, steps: plan.rounds, delta },
+      epsilon,
+      "rdp",
+    );
+    throw new RangeError(
+      `${plan.rounds} rounds with noiseMultiplier ${wish.noiseMultiplier} cost ε ${
+        shown(cost.epsilon)
+      }, more than ${epsilon}; possible would be ${cost.roundsLeft} rounds${
+        needed === undefined ? "" : `, noiseMultiplier ${shown(needed * STEP)}`
+      }, or epsilon ${shown(cost.epsilon)}`,
+    );
+  }
+  // Each device adds its part as if only the fewest were there: more devices, more noise.
+  const surplus = noise === "central" ? 1 : Math.sqrt(
+    devices / contributionsLeast({ participants: summands(plan), dropout, colluders: 1 }),
+  );
+  const verdict = judgePrivacy({
+    epsilon,
+    delta,
+    rounds: plan.rounds,
+    devices,
+    samplingRate: 1,
+    parameters: layout.count,
+    noise,
+    noiseShareMax: NOISE_SHARE_MAX / surplus,
+  }, "rdp");
+  if (verdict.type === "impossible") throw new RangeError(impossible(verdict, plan, devices));
+  let { noiseMultiplier } = verdict;
+  for (let step = 0; step < STEPS_MAX; step++) {
+    const privacy = privacyWith(noiseMultiplier);
+    if (costOf({ plan: { ...plan, privacy }, layout }).fits) return privacy;
+    noiseMultiplier *= STEP;
+  }
+  throw new RangeError(`no noise was found with which ${plan.rounds} rounds cost ε ${epsilon}`);
+}
+
+/** Fewest devices that one secure sum begins with. */
+function summands({ aggregation, participation }: RunPlan): number {
+  return aggregation.type === "secureGroups"
+    ? Math.min(aggregation.groupSize, participation.least)
+    : participation.least;
+}
+
+/** What every device's ledger will say of all rounds. */
+function costOf(parts: Parts) {
+  const { privacy, rounds } = parts.plan;
+  const limit = { epsilon: privacy!.epsilonMax, delta: privacy!.delta };
+  const opened = openRun(openLedger({ epsilon: Number.MAX_VALUE, delta: privacy!.delta }), {
+    run: "planned",
+    limit,
+    mechanism: mechanismOf(parts)!,
+    sampling: { rate: 1 },
+  }, rounds);
+  return opened.type === "opened"
+    ? { fits: true, epsilon: limit.epsilon, roundsLeft: opened.roundsPossible }
+    : { fits: false, epsilon: opened.wouldBe.run, roundsLeft: opened.roundsLeft };
+}
+
+function impossible(
+  verdict: Extract<PrivacyVerdict, { type: "impossible" }>,
+  { rounds }: RunPlan,
+  devices: number,
+): string {
+  const { possible, noiseShare, noiseMultiplier, reason } = verdict;
+  const ways = [
+    possible.epsilon !== null && `epsilon ${shown(possible.epsilon)}`,
+    possible.devices !== null && `${possible.devices} devices in a round`,
+    possible.parameters !== null && `a model of at most ${possible.parameters} parameters`,
+  ].filter((way) => way !== false);
+  const why = reason === "tooMuchNoise"
+    ? `would take noise ${
+      shown(noiseShare!)
+    } times as long as all that ${devices} devices can learn in ${rounds} rounds`
+    : reason === "deltaTooLarge"
+    ? `needs delta below ${possible.deltaBelow}`
+    : "cannot be proved for any noise";
+  const byHand = noiseMultiplier === null
+    ? ""
+    : `; to run it all the same, state noiseMultiplier ${shown(noiseMultiplier * STEP)} yourself`;
+  return `this privacy ${why}; possible would be ${
+    ways.length === 0 ? "nothing near it" : ways.join(", or ")
+  }${byHand}`;
+}
+
+function within(name: string, value: number, most: number): void {
+  if (value > 0 && value <= most) return;
+  throw new RangeError(`${name} is ${value}, expected a number above 0, at most ${most}`);
+}
+
+/** Three significant digits, rounded up: what is told is enough. */
+function shown(value: number): number {
+  const unit = 10 ** (Math.floor(Math.log10(value)) - 2);
+  return Number((Math.ceil(value / unit) * unit).toPrecision(4));
+}

@@ -1,0 +1,56 @@
+/** What a plan asks of the devices, before anybody is asked: numbers that fit 32 bits, vectors that fit a transfer, updates that fit a coordinator's memory. */
+import { VECTOR_BYTES_MAX } from "../../protocols/rounds/messages.ts";
+import { packedBytes } from "../secure/packing.ts";
+import type { OpenedPlan } from "./opened_plan.ts";
+import { sizeOf, sumFormOf } from "./secure_round.ts";
+
+/** Most memory that combining a round's updates may take on a coordinator, bytes. */
+export const COMBINING_BYTES_MAX = 1024 * 1024 * 1024;
+/** In front of each sum of an aggregate. */
+const SUM_HEAD_BYTES = 4;
+/** Most secure sums that one result can prove. */
+const SUMS_MAX = 512;
+
+/** Why rounds of up to `devices` devices cannot be carried out, for people; undefined when they can. */
+export function problemOfSize(opened: OpenedPlan, devices: number): string | undefined {
+  const { count } = opened.layout;
+  const { aggregation } = opened.plan;
+  if (4 * count > VECTOR_BYTES_MAX) {
+    return `its model has ${count} parameters, expected at most ${VECTOR_BYTES_MAX / 4}`;
+  }
+  if (aggregation.type === "clear") {
+    const bytes = combiningBytes(opened, devices);
+    return bytes <= COMBINING_BYTES_MAX
+      ? undefined
+      : `combining ${devices} updates of ${count} numbers takes ${
+        megabytes(bytes)
+      } MiB of memory, expected at most ${megabytes(COMBINING_BYTES_MAX)}`;
+  }
+  let packed: number;
+  try {
+    const { length, bits } = sizeOf(sumFormOf(opened, devices)!, { devices, count });
+    packed = packedBytes(length, bits);
+  } catch (error) {
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
+  if (packed > VECTOR_BYTES_MAX) {
+    return `a masked update has ${packed} bytes, expected at most ${VECTOR_BYTES_MAX}; fewer bits or a smaller model would fit`;
+  }
+  if (aggregation.type === "secure") return undefined;
+  const sums = Math.max(1, Math.floor(devices / aggregation.groupSize));
+  const bytes = sums * (SUM_HEAD_BYTES + packed);
+  if (sums <= SUMS_MAX && bytes <= VECTOR_BYTES_MAX) return undefined;
+  return `${devices} devices make ${sums} groups, whose sums have ${
+    megabytes(bytes)
+  } MiB; expected at most ${SUMS_MAX} groups and ${megabytes(VECTOR_BYTES_MAX)} MiB`;
+}
+
+/** As they came, as numbers, and what the rule needs beside them. */
+function combiningBytes({ rule, layout: { count } }: OpenedPlan, clients: number): number {
+  return 2 * 4 * count * clients + (rule?.workingBytes({ clients, count }) ?? 0);
+}
+
+function megabytes(bytes: number): number {
+  return Math.ceil(bytes / (1024 * 1024));
+}
