@@ -168,6 +168,25 @@ Deno.test("the formulas for integer noise bound what their distributions really 
   }
 });
 
+Deno.test("the formulas for integer noise are those of the papers", () => {
+  // α Δ2²/2μ + min(((2α−1) Δ2² + 6 Δ1)/4μ², 3 Δ1/2μ), Δ1 = min(√d Δ2, Δ2²).
+  const small = { variance: 4, dimension: 1, sensitivity: 1 };
+  assert.equal(rdpSkellam(small, 2), 0.25 + 9 / 64);
+  assert.equal(rdpSkellam({ ...small, variance: 0.5 }, 2), 2 + 3);
+  const wide = { variance: 100, dimension: 4, sensitivity: 10 };
+  assert.equal(rdpSkellam(wide, 3), 1.5 + (500 + 120) / 40_000);
+  // Between integers (α−1) × cost goes along a straight line, which is above the parabola α(α−1)/2σ².
+  const curve = rdpOfMechanism({
+    kind: "discreteGaussian",
+    variance: 1e6,
+    contributions: 1,
+    dimension: 1,
+    sensitivity: 1_000,
+  }, { rate: 1 });
+  assertNear(curve[RDP_ORDERS.indexOf(2.5)]!, (0.5 * 1 + 0.5 * 2 * 1.5) / 1.5, 1e-12, "α = 2.5");
+  assertNear(curve[RDP_ORDERS.indexOf(1.5)]!, 0.5 * 1 / 0.5, 1e-12, "α = 1.5");
+});
+
 Deno.test("a sum of discrete Gaussians costs more than one, and that is counted", () => {
   for (const { variance, order, rdp } of fixtures.sumOfNoise) {
     const noise = { variance, contributions: 2, dimension: 1, sensitivity: 1 };

@@ -134,6 +134,14 @@ function scripted(words: readonly number[]): Words {
   return new Words({ bytes: () => bytes } as unknown as Random);
 }
 
+Deno.test("integers below a bound are drawn without a bias", () => {
+  // Of 2^32 words one too many falls to 0 of 3: the word 0 is drawn again.
+  assert.equal(scripted([0, 0x60000000]).below(3), 1);
+  assert.equal(scripted([1]).below(3), 0);
+  assert.equal(scripted([0xffffffff]).below(3), 2);
+  assert.equal(scripted([0]).below(4), 0);
+});
+
 Deno.test("a coin's first word decides only what is certain", () => {
   assert.equal(decideByWord(0, 1), 1);
   assert.equal(decideByWord(2 ** 32 - 1, 1), 0);

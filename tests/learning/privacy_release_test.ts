@@ -84,6 +84,23 @@ Deno.test("before noise no device's integers are longer than the sensitivity tha
   }
 });
 
+Deno.test("a rounding that lengthens a vector too much is thrown away", () => {
+  // A hundred halves: about one rounding in fifty sets more than sixty of them to one.
+  const release = releaseOf({
+    ...PLAN,
+    noiseMultiplier: 1e-6,
+    clip: 5,
+    dimension: 100,
+    scale: 1,
+    contributionsLeast: 1,
+  });
+  const halves = new Float32Array(100).fill(0.4999);
+  for (let seed = 0; seed < 400; seed++) {
+    const { integers } = encodeUpdate(halves.slice(), release, seededRandom(seed));
+    assert(Math.hypot(...integers) <= release.sensitivity, `seed ${seed}`);
+  }
+});
+
 Deno.test("rounding is unbiased: the mean of many sums is the update", () => {
   const release = releaseOf({ ...PLAN, dimension: 4, noiseMultiplier: 0.01, scale: 2 });
   const truth = [0.3, -0.7, 0.11, 0.9];
