@@ -21,6 +21,7 @@ import type { Json } from "../gateway/schema_identity.ts";
 import type { NodeEvent } from "../actors/events.ts";
 import { readEvents } from "./client_events.ts";
 import { GatewayHttp, LONG_CALL_TIMEOUT_MS, type OnProgress } from "./client_http.ts";
+import { LearningClient } from "./client_learning.ts";
 import { MailClient } from "./client_mail.ts";
 import { SensorClient } from "./client_sensors.ts";
 import type { NodeFile } from "./node_file.ts";
@@ -54,6 +55,8 @@ export class NodeClient {
   /** Messages and conversations. */
   readonly mail: MailClient;
   readonly sensors: SensorClient;
+  /** Federated learning. */
+  readonly learning: LearningClient;
 
   /** @param socket path of a Unix socket that leads to the gateway, for nodes in a network of their own */
   constructor(node: NodeFile, texts: Texts, socket = "") {
@@ -67,6 +70,7 @@ export class NodeClient {
     }, texts);
     this.mail = new MailClient(this.#http);
     this.sensors = new SensorClient(this.#http);
+    this.learning = new LearningClient(this.#http);
   }
 
   /** Base address of the gateway, without a slash at the end. */

@@ -6,6 +6,7 @@ import { deEvents } from "./events_de.ts";
 import { deHelp } from "./help_de.ts";
 import { deLearnData } from "./learn_data_de.ts";
 import { deLearnEpsilon } from "./learn_epsilon_de.ts";
+import { deLearnRuns } from "./learn_runs_de.ts";
 import { deMail } from "./mail_de.ts";
 import { deMother } from "./mother_de.ts";
 import { deRelay } from "./relay_de.ts";
@@ -15,6 +16,7 @@ export const de: Texts = {
   ...deHelp,
   ...deLearnData,
   ...deLearnEpsilon,
+  ...deLearnRuns,
   ...deRelay,
   ...deSensors,
   interrupted: "Abgebrochen.",

@@ -5,6 +5,7 @@ import { enEvents } from "./events_en.ts";
 import { enHelp } from "./help_en.ts";
 import { enLearnData } from "./learn_data_en.ts";
 import { enLearnEpsilon } from "./learn_epsilon_en.ts";
+import { enLearnRuns } from "./learn_runs_en.ts";
 import { enMail } from "./mail_en.ts";
 import { enMother } from "./mother_en.ts";
 import { enRelay } from "./relay_en.ts";
@@ -14,6 +15,7 @@ export const en = {
   ...enHelp,
   ...enLearnData,
   ...enLearnEpsilon,
+  ...enLearnRuns,
   ...enRelay,
   ...enSensors,
   interrupted: "Interrupted.",

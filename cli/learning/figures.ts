@@ -1,0 +1,44 @@
+/** Figures of learning as people read them. */
+import type { RoundMetrics } from "../../actors/learning_handle.ts";
+import type { CommandContext } from "../command.ts";
+
+/** First digits of a run's or a version's id, enough to name it. */
+export const SHORT_ID = 10;
+
+/** What stands where there is no figure. */
+export const NONE = "–";
+
+/** "93.4 %". */
+export function percent(share: number | null, { language }: CommandContext): string {
+  if (share === null) return NONE;
+  return new Intl.NumberFormat(language, {
+    style: "percent",
+    minimumFractionDigits: 1,
+    maximumFractionDigits: 1,
+  }).format(share);
+}
+
+/** Four digits that count. */
+export function figure(value: number | null, { language }: CommandContext): string {
+  if (value === null) return NONE;
+  return new Intl.NumberFormat(language, { maximumSignificantDigits: 4 }).format(value);
+}
+
+/** The mean duration of the newest rounds, ms; null without any. */
+export function roundTimeMs(rounds: readonly RoundMetrics[]): number | null {
+  const newest = rounds.slice(-5);
+  if (newest.length === 0) return null;
+  return newest.reduce((sum, { durationMs }) => sum + durationMs, 0) / newest.length;
+}
+
+/** What the curve of a run shows: accuracy between 0 and 1 where there are classes, else the loss. */
+export function curveOf(rounds: readonly RoundMetrics[]): {
+  readonly shows: "accuracy" | "loss";
+  readonly values: readonly (number | null)[];
+  readonly range?: readonly [number, number];
+} {
+  if (rounds.some(({ accuracy }) => accuracy !== null)) {
+    return { shows: "accuracy", values: rounds.map(({ accuracy }) => accuracy), range: [0, 1] };
+  }
+  return { shows: "loss", values: rounds.map(({ loss }) => loss) };
+}

@@ -1,0 +1,40 @@
+/** Lines that are drawn again where they were, on a terminal; elsewhere nothing. */
+import type { CommandContext } from "../command.ts";
+
+export interface InPlace {
+  draw(lines: readonly string[]): void;
+  /** Takes the lines away, so that something else can be said there. */
+  clear(): void;
+}
+
+const utf8 = new TextEncoder();
+
+/** A place below what was said last. */
+export function inPlace({ output }: CommandContext): InPlace {
+  const { terminal } = output;
+  if (output.json || !terminal.outIsTerminal) return { draw() {}, clear() {} };
+  let drawn = 0;
+  const up = () => drawn === 0 ? "" : `\u001b[${drawn}A\u001b[0J`;
+  return {
+    draw(lines) {
+      const text = up() + lines.map((line) => `${clipped(line, terminal.width)}\n`).join("");
+      drawn = lines.length;
+      terminal.outBytes(utf8.encode(text));
+    },
+    clear() {
+      terminal.outBytes(utf8.encode(up()));
+      drawn = 0;
+    },
+  };
+}
+
+// Colours take no room.
+// deno-lint-ignore no-control-regex
+const COLOUR = /\u001b\[[0-9;]*m/g;
+
+/** A line that wraps would make the next picture begin too low. */
+function clipped(line: string, width: number): string {
+  return line.replaceAll(COLOUR, "").length < width
+    ? line
+    : [...line.replaceAll(COLOUR, "")].slice(0, width - 1).join("");
+}

@@ -1,0 +1,384 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { ModelView, RoundMetrics, TaskView } from "../../actors/learning_handle.ts";
+import type { RunJson } from "../../cli/client_learning.ts";
+import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
+import { type Answer, problem, run, withFakeNode } from "./fake_world.ts";
+
+const RUN = "a1b2c3d4e5f6".padEnd(64, "0") as BlockId;
+const VERSION = "0f".repeat(32) as ContentHash;
+const DEVICE = "d".repeat(52) as DeviceId;
+
+const metricsOf = (round: number): RoundMetrics => ({
+  round,
+  atMs: 1_700_000_000_000 + round,
+  durationMs: 2_000,
+  coordinator: DEVICE,
+  called: 4,
+  ready: 4,
+  counted: 4,
+  dropped: round === 2 ? 1 : 0,
+  refused: 0,
+  accuracy: 0.5 + round * 0.1,
+  loss: 2 / round,
+  trainingLoss: 1 / round,
+  updateBytes: 31_400,
+  parameterBytes: 31_400,
+  epsilon: round * 2,
+});
+
+const runView = (change: Partial<RunJson> = {}): RunJson => ({
+  run: RUN,
+  title: "Digits",
+  task: "mnist",
+  startedBy: DEVICE,
+  startedAtMs: 1_700_000_000_000,
+  state: "running",
+  joined: true,
+  round: 3,
+  rounds: 10,
+  phase: "training",
+  coordinator: DEVICE,
+  term: 0,
+  devices: 4,
+  waitingFor: null,
+  version: VERSION,
+  metrics: metricsOf(3),
+  epsilonSpent: 6,
+  plan: {
+    version: 1,
+    title: "Digits",
+    task: "mnist",
+    options: { model: "softmax" },
+    networkHash: VERSION,
+    seed: "",
+    startFrom: null,
+    rounds: 10,
+    participation: { least: 3, most: 100, fraction: 1, overSelection: 0.3 },
+    local: { epochs: 1, batchSize: 10, learningRate: 0.1, momentum: null, proximal: null },
+    strategy: { name: "fedAdam", numbers: { serverRate: 0.1 } },
+    aggregation: { type: "secure", encoding: { range: 4, bits: 16 } },
+    compression: null,
+    privacy: {
+      clip: 1,
+      noiseMultiplier: 0.5,
+      noise: "distributed",
+      delta: 1e-5,
+      dropout: 0.3,
+      epsilonMax: 20,
+    },
+    deadlines: { readyMs: 1, trainMs: 1, phaseMs: 1 },
+    proofOfWorkBits: 8,
+    share: null,
+  },
+  ...change,
+});
+
+const json = (value: unknown) => Response.json(value);
+const ROUNDS = [1, 2, 3].map(metricsOf);
+
+/** Answers of a node with one run. */
+const oneRun = (change: Partial<RunJson> = {}): Answer => ({ method, path }) => {
+  if (path === "/v1/learning/runs") {
+    return json(method === "POST" ? runView(change) : { runs: [runView(change)] });
+  }
+  if (path === `/v1/learning/runs/${RUN}/rounds`) return json({ rounds: ROUNDS });
+  if (/^\/v1\/learning\/runs\/a1b2c3[^/]*$/.test(path)) return json(runView(change));
+  return undefined;
+};
+
+Deno.test("start sends what was said and nothing else, once", () =>
+  withFakeNode(oneRun(), async ({ run, seen }) => {
+    const plain = await run(["learn", "start", "mnist", "--json"]);
+    assert.equal(plain.exitCode, 0, plain.err);
+    assert.deepEqual(JSON.parse(seen[0]!.body), { task: "mnist" });
+    assert.match(seen[0]!.headers.get("idempotency-key") ?? "", /^[0-9a-f]{32}$/);
+    const line =
+      "learn start mnist --rounds 20 --epochs 2 --batch 50 --rate 0.05 --option model=cnn " +
+      "--option rows=28 --strategy fedAdam:serverRate=0.1,memory=0.9 --aggregation groups --rule median " +
+      "--compress eden:bits=4 --epsilon 8 --delta 1e-6 --clip 1.5 --share dirichlet --alpha .3 " +
+      "--least 3 --fraction 0.5 --train-time 1.5 --title Ziffern --key k1";
+    const all = await run(line.split(" "));
+    assert.equal(all.exitCode, 0, all.err);
+    assert.deepEqual(JSON.parse(seen[1]!.body), {
+      task: "mnist",
+      title: "Ziffern",
+      options: { model: "cnn", rows: 28 },
+      rounds: 20,
+      participants: { least: 3, fraction: 0.5 },
+      local: { epochs: 2, batchSize: 50, learningRate: 0.05 },
+      strategy: { name: "fedAdam", numbers: { serverRate: 0.1, memory: 0.9 } },
+      aggregation: "secureGroups",
+      rule: { name: "coordinateMedian", numbers: {} },
+      compression: { name: "eden", numbers: { bits: 4 } },
+      privacy: { epsilon: 8, delta: 1e-6, clip: 1.5 },
+      deadlines: { trainMs: 1_500 },
+      share: { kind: "dirichlet", alpha: 0.3 },
+    });
+    assert.equal(seen[1]!.headers.get("idempotency-key"), "k1");
+    assert.match(all.out, /Started Digits: a1b2c3/);
+    assert.match(all.out, /submind learn join a1b2c3d4e5/);
+  }));
+
+Deno.test("start refuses what makes no sense before it asks the node", () =>
+  withFakeNode(oneRun(), async ({ run, seen }) => {
+    const cases: readonly (readonly [args: string, said: RegExp])[] = [
+      ["--rounds 0", /--rounds is "0", expected a whole number from 1/],
+      ["--rate fast", /--rate is "fast", expected a number above 0/],
+      ["--fraction 1.5", /--fraction is "1\.5"/],
+      ["--strategy fedAdam:serverRate", /--strategy is .* like fedAdam:serverRate=0\.1/],
+      ["--strategy fedAdam:a=1,a=2", /--strategy is/],
+      ["--option model", /--option is "model", expected NAME=VALUE/],
+      ["--epsilon 1", /--epsilon needs --clip/],
+      ["--clip 1", /--clip needs --epsilon/],
+      ["--rule median", /--rule needs --aggregation/],
+      ["--share iid --alpha 1", /--alpha needs --share dirichlet/],
+    ];
+    for (const [args, said] of cases) {
+      const outcome = await run(["learn", "start", "mnist", ...args.split(" ")]);
+      assert.equal(outcome.exitCode, 2, args);
+      assert.match(outcome.err, said);
+    }
+    assert.equal(seen.length, 0);
+    const german = await run(["learn", "start", "mnist", "--rounds", "0", "--lang", "de"]);
+    assert.match(german.err, /--rounds ist "0", erwartet wird eine ganze Zahl von 1/);
+  }));
+
+Deno.test("what the node refuses is told in its words", () =>
+  withFakeNode(
+    () => problem(409, "privacyImpossible", "possible would be ε = 52"),
+    async ({ run }) => {
+      const refused = await run(["learn", "start", "mnist", "--epsilon", "1", "--clip", "1"]);
+      assert.equal(refused.exitCode, 4);
+      assert.match(refused.err, /possible would be ε = 52/);
+      const machine = await run(["learn", "join", "abcdef", "--json"]);
+      assert.equal(JSON.parse(machine.out).error.code, "privacyImpossible");
+    },
+  ));
+
+Deno.test("status shows all runs, or one with its curve, bars and plan", () =>
+  withFakeNode(oneRun({ waitingFor: "1 device more" }), async ({ run }) => {
+    for (const args of [["learn"], ["learn", "status"]]) {
+      const { out, err } = await run(args);
+      assert.match(out, /a1b2c3d4e5 +Digits +running +3 of 10 +4 +80\.0% +1 device more/, err);
+    }
+    const one = await run(["learn", "status", "a1b2c3"]);
+    assert.match(one.out, /Digits {2}training {2}a1b2c3d4e5 · Coordinator dddddddd · 4 Devices/);
+    assert.match(one.out, /rounds +█{7}░{17} 3\/10 · 14 s left/);
+    assert.match(one.out, /Accuracy +▅▆▇ 80\.0/);
+    assert.match(one.out, /Waits +1 device more/);
+    assert.match(
+      one.out,
+      /model=softmax · fedAdam:serverRate=0\.1 · E=1 B=10 η=0\.1 · secure · ε≤20/,
+    );
+    const german = await run(["learn", "status", "a1b2c3", "--lang", "de"]);
+    assert.match(german.out, /Genauigkeit +▅▆▇ 80,0/);
+    assert.match(german.out, /noch 14 s/);
+    assert.equal(JSON.parse((await run(["learn", "status", "a1b2c3", "--json"])).out).run, RUN);
+  }));
+
+Deno.test("rounds are a table for people and all numbers for machines", () =>
+  withFakeNode(
+    (seen) => seen.path.endsWith("/rounds") ? json({ rounds: ROUNDS }) : undefined,
+    async ({ run }) => {
+      const { out } = await run(["learn", "rounds", "a1b2c3"]);
+      assert.match(out, /2 +70\.0% +1 +0\.5 +4\/4 +1 +0 +2 s +31 kB +4 +dddddddd/);
+      const machine = JSON.parse((await run(["learn", "rounds", "a1b2c3", "--json"])).out);
+      assert.deepEqual(machine.rounds, ROUNDS);
+    },
+  ));
+
+Deno.test("tasks say what is ready, and why not", () => {
+  const tasks: readonly TaskView[] = [
+    {
+      task: "mnist",
+      title: { en: "Digits", de: "Ziffern" },
+      description: { en: "", de: "" },
+      parameters: 199_210,
+      available: true,
+      reason: null,
+      trainingExamples: 500,
+      testExamples: 100,
+    },
+    {
+      task: "sensors",
+      title: { en: "Sensors", de: "Sensoren" },
+      description: { en: "", de: "" },
+      parameters: 900,
+      available: false,
+      reason: "no series",
+      trainingExamples: 0,
+      testExamples: 0,
+    },
+  ];
+  return withFakeNode(() => json({ tasks }), async ({ run }) => {
+    const { out } = await run(["learn", "tasks", "--lang", "de"]);
+    assert.match(out, /mnist +Ziffern +199\.210 +500 +100 +ja/);
+    assert.match(out, /sensors +Sensoren .* no series/);
+    assert.match(out, /submind learn start mnist/);
+  });
+});
+
+Deno.test("join, leave and stop tell how the run stands then", () => {
+  const states = { join: "running", leave: "open", stop: "stopped" } as const;
+  return withFakeNode(({ method, path }) => {
+    const what = path.split("/").at(-1) as keyof typeof states;
+    return method === "POST" ? json(runView({ state: states[what] })) : undefined;
+  }, async ({ run, seen }) => {
+    assert.match((await run(["learn", "join", "a1b2c3"])).out, /Taking part in Digits/);
+    assert.match((await run(["learn", "leave", "a1b2c3"])).out, /No longer taking part in Digits/);
+    assert.match((await run(["learn", "stop", "a1b2c3"])).out, /Digits is stopped/);
+    assert.deepEqual(seen.map(({ path }) => path.split("/").at(-1)), ["join", "leave", "stop"]);
+  });
+});
+
+Deno.test("watch shows every round once, though events are lost, and ends with the run", () => {
+  let looks = 0;
+  return withFakeNode(({ path }) => {
+    if (path === "/v1/events") {
+      const event = (value: object) => `data: ${JSON.stringify(value)}\n\n`;
+      const body = event({ type: "trainingProgress", run: RUN, round: 2, done: 1, total: 9 }) +
+        event({ type: "runChanged", run: RUN, state: "running" });
+      return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
+    }
+    if (path.endsWith("/rounds")) return json({ rounds: ROUNDS.slice(0, looks) });
+    if (path === "/v1/learning/runs") return json({ runs: [runView()] });
+    looks = Math.min(3, looks + 1);
+    return json(runView({ round: looks, state: looks === 3 ? "finished" : "running" }));
+  }, async ({ run }) => {
+    const { exitCode, out } = await run(["learn", "watch"]);
+    assert.equal(exitCode, 0);
+    const lines = out.trim().split("\n");
+    assert.match(lines[0]!, /^round 1 · 4 devices · 2 s · Accuracy 60\.0.* · Loss 2/);
+    assert.match(lines[1]!, /^round 2 .*1 dropped out/);
+    assert.match(lines.at(-1)!, /Finished after 3 rounds/);
+    assert.equal(lines.filter((line) => line.startsWith("round ")).length, 3);
+    looks = 0;
+    const machine = (await run(["learn", "watch", "a1b2c3", "--json"])).out.trim().split("\n");
+    const values = machine.map((line) => JSON.parse(line));
+    assert.equal(values[0].type, "run");
+    const finished = values.filter(({ type }) => type === "roundFinished");
+    assert.deepEqual(finished.map(({ metrics }) => metrics.round), [1, 2, 3]);
+    assert.equal(values.at(-1).ok, true);
+  });
+});
+
+Deno.test("watch ends when a person has seen enough", () => {
+  const enough = new AbortController();
+  return withFakeNode(oneRun(), async ({ run }) => {
+    const { exitCode } = await run(["learn", "watch", "a1b2c3"], {
+      interrupted: enough.signal,
+      onLine: () => enough.abort(),
+    });
+    assert.equal(exitCode, 130);
+  });
+});
+
+const MODEL: ModelView = {
+  version: VERSION,
+  block: RUN,
+  parent: null,
+  run: RUN,
+  task: "mnist",
+  round: 3,
+  createdAtMs: 0,
+  coordinator: DEVICE,
+  participants: 4,
+  bytes: 31_400,
+  here: true,
+  current: true,
+  verified: "invalid",
+  metrics: { accuracy: 0.8, loss: 0.5 },
+};
+
+Deno.test("versions are shown, compared, checked and rolled back", () =>
+  withFakeNode(({ path, query }) => {
+    if (path === "/v1/learning/models") return json({ models: query["run"] ? [MODEL] : [] });
+    if (path.includes("/compare/")) {
+      const metrics = { a: { accuracy: 0.5, loss: 1 }, b: { accuracy: 0.75, loss: 0.5 } };
+      const layers = [{ name: "dense", l2: 0.25, relative: 0.1 }];
+      return json({ a: VERSION, b: VERSION, l2: 0.25, cosine: 0.99, layers, metrics });
+    }
+    if (path.endsWith("/rollback")) return json(MODEL);
+    if (path.endsWith("/verify")) {
+      const checks = [{ check: "chain", ok: true, detail: "" }, {
+        check: "sum",
+        ok: false,
+        detail: "differs",
+      }];
+      return json({ version: VERSION, valid: false, checks, durationMs: 12 });
+    }
+    return undefined;
+  }, async ({ run }) => {
+    assert.match((await run(["learn", "models"])).out, /No versions yet/);
+    assert.match(
+      (await run(["learn", "models", "a1b2c3"])).out,
+      /0f0f0f0f0f +a1b2c3d4e5 +3 +80\.0% +0\.5 +4 +31 kB +yes +INVALID +in use/,
+    );
+    const compared = await run(["learn", "compare", "0f0f0f", "1a1a1a"]);
+    assert.match(compared.out, /dense +0\.25 +10\.0/);
+    assert.match(compared.out, /Accuracy 50\.0.* → 75\.0/);
+    assert.match((await run(["learn", "rollback", "0f0f0f"])).out, /of round 3 is in use now/);
+    const checked = await run(["learn", "verify", "0f0f0f"]);
+    assert.equal(checked.exitCode, 4);
+    assert.match(checked.out, /✓ chain\n✗ sum: differs\nVersion 0f0f0f0f0f is NOT valid/);
+    assert.match(checked.err, /submind learn rollback/);
+  }));
+
+Deno.test("export and plot write files, and replace none unasked", () =>
+  withFakeNode((seen) => {
+    if (seen.path.endsWith("/export")) return new Response(Uint8Array.of(1, 2, 3));
+    return oneRun()(seen);
+  }, async ({ run, seen, data }) => {
+    const folder = join(data, "..");
+    const model = join(folder, "model.onnx");
+    const written = await run(["learn", "export", "0f0f0f", "--format", "onnx", "--out", model]);
+    assert.equal(written.exitCode, 0, written.err);
+    assert.deepEqual(seen[0]!.query, { format: ["onnx"] });
+    assert.deepEqual(Deno.readFileSync(model), Uint8Array.of(1, 2, 3));
+    const again = await run(["learn", "export", "0f0f0f", "--out", model]);
+    assert.equal(again.exitCode, 4);
+    assert.match(again.err, /is there already[\s\S]*--force/);
+    const picture = join(folder, "run.svg");
+    const plotted = await run(["learn", "plot", "a1b2c3", "--out", picture, "--json"]);
+    assert.equal(JSON.parse(plotted.out).rounds, 3, plotted.out);
+    assert.match(Deno.readTextFileSync(picture), /^<svg [\s\S]*<\/svg>\n$/);
+    const wrong = await run(["learn", "plot", "a1b2c3", "--out", join(folder, "run.png")]);
+    assert.equal(wrong.exitCode, 2);
+    assert.match(wrong.err, /only SVG/);
+    const nowhere = await run(["learn", "plot", "a1b2c3", "--out", join(folder, "no", "run.svg")]);
+    assert.equal(nowhere.exitCode, 1);
+    assert.match(nowhere.err, /Cannot write .*run\.svg/);
+  }));
+
+Deno.test("the budget is shown and set", () => {
+  let most = 10;
+  return withFakeNode(({ method, body }) => {
+    if (method === "PUT") most = JSON.parse(body).epsilonLifetimeMax;
+    const runs = [{ run: RUN, title: "Digits", rounds: 3, epsilon: 6, epsilonMax: 20 }];
+    return json({ epsilonLifetimeMax: most, delta: 1e-5, epsilonSpent: 6, runs });
+  }, async ({ run }) => {
+    assert.match((await run(["learn", "budget"])).out, /ε = 6 of 10 spent.*δ = 0\.00001/);
+    const set = await run(["learn", "budget", "--set", "12.5"]);
+    assert.match(set.out, /of 12\.5 spent[\s\S]*a1b2c3d4e5 +Digits +3 +6 +20/);
+    const wrong = await run(["learn", "budget", "--set", "all"]);
+    assert.equal(wrong.exitCode, 2);
+    assert.match(wrong.err, /--set is "all"/);
+  });
+});
+
+Deno.test("every command of learning explains itself, in both languages", async () => {
+  const names = [
+    ...["tasks", "start", "join", "leave", "stop", "status", "watch", "rounds", "plot", "budget"],
+    ...["models", "compare", "rollback", "verify", "export", "data", "epsilon"],
+  ];
+  for (const lang of ["en", "de"]) {
+    const { out } = await run(["learn", "--help", "--lang", lang]);
+    for (const name of names) assert.match(out, new RegExp(`learn ${name}|^ +${name} `, "m"), name);
+    for (const name of names) {
+      const help = await run(["learn", name, "--help", "--lang", lang]);
+      assert.equal(help.exitCode, 0, `${name}: ${help.err}`);
+    }
+  }
+  assert.match((await run(["learn", "start", "--help", "--lang", "de"])).out, /Lernrate/);
+});
