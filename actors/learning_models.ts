@@ -181,12 +181,13 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
   return {
     opened,
 
-    /** The first of these that is here; null when none is. */
+    /** The newest version whose parameters are here; null when none is. */
     async newestHere(summary: RunSummary): Promise<ContentHash | null> {
       for (const { result } of chainOf(summary).toReversed().slice(0, 10)) {
         if (await vectors.has(result.result)) return result.result;
       }
-      return null;
+      const first = versionsOf(summary).at(-1);
+      return first !== undefined && await parametersOf(first) !== null ? first.version : null;
     },
 
     /** Oldest first: what was measured here, and what the results of the others say. */

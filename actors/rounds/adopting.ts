@@ -2,7 +2,7 @@
  * Results become versions: a committed result is believed when its signatures hold and the new parameters, made here from the aggregate, have the hash
  * that it names. A device that missed rounds takes the newest version as a whole and checks its hash.
  */
-import { nextModel } from "../../learning/runs/release.ts";
+import { verifyModel } from "../../learning/models/verify_model.ts";
 import { resultProblem } from "../../learning/runs/result_check.ts";
 import { firstModel } from "../../learning/runs/opened_plan.ts";
 import { parameterBytes, parametersFromBytes } from "../../learning/parameters.ts";
@@ -22,6 +22,7 @@ import type {
   SignedWord,
 } from "./commands.ts";
 import { checkpointSetting } from "./checkpoints.ts";
+import { verifiedSetting } from "./old_vectors.ts";
 import { signedSetting } from "./participant.ts";
 import type { Incoming, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { reachable } from "./talking.ts";
@@ -219,18 +220,31 @@ export function adopt(
         state.adopting = null;
         return;
       }
-      return finish(
-        context,
-        deps,
-        committed,
-        () => nextModel(deps.opened, model, bytes, committed.result.counts.called),
-      );
+      return finish(context, deps, committed, async () => {
+        const { run, opened } = deps;
+        const verification = await verifyModel(committed.result, {
+          parent: model,
+          aggregate: bytes,
+          submissionOf: () => undefined,
+        }, {
+          opened,
+          expected: { run, round: head.round + 1 },
+          // Who is a member is news that may come later than the result; whoever verifies a version asks.
+          isParticipant: () => true,
+          own: null,
+          deps,
+        });
+        if (!verification.ok) return verification.detail;
+        // So that this device can verify the version again, and show others.
+        await deps.vectors.put(committed.result.aggregate.hash, bytes);
+        return { model: verification.model, isVerified: true };
+      });
     }
     case "parameters": {
       const { committed } = purpose;
       const { result, author } = committed;
       if (result.state === null) {
-        return finish(context, deps, committed, () => modelFrom(deps, bytes, null));
+        return finish(context, deps, committed, () => whole(deps, committed, bytes, null));
       }
       state.fetchedParameters = bytes;
       return obtain(context, state, deps, {
@@ -243,39 +257,49 @@ export function adopt(
       const parameters = state.fetchedParameters;
       state.fetchedParameters = null;
       const { committed } = purpose;
-      return finish(
-        context,
-        deps,
-        committed,
-        () => parameters === null ? null : modelFrom(deps, parameters, bytes),
-      );
+      if (parameters === null) return;
+      return finish(context, deps, committed, () => whole(deps, committed, parameters, bytes));
     }
     default:
       return;
   }
 }
 
+/** A model in hand, and whether it was made here; or why the result does not hold. */
+type Made = { readonly model: ModelState; readonly isVerified: boolean } | string;
+
+/** A version that was fetched as a whole: who signed for it is checked, and that it is what they name. */
+async function whole(
+  deps: RunDependencies,
+  { result }: CommittedResult,
+  parameters: Uint8Array,
+  state: Uint8Array | null,
+): Promise<Made> {
+  const problem = await resultProblem(result, deps.opened, deps);
+  if (problem !== undefined) return problem;
+  const model = modelFrom(deps, parameters, state);
+  if (model === null) return "its vectors do not fit the plan";
+  const hash = hashOf(deps, parameters);
+  return hash === result.result
+    ? { model, isVerified: false }
+    : `what came has the hash ${hash}, it names ${result.result}`;
+}
+
+/** Makes the version this device's head, or finds why it must not be. */
 function finish(
   context: RunContext,
   deps: RunDependencies,
   committed: CommittedResult,
-  make: () => ModelState | null,
+  make: () => Promise<Made>,
 ): void {
   const { result, block } = committed;
   context.perform(
     async (): Promise<Adoption> => {
-      const problem = await resultProblem(result, deps.opened, deps);
-      if (problem !== undefined) return { type: "invalid", reason: problem };
-      const model = make();
-      if (model === null) return { type: "invalid", reason: "its vectors do not fit the plan" };
+      const made = await make();
+      if (typeof made === "string") return { type: "invalid", reason: made };
+      const { model, isVerified } = made;
       const bytes = parameterBytes(model.parameters);
-      const hash = hashOf(deps, bytes);
-      if (hash !== result.result) {
-        return {
-          type: "invalid",
-          reason: `what follows has the hash ${hash}, it names ${result.result}`,
-        };
-      }
+      const hash = result.result;
       await deps.vectors.put(hash, bytes);
       const { slots } = model.optimiser;
       const state = slots.length === 0
@@ -284,11 +308,14 @@ function finish(
       const stateHash = state === null ? null : hashOf(deps, state);
       if (state !== null) await deps.vectors.put(stateHash!, state);
       const stored: StoredHead = { round: result.round, block, parameters: hash, state: stateHash };
+      const care = await deps.store.settings.get(checkpointSetting(deps.run));
       await deps.store.settings.set({
         [headSetting(deps.run)]: stored,
+        ...(isVerified && { [verifiedSetting(block)]: true }),
         [signedSetting(deps.run)]: undefined,
         [checkpointSetting(deps.run)]: undefined,
       });
+      if (care !== undefined) await deps.vectors.remove((care as KeptCheckpoint).offer.hash);
       return { type: "adopted", head: { round: result.round, block, parameters: hash, model } };
     },
     (outcome) => ({ type: "adopted", committed, outcome }),

@@ -17,6 +17,7 @@ import type {
   KeepCheckpoint,
   VectorOffer,
 } from "../../protocols/rounds/messages.ts";
+import type { KeptCheckpoint } from "./commands.ts";
 import { call, enter, newLead } from "./lead.ts";
 import { sendClaims } from "./lead_sums.ts";
 import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
@@ -81,8 +82,13 @@ function storeCheckpoint(
 ): void {
   context.perform(
     async () => {
+      const { settings } = deps.store;
+      const before = await settings.get(checkpointSetting(deps.run)) as KeptCheckpoint | undefined;
       await deps.vectors.put(offer.hash, bytes);
-      await deps.store.settings.set({ [checkpointSetting(deps.run)]: { round, attempt, offer } });
+      await settings.set({ [checkpointSetting(deps.run)]: { round, attempt, offer } });
+      if (before !== undefined && before.offer.hash !== offer.hash) {
+        await deps.vectors.remove(before.offer.hash);
+      }
       return offer;
     },
     (outcome) => ({ type: "checkpointKept", attempt, outcome }),

@@ -138,6 +138,7 @@ function take(
       stopped: false,
       problem: null,
       round: 0,
+      roomUpTo: 1,
       results: state.early.get(block.id) ?? [],
       report: null,
       child: null,

@@ -31,9 +31,10 @@ import {
   onStopRun,
   summaries,
 } from "./library.ts";
+import { removeOldVectors, ROUNDS_KEPT } from "./old_vectors.ts";
 import { metricsSetting } from "./reporting.ts";
 import { onMembershipChanged, onPeerMessage, onSessionChanged, tellMembership } from "./joined.ts";
-import { emptyState, type RoundsContext, type RoundsState } from "./state.ts";
+import { emptyState, type KnownRun, type RoundsContext, type RoundsState } from "./state.ts";
 import { nodeEvents } from "../events.ts";
 
 export interface RoundsDependencies {
@@ -115,6 +116,7 @@ export function rounds(deps: RoundsDependencies): Behaviour<RoundsCommand, Round
           const run = state.runs.get(command.run);
           if (run === undefined) return;
           run.round = command.round;
+          makeRoom(context, state, deps, run);
           tellMembership(context, state, deps, [command.run]);
           if (command.round >= run.plan.rounds) {
             context.publish(nodeEvents, {
@@ -141,6 +143,22 @@ export function rounds(deps: RoundsDependencies): Behaviour<RoundsCommand, Round
       }
     },
   };
+}
+
+/** Vectors of old versions go. Nothing waits for it; what a failing disk keeps is looked at again after the next start. */
+function makeRoom(
+  context: RoundsContext,
+  state: RoundsState,
+  { vectors, store }: RoundsDependencies,
+  run: KnownRun,
+): void {
+  const { round, roomUpTo: from } = run;
+  run.roomUpTo = Math.max(from, round - ROUNDS_KEPT + 1);
+  const startsOfRuns = [...state.runs.values()].flatMap(({ plan }) => plan.startFrom ?? []);
+  context.perform(
+    () => removeOldVectors(run, { round, from, startsOfRuns, vectors, settings: store.settings }),
+    (outcome) => ({ type: "saved", request: 0, outcome }),
+  );
 }
 
 function load(context: RoundsContext, deps: RoundsDependencies): void {

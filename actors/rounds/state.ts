@@ -28,6 +28,8 @@ export interface KnownRun {
   problem: string | null;
   /** Rounds done here. */
   round: number;
+  /** No vectors of rounds before this one are kept any more. */
+  roomUpTo: number;
   readonly results: CommittedResult[];
   report: RunReport | null;
   /** Null while it is not joined. */

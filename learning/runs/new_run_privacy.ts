@@ -24,9 +24,9 @@ const DELTA = 1e-5;
 const DROPOUT = 0.3;
 /** Length of all noise over the longest way the updates can go: beyond it nothing is learned (`learning/privacy/possible.ts`). */
 const NOISE_SHARE_MAX = 1;
-/** Rounding and lattices cost a little more than what the noise is reckoned from. */
+/** How close noise is found. Rounding, lattices and whole orders cost a little more than the continuous noise it is reckoned from. */
 const STEP = 1.001;
-const STEPS_MAX = 50;
+const TRIES_MAX = 10;
 
 type Parts = Pick<OpenedPlan, "plan" | "layout">;
 
@@ -85,13 +85,25 @@ export function privacyOf(
     noiseShareMax: NOISE_SHARE_MAX / surplus,
   }, "rdp");
   if (verdict.type === "impossible") throw new RangeError(impossible(verdict, plan, devices));
-  let { noiseMultiplier } = verdict;
-  for (let step = 0; step < STEPS_MAX; step++) {
-    const privacy = privacyWith(noiseMultiplier);
-    if (costOf({ plan: { ...plan, privacy }, layout }).fits) return privacy;
-    noiseMultiplier *= STEP;
+  const fits = (noiseMultiplier: number) =>
+    costOf({ plan: { ...plan, privacy: privacyWith(noiseMultiplier) }, layout }).fits;
+  return privacyWith(leastNoise(verdict.noiseMultiplier, fits));
+}
+
+/** The least noise, to a thousandth, that the ledger is content with, from what continuous noise would need. */
+function leastNoise(start: number, fits: (noiseMultiplier: number) => boolean): number {
+  let high = start * STEP;
+  for (let tries = 0; !fits(high); tries++) {
+    if (tries >= TRIES_MAX) throw new RangeError("no noise was found that every ledger allows");
+    high *= 1.25;
   }
-  throw new RangeError(`no noise was found with which ${plan.rounds} rounds cost ε ${epsilon}`);
+  let low = Math.max(start, high / 1.25);
+  while (high / low > STEP) {
+    const middle = Math.sqrt(low * high);
+    if (fits(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
 }
 
 /** Fewest devices that one secure sum begins with. */
