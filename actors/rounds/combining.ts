@@ -38,9 +38,18 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
   const random = context.random.fork(`noise ${round} ${attempt}`);
   context.perform(
     async () => {
-      const aggregate = lead.groups.length === 0
-        ? combineClear(deps.opened, clearUpdates(lead.fetched), { run, round, crypto, random })
-        : combineSums(deps.opened, await sums(lead.groups, deps), called);
+      const clear = lead.groups.length > 0
+        ? null
+        : combineClear(deps.opened, clearUpdates(lead.fetched), {
+          run,
+          round,
+          crypto,
+          random,
+          sketchSeed: random.bytes(32),
+        });
+      const aggregate = clear?.aggregate ??
+        combineSums(deps.opened, await sums(lead.groups, deps), called);
+      const counted = clear?.counted ?? countedDevices(lead);
       const next = nextModel(deps.opened, model, aggregate, called);
       const keep = async (bytes: Uint8Array): Promise<VectorOffer> => {
         const hash = deps.crypto.sha256Hex(bytes) as ContentHash;
@@ -57,18 +66,18 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
           ? null
           : await keep(optimiserStateBytes(next.optimiser, next.parameters.length)),
         aggregate: await keep(aggregate),
-        submissions: submissionsOf(lead),
+        submissions: submissionsOf(lead, counted),
         sums: lead.groups.filter(({ failed }) => !failed).map(survivorProof),
         counts: {
           called: lead.called.length,
           ready: lead.ready.size,
-          dropped: lead.called.length - countedDevices(lead).size,
-          refused: lead.refused,
+          dropped: lead.called.length - counted.size,
+          refused: lead.refused + (clear?.faults.length ?? 0),
         },
         durationMs,
         updateBytes: [...lead.fetched.values()][0]?.submission.update.bytes ?? 0,
       };
-      return encodeResult(result);
+      return { body: encodeResult(result), faults: clear?.faults ?? [] };
     },
     (outcome) => ({ type: "combined", attempt, outcome }),
   );
@@ -87,7 +96,9 @@ export function onCombined(
     const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
     return abandon(context, state, deps, reason);
   }
-  context.send(deps.rounds, { type: "publishResult", run: deps.run, body: outcome.value });
+  const { body, faults } = outcome.value;
+  lead.faults.push(...faults);
+  context.send(deps.rounds, { type: "publishResult", run: deps.run, body });
 }
 
 function clearUpdates(fetched: ReadonlyMap<DeviceId, FetchedSubmission>) {
@@ -126,8 +137,10 @@ function countedDevices(lead: Lead): ReadonlySet<DeviceId> {
   return new Set([...lead.fetched.keys()].filter((device) => !lost.has(device)));
 }
 
-function submissionsOf(lead: Lead): RoundResult["submissions"] {
-  const counted = countedDevices(lead);
+function submissionsOf(
+  lead: Lead,
+  counted: ReadonlySet<DeviceId>,
+): RoundResult["submissions"] {
   return [...lead.fetched].filter(([device]) => counted.has(device))
     .sort(([a], [b]) => a < b ? -1 : 1)
     .map(([device, { submission: { update, weight, signature } }]) => ({

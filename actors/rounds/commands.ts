@@ -48,6 +48,13 @@ export type RoundsCommand =
 export type RoundsPrivateCommand =
   | { readonly type: "loaded"; readonly outcome: TaskOutcome<LoadedRuns> }
   | { readonly type: "loadDue" }
+  /** A result that is larger than a block; null while parts of it are elsewhere. */
+  | {
+    readonly type: "bodyRead";
+    readonly block: Block;
+    readonly outcome: TaskOutcome<Uint8Array | null>;
+  }
+  | { readonly type: "partsDue" }
   | { readonly type: "membershipChanged"; readonly event: MembershipChanged }
   | { readonly type: "blocksCommitted"; readonly event: BlocksCommitted }
   | { readonly type: "sessionChanged"; readonly event: PeerSessionEvent }

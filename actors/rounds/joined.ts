@@ -6,6 +6,7 @@ import { encodeRoundsMessage } from "../../protocols/rounds/wire.ts";
 import type { MembershipChanged } from "../members/commands.ts";
 import type { PeerSessionEvent } from "../sessions/commands.ts";
 import type { RunPeer } from "./commands.ts";
+import { isTrusted } from "./faults.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import type { KnownRun, Of, RoundsContext, RoundsState } from "./state.ts";
 
@@ -103,6 +104,7 @@ export function tellChild(context: RoundsContext, state: RoundsState, run: Known
       up: state.up.has(deviceId),
       coordinates: may(registry, deviceId, "learn.coordinate"),
       round,
+      trusted: isTrusted(state, deviceId),
     }));
   context.send(run.child, { type: "peersChanged", peers });
 }

@@ -20,6 +20,7 @@ import type {
   RoundStart,
 } from "../../protocols/rounds/messages.ts";
 import { combine } from "./combining.ts";
+import { noteFault, reportFaults } from "./faults.ts";
 import { closeMasking, openSums, takeInput } from "./lead_sums.ts";
 import type {
   Incoming,
@@ -54,6 +55,7 @@ export function newLead(): Lead {
     queue: [],
     fetched: new Map(),
     refused: 0,
+    faults: [],
     heard: new Map(),
     failures: 0,
   };
@@ -100,7 +102,11 @@ export function call(context: RunContext, state: RunActorState, deps: RunDepende
   if (lead === null || head === undefined || head.model === null || state.adopting !== null) return;
   if (lead.phase !== "waiting") return;
   if (head.round >= plan.rounds) return enter(context, state, deps, "finished", null);
-  const joined = [...reachable(state), deps.self];
+  // Devices that were proved to have cheated are not asked again.
+  const joined = [
+    ...reachable(state).filter((device) => state.peers.get(device)?.trusted === true),
+    deps.self,
+  ];
   const missing = plan.participation.least - joined.length;
   if (missing > 0) {
     state.waitingFor = missing === 1 ? "1 more device" : `${missing} more devices`;
@@ -216,6 +222,9 @@ export function onSubmission(
   const known = lead.submissions.get(from);
   if (known !== undefined) {
     if (known.update.hash !== submission.update.hash) {
+      if (problemOfSubmission(state, deps, from, submission) === undefined) {
+        noteFault(lead, from, "twoSubmissions");
+      }
       refuseSubmission(context, state, deps, from, "another update came before");
     }
     return;
@@ -239,7 +248,6 @@ function problemOfSubmission(
   const lead = state.lead!;
   const { opened, crypto } = deps;
   if (!lead.participants.includes(from)) return "it was not called";
-  if (submission.modelHash !== state.head!.parameters) return "it is for another model";
   const { least, most } = expectedUpdateBytes(opened, lead.participants.length);
   const { bytes } = submission.update;
   if (bytes < least || bytes > most) {
@@ -271,6 +279,10 @@ function problemOfSubmission(
   }
   if (!crypto.verify({ publicKey, message: statement, signature })) {
     return "its signature does not hold";
+  }
+  if (submission.modelHash !== state.head!.parameters) {
+    noteFault(lead, from, "wrongModel");
+    return "it is for another model";
   }
   return undefined;
 }
@@ -403,6 +415,7 @@ export function abandon(
   reason: string,
 ): void {
   const lead = state.lead!;
+  reportFaults(context, state, deps);
   context.log.write("warning", "a round is tried again", { round: lead.key?.round, reason });
   if (lead.key !== null) {
     tellAll(context, deps, lead.called, {

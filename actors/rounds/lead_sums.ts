@@ -32,6 +32,7 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import type { SecurePhase } from "../../protocols/rounds/messages.ts";
 import { keepCheckpoint } from "./checkpoints.ts";
 import { combine } from "./combining.ts";
+import { noteFault } from "./faults.ts";
 import { abandon, enter, refuseSubmission } from "./lead.ts";
 import type { Lead, RunActorState, RunContext, RunDependencies, SumGroup } from "./run_state.ts";
 import { sameAttempt, tell } from "./talking.ts";
@@ -104,6 +105,9 @@ export function onDevicePhase(
       detail: outcome.detail,
     });
     lead.refused++;
+    if (outcome.refusal === "forgedShare" && outcome.device === from) {
+      noteFault(lead, from, "forgedShare");
+    }
     return true;
   };
   const undecodable = (reason: string) =>

@@ -1,4 +1,4 @@
-/** The runs of the mesh, from their blocks: plans, results, and ends. Joining one starts its actor. */
+/** The runs of the mesh: starting, joining, leaving and ending them. Joining one starts its actor. */
 import { networkHash, openPlan } from "../../learning/runs/opened_plan.ts";
 import {
   decodePlan,
@@ -21,52 +21,13 @@ import type { CommittedResult, LoadedRuns, RoundsCommand, RunSummary } from "./c
 import { REPUTATION_PREFIX } from "./faults.ts";
 import { tellChild, tellMembership } from "./joined.ts";
 import { LEDGER_KEY, SECRET_PREFIX } from "./ledger_setting.ts";
+import { JOINED_PREFIX, take } from "./reading.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import { run as runBehaviour } from "./run.ts";
 import type { KnownRun, Of, Request, RoundsContext, RoundsState } from "./state.ts";
 
-/** Settings: runs this device has joined. */
-const JOINED_PREFIX = "learning/joined/";
-/** Runs kept in mind; older finished ones are still in the store. */
-const RUNS_MAX = 1_000;
-const PAGE = 200;
+/** ε for a device's lifetime when nobody has said otherwise. */
 const EPSILON_MAX = 10;
-
-/** Reads everything about learning. */
-export async function loadRuns(store: Pick<Store, "blocks" | "settings">): Promise<LoadedRuns> {
-  const blocks: Block[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await store.blocks.list({
-      topic: LEARNING_TOPIC,
-      kinds: ["model", "tombstone"],
-      limit: PAGE,
-      ...(cursor !== undefined && { cursor }),
-    });
-    blocks.push(...page.blocks);
-    cursor = page.nextCursor ?? undefined;
-  } while (cursor !== undefined);
-  const joined = new Set(
-    (await store.settings.entries(JOINED_PREFIX))
-      .filter(([, value]) => value === true)
-      .map(([key]) => key.slice(JOINED_PREFIX.length) as RunId),
-  );
-  const secrets = new Map((await store.settings.entries(SECRET_PREFIX))
-    .flatMap(([key, value]) =>
-      typeof value === "string" ? [[key.slice(SECRET_PREFIX.length), value] as const] : []
-    ));
-  return {
-    blocks: blocks.reverse(),
-    joined,
-    ledger: await store.settings.get(LEDGER_KEY),
-    secrets,
-    reputation: new Map(
-      (await store.settings.entries(REPUTATION_PREFIX)).flatMap(([key, points]) =>
-        typeof points === "number" ? [[key.slice(REPUTATION_PREFIX.length), points] as const] : []
-      ),
-    ),
-  };
-}
 
 export function onLoaded(
   context: RoundsContext,
@@ -84,92 +45,11 @@ export function onLoaded(
   // Without a ledger that can be read nothing may be spent.
   state.ledger = restored ?? { limit: { epsilon: Number.MIN_VALUE, delta: 1e-5 }, runs: [] };
   for (const [key, secret] of secrets) state.secrets.set(key, Uint8Array.fromBase64(secret));
-  for (const block of blocks) take(context, state, block);
+  for (const block of blocks) take(context, state, deps, block);
   for (const id of joined) {
     const run = state.runs.get(id);
     if (run !== undefined && !run.stopped) begin(context, state, deps, run, false);
   }
-}
-
-export function onBlocksCommitted(
-  context: RoundsContext,
-  state: RoundsState,
-  event: BlocksCommitted,
-): void {
-  for (const { block } of event.blocks) {
-    if (block.header.topic === LEARNING_TOPIC) take(context, state, block);
-  }
-}
-
-/** What one block says of runs. */
-function take(
-  context: RoundsContext,
-  state: RoundsState,
-  block: Block,
-): void {
-  const { kind, mediaType, author, timeMs, target } = block.header;
-  if (kind === "tombstone") {
-    const run = target === null ? undefined : state.runs.get(target);
-    // Its starter, or an owner.
-    if (
-      run === undefined ||
-      (run.startedBy !== author && !may(state.registry, author, "members.administer"))
-    ) return;
-    run.stopped = true;
-    end(context, run);
-    return context.publish(nodeEvents, { type: "runChanged", run: run.run, state: "stopped" });
-  }
-  if (kind !== "model" || block.payload === null) return;
-  if (mediaType === PLAN_MEDIA_TYPE) {
-    if (state.runs.has(block.id) || state.runs.size >= RUNS_MAX) return;
-    const decoded = decodePlan(block.payload);
-    if (!decoded.ok) {
-      return context.log.write("info", "a plan was not read", {
-        block: block.id,
-        reason: decoded.reason,
-      });
-    }
-    const known: KnownRun = {
-      run: block.id,
-      plan: decoded.message,
-      startedBy: author,
-      startedAtMs: timeMs,
-      joined: false,
-      stopped: false,
-      problem: null,
-      round: 0,
-      roomUpTo: 1,
-      results: state.early.get(block.id) ?? [],
-      report: null,
-      child: null,
-      devices: new Map(),
-    };
-    state.early.delete(block.id);
-    state.runs.set(block.id, known);
-    return context.publish(nodeEvents, { type: "runChanged", run: block.id, state: "open" });
-  }
-  if (mediaType !== RESULT_MEDIA_TYPE) return;
-  const decoded = decodeResult(block.payload);
-  if (!decoded.ok) {
-    return context.log.write("info", "a result was not read", {
-      block: block.id,
-      reason: decoded.reason,
-    });
-  }
-  const result = decoded.message;
-  const committed: CommittedResult = { block: block.id, author, atMs: timeMs, result };
-  const run = state.runs.get(result.run);
-  if (run === undefined) {
-    const early = state.early.get(result.run) ?? [];
-    if (early.length < RUNS_MAX && state.early.size < RUNS_MAX) {
-      early.push(committed);
-      state.early.set(result.run, early);
-    }
-    return;
-  }
-  if (run.results.some(({ block }) => block === committed.block)) return;
-  run.results.push(committed);
-  if (run.child !== null) context.send(run.child, { type: "resultCommitted", committed });
 }
 
 /** Starts the actor of a joined run. */
@@ -213,7 +93,7 @@ function begin(
 }
 
 /** Ends the actor of a run. */
-function end(context: RoundsContext, run: KnownRun): void {
+export function endRun(context: RoundsContext, run: KnownRun): void {
   run.joined = false;
   run.report = null;
   if (run.child !== null) context.stopChild(run.child);
@@ -363,7 +243,7 @@ export function onPublished(
     return context.send(request.replyTo, { type: "done", value: request.run });
   }
   if (request.type !== "start") return;
-  take(context, state, block);
+  take(context, state, deps, block);
   join(context, state, deps, {
     run: block.id,
     joined: true,
@@ -443,7 +323,7 @@ export function onJoinSaved(
   const run = state.runs.get(id)!;
   if (joined) begin(context, state, deps, run, fresh);
   else {
-    end(context, run);
+    endRun(context, run);
     tellMembership(context, state, deps, [id]);
     context.publish(nodeEvents, { type: "runChanged", run: id, state: "open" });
   }

@@ -280,6 +280,7 @@ export function onCharged(
     return tell(context, deps, coordinator, { type: "decline", ...key, why: "budget", reason });
   }
   const { model } = head;
+  const { residual } = state;
   const { opened, trainer } = deps;
   const { local } = opened.plan;
   const { attempt } = part.key;
@@ -317,6 +318,7 @@ export function onCharged(
         examples: training.count,
         devices,
         secret: answer.secret,
+        residual,
         crypto: deps.crypto,
       });
       return { loss: trained.loss, examples: training.count, update };

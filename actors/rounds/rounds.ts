@@ -18,10 +18,9 @@ import type { PublisherCommand } from "../publisher/commands.ts";
 import { peerSessions, type SessionsCommand } from "../sessions/commands.ts";
 import { blocksCommitted } from "../storage/commands.ts";
 import { budgetOf, onCharge, onSaved, onSetBudget } from "./accounting.ts";
+import { onRoundFaults } from "./faults.ts";
 import type { RoundsCommand } from "./commands.ts";
 import {
-  loadRuns,
-  onBlocksCommitted,
   onJoinRun,
   onLeaveRun,
   onLoaded,
@@ -32,6 +31,7 @@ import {
   summaries,
 } from "./library.ts";
 import { removeOldVectors, ROUNDS_KEPT } from "./old_vectors.ts";
+import { loadRuns, onBlocksCommitted, onBodyRead, onPartsDue } from "./reading.ts";
 import { metricsSetting } from "./reporting.ts";
 import { onMembershipChanged, onPeerMessage, onSessionChanged, tellMembership } from "./joined.ts";
 import { emptyState, type KnownRun, type RoundsContext, type RoundsState } from "./state.ts";
@@ -96,7 +96,11 @@ export function rounds(deps: RoundsDependencies): Behaviour<RoundsCommand, Round
         case "membershipChanged":
           return onMembershipChanged(context, state, deps, command.event);
         case "blocksCommitted":
-          return onBlocksCommitted(context, state, command.event);
+          return onBlocksCommitted(context, state, deps, command.event);
+        case "bodyRead":
+          return onBodyRead(context, state, command);
+        case "partsDue":
+          return onPartsDue(context, state, deps);
         case "sessionChanged":
           return onSessionChanged(context, state, deps, command.event);
         case "published":
@@ -127,6 +131,8 @@ export function rounds(deps: RoundsDependencies): Behaviour<RoundsCommand, Round
           }
           return;
         }
+        case "roundFaults":
+          return onRoundFaults(context, state, deps, command);
         case "roundMeasured": {
           const { run, metrics } = command;
           const spent = state.runs.get(run)?.plan.privacy == null ? null : budgetOf(state).runs

@@ -20,6 +20,7 @@ import {
 } from "./checkpoints.ts";
 import { onCombined } from "./combining.ts";
 import type { RunCommand } from "./commands.ts";
+import { reportFaults } from "./faults.ts";
 import {
   call,
   closeTrainingWhenAll,
@@ -152,6 +153,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     serving: new Map(),
     reading: new Map(),
     waitingFor: null,
+    residual: null,
     trainingLoss: null,
   };
 }
@@ -426,7 +428,12 @@ function onAdopted(
   const { head } = outcome.value;
   state.head = head;
   state.waiting.delete(block);
-  if (state.part !== null && state.part.key.round <= head.round) state.part = null;
+  const { part } = state;
+  if (part !== null && part.key.round <= head.round) {
+    const isCounted = committed.result.submissions.some(({ device }) => device === deps.self);
+    if (isCounted && part.update?.type === "clear") state.residual = part.update.residual;
+    state.part = null;
+  }
   state.signed = null;
   state.signedAtMs = null;
   state.checkpoint = null;
@@ -445,6 +452,7 @@ function onAdopted(
       version: block,
       aggregate: result.aggregate,
     });
+    reportFaults(context, state, deps);
     lead.key = null;
     lead.failures = 0;
     enter(context, state, deps, "waiting", null);

@@ -2,6 +2,8 @@
 import type { OpenedPlan } from "../../learning/runs/opened_plan.ts";
 import type { RunId } from "../../learning/runs/plan.ts";
 import type { LocalUpdate } from "../../learning/runs/update.ts";
+import type { Parameters } from "../../learning/parameters.ts";
+import type { RoundFault } from "../../learning/screening/reputation_effects.ts";
 import type { ClientState } from "../../learning/secure/client_state.ts";
 import type { ReceivedShares } from "../../learning/secure/contract.ts";
 import type { ServerState } from "../../learning/secure/server_state.ts";
@@ -101,6 +103,8 @@ export interface RunActorState {
   /** Vectors being read from the disk for others. */
   readonly reading: Map<ContentHash, DeviceId[]>;
   waitingFor: string | null;
+  /** What compression left out of the last update that was counted. */
+  residual: Parameters | null;
   /** Measured in the round before: for the numbers of the next result. */
   trainingLoss: number | null;
 }
@@ -151,6 +155,8 @@ export interface Lead {
   queue: DeviceId[];
   readonly fetched: Map<DeviceId, FetchedSubmission>;
   refused: number;
+  /** What devices did wrong in this attempt. */
+  readonly faults: { readonly device: DeviceId; readonly fault: RoundFault }[];
   /** Answers of those whom a new coordinator asked where they are. */
   readonly heard: Map<
     DeviceId,

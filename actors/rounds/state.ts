@@ -1,7 +1,8 @@
 /** What the rounds actor knows. Shared by its files; nobody else needs it. */
 import type { Ledger } from "../../learning/privacy/ledger.ts";
 import type { RunId, RunPlan } from "../../learning/runs/plan.ts";
-import type { DeviceId } from "../../protocols/ids.ts";
+import type { Block } from "../../protocols/blocks/block.ts";
+import type { BlockId, DeviceId } from "../../protocols/ids.ts";
 import type { Registry } from "../../protocols/registry/registry.ts";
 import type { Outcome } from "../handle.ts";
 import type { Context, Ref } from "../kernel/actor.ts";
@@ -46,9 +47,13 @@ export interface RoundsState {
   readonly runs: Map<RunId, KnownRun>;
   /** Results that came before their plan. */
   readonly early: Map<RunId, CommittedResult[]>;
+  /** Blocks of results that are larger than a block, while parts of them are missing. */
+  readonly incomplete: Map<BlockId, Block>;
   ledger: Ledger;
   /** Secrets of charged rounds, by "run/round". */
   readonly secrets: Map<string, Uint8Array<ArrayBuffer>>;
+  /** Points that devices have lost, 0 to −100. */
+  readonly reputation: Map<DeviceId, number>;
   /** Requests to the publisher and the disk under way. */
   readonly requests: Map<number, Request>;
   nextRequest: number;
@@ -88,8 +93,10 @@ export function emptyState(self: Ref<RoundsCommand>): RoundsState {
     up: new Set(),
     runs: new Map(),
     early: new Map(),
+    incomplete: new Map(),
     ledger: { limit: { epsilon: 10, delta: 1e-5 }, runs: [] },
     secrets: new Map(),
+    reputation: new Map(),
     requests: new Map(),
     nextRequest: 1,
   };

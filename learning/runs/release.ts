@@ -9,6 +9,9 @@ import { isFinite, parameterBytes, type Parameters, parametersFromBytes } from "
 import { addCentralNoise } from "../privacy/central_noise.ts";
 import { clipFlat } from "../privacy/clipping.ts";
 import { decodeSum as decodeRelease } from "../privacy/release.ts";
+import type { RoundFault } from "../screening/reputation_effects.ts";
+import { screenUpdates } from "../screening/screen.ts";
+import { sketcher } from "../screening/sketch.ts";
 import { decodeSum, signed } from "../secure/encoding.ts";
 import { pack, packedBytes, unpack } from "../secure/packing.ts";
 import type { ModelState } from "./model_state.ts";
@@ -28,7 +31,18 @@ export class ReleaseError extends Error {
   override readonly name = "ReleaseError";
 }
 
-/** Combines updates that came in the clear by the plan's rule. `random` is for a coordinator that adds the noise. */
+/** What came of updates in the clear. */
+export interface ClearRelease {
+  readonly aggregate: Uint8Array<ArrayBuffer>;
+  readonly counted: ReadonlySet<DeviceId>;
+  /** Devices whose updates do not count. */
+  readonly faults: readonly { readonly device: DeviceId; readonly fault: RoundFault }[];
+}
+
+/**
+ * Combines updates that came in the clear by the plan's rule. A rule that listens to everybody alike is protected by leaving out what is far from
+ * usual in length or direction. `random` is for a coordinator that adds the noise.
+ */
 export function combineClear(
   opened: OpenedPlan,
   updates: readonly {
@@ -41,24 +55,41 @@ export function combineClear(
     readonly round: number;
     readonly crypto: Pick<Crypto, "sha256">;
     readonly random: Random;
+    /** 32 bytes that no device knew when it submitted. */
+    readonly sketchSeed: Uint8Array;
   },
-): Uint8Array<ArrayBuffer> {
+): ClearRelease {
   const { run, round, crypto, random } = context;
   const { privacy } = opened.plan;
-  const read = updates.flatMap(({ device, bytes, weight }) => {
-    const values = readUpdate(opened, bytes, { subject: { run, round, device }, crypto });
-    if (values === undefined) return [];
+  const faults: { device: DeviceId; fault: RoundFault }[] = [];
+  let read = updates.flatMap(({ device, bytes, weight }) => {
+    const update = readUpdate(opened, bytes, { subject: { run, round, device }, crypto });
+    if (!update.ok) {
+      faults.push({ device, fault: update.fault });
+      return [];
+    }
     // A liar would not clip.
-    if (privacy !== null) clipFlat(values, privacy.clip);
-    return [{ values, weight: privacy === null ? weight : 1 }];
+    if (privacy !== null) clipFlat(update.values, privacy.clip);
+    return [{ device, values: update.values, weight: privacy === null ? weight : 1 }];
   });
+  if (opened.rule!.weighted) {
+    const sketch = sketcher(context.sketchSeed, opened.layout.count);
+    const verdicts = screenUpdates(read.map(({ values }) => sketch(values)));
+    read = read.filter(({ device }, i) => {
+      if (verdicts[i]!.verdict !== "refused") return true;
+      faults.push({ device, fault: "outlier" });
+      return false;
+    });
+  }
   if (read.length === 0) throw new ReleaseError("Cannot combine updates: none could be read");
   const source = heldUpdates(read, opened.layout.count);
   const combined = opened.rule!.aggregate(source);
-  if (privacy === null) return parameterBytes(combined);
+  const counted = new Set(read.map(({ device }) => device));
+  if (privacy === null) return { aggregate: parameterBytes(combined), counted, faults };
   const sum = Float64Array.from(combined, (value) => value * read.length);
   addCentralNoise(sum, privacy.clip * privacy.noiseMultiplier, random);
-  return parameterBytes(Float32Array.from(sum, (value) => value / read.length));
+  const noisy = Float32Array.from(sum, (value) => value / read.length);
+  return { aggregate: parameterBytes(noisy), counted, faults };
 }
 
 /** Bytes in front of each sum of an aggregate: how many devices are in it. */

@@ -3,6 +3,7 @@ import type { Crypto } from "../../platform/ports.ts";
 import { type BlockId, type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
 import { VECTOR_BYTES_MAX } from "../../protocols/rounds/messages.ts";
 import { compressionOf, createCompressor } from "../compression/compressions.ts";
+import { encodeWithFeedback } from "../compression/error_feedback.ts";
 import { compressionSeed } from "../compression/seed.ts";
 import { seededStream } from "../data/seeded_stream.ts";
 import { isFinite, parameterBytes, type Parameters, parametersFromBytes } from "../parameters.ts";
@@ -16,7 +17,13 @@ import { sizeOf, sumFormOf } from "./secure_round.ts";
 
 /** An update on its way out. */
 export type LocalUpdate =
-  | { readonly type: "clear"; readonly bytes: Uint8Array<ArrayBuffer>; readonly weight: number }
+  | {
+    readonly type: "clear";
+    readonly bytes: Uint8Array<ArrayBuffer>;
+    readonly weight: number;
+    /** What compression left out, for the next update once this one was counted; null where nothing is kept. */
+    readonly residual: Parameters | null;
+  }
   | { readonly type: "secure"; readonly values: Uint32Array<ArrayBuffer> };
 
 export interface UpdateSubject {
@@ -37,10 +44,12 @@ export function localUpdate(
     readonly devices: number;
     /** 32 bytes, of this device and round alone. */
     readonly secret: Uint8Array;
+    /** Left out of the last update that was counted; null for none. */
+    readonly residual: Parameters | null;
     readonly crypto: Pick<Crypto, "sha256">;
   },
 ): LocalUpdate {
-  const { before, after, examples, devices, secret, subject, crypto } = options;
+  const { before, after, examples, devices, secret, residual, subject, crypto } = options;
   const update: Parameters = new Float32Array(before.length);
   for (let i = 0; i < update.length; i++) update[i] = after[i]! - before[i]!;
   if (!isFinite(update)) throw new RangeError("Cannot send an update that holds NaN or infinities");
@@ -58,13 +67,26 @@ export function localUpdate(
   if (privacy !== null) clipFlat(update, privacy.clip);
   // With privacy everybody counts the same: a weight would tell how much somebody has, and change what noise is needed.
   const weight = privacy !== null ? 1 : Math.min(WEIGHT_MAX, Math.max(1, examples));
-  if (compression === null) return { type: "clear", bytes: parameterBytes(update), weight };
+  if (compression === null) {
+    return { type: "clear", bytes: parameterBytes(update), weight, residual: null };
+  }
   const seed = seedOf(crypto, subject);
   const compressor = createCompressor(compressionOf(compression));
-  return { type: "clear", bytes: compressor.encode(update, { seed, random }), weight };
+  // With privacy what was left out would be spent again in a later round.
+  if (compressor.feedback && privacy === null) {
+    const fed = encodeWithFeedback({ compressor, update, residual, seed, random });
+    return { type: "clear", weight, ...fed };
+  }
+  const bytes = compressor.encode(update, { seed, random });
+  return { type: "clear", bytes, weight, residual: null };
 }
 
-/** Reads an update that came in the clear; undefined when it is none of this plan. */
+/** An update that came in the clear; or what is wrong with what its device signed. */
+export type ReadUpdate =
+  | { readonly ok: true; readonly values: Parameters }
+  | { readonly ok: false; readonly fault: "misshapen" | "notFinite" };
+
+/** Reads an update that came in the clear. */
 export function readUpdate(
   opened: OpenedPlan,
   bytes: Uint8Array,
@@ -72,16 +94,18 @@ export function readUpdate(
     readonly subject: UpdateSubject;
     readonly crypto: Pick<Crypto, "sha256">;
   },
-): Parameters | undefined {
+): ReadUpdate {
   const { compression } = opened.plan;
   const { count } = opened.layout;
-  if (compression === null) {
-    const update = parametersFromBytes(bytes);
-    return update?.length === count && isFinite(update) ? update : undefined;
+  let values: Parameters | undefined;
+  if (compression === null) values = parametersFromBytes(bytes);
+  else {
+    const compressor = createCompressor(compressionOf(compression));
+    const decoded = compressor.decode(bytes, { seed: seedOf(crypto, subject), count });
+    values = decoded.ok ? decoded.values : undefined;
   }
-  const compressor = createCompressor(compressionOf(compression));
-  const decoded = compressor.decode(bytes, { seed: seedOf(crypto, subject), count });
-  return decoded.ok && isFinite(decoded.values) ? decoded.values : undefined;
+  if (values?.length !== count) return { ok: false, fault: "misshapen" };
+  return isFinite(values) ? { ok: true, values } : { ok: false, fault: "notFinite" };
 }
 
 function seedOf(crypto: Pick<Crypto, "sha256">, { run, round, device }: UpdateSubject) {

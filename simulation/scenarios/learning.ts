@@ -18,7 +18,7 @@ import { type FaultKind, Faults } from "../faults.ts";
 import type { SimulatedNode } from "../simulated_node.ts";
 import type { Scenario } from "./scenario.ts";
 
-const ROUNDS = 8;
+const ROUNDS = 120;
 const ANSWER_MS = 60_000;
 /** Faults strike for so long, virtual ms. */
 const FAULTS_MS = 40_000;
