@@ -45,7 +45,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
           round,
           crypto,
           random,
-          sketchSeed: random.bytes(32),
+          screening: random.bytes(32),
         });
       const aggregate = clear?.aggregate ??
         combineSums(deps.opened, await sums(lead.groups, deps), called);

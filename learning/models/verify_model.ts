@@ -192,8 +192,9 @@ function recombine(
     round,
     crypto: deps.crypto,
     random: unused,
+    screening: null,
   });
-  if (equalBytes(combined, material.aggregate)) return true;
+  if (equalBytes(combined.aggregate, material.aggregate)) return true;
   return refuse(
     "otherAggregate",
     "the submissions, combined by the plan's rule, are not what was released",

@@ -55,8 +55,8 @@ export function combineClear(
     readonly round: number;
     readonly crypto: Pick<Crypto, "sha256">;
     readonly random: Random;
-    /** 32 bytes that no device knew when it submitted. */
-    readonly sketchSeed: Uint8Array;
+    /** 32 bytes that no device knew when it submitted; null when it is decided who counts, and the same is done again. */
+    readonly screening: Uint8Array | null;
   },
 ): ClearRelease {
   const { run, round, crypto, random } = context;
@@ -72,8 +72,8 @@ export function combineClear(
     if (privacy !== null) clipFlat(update.values, privacy.clip);
     return [{ device, values: update.values, weight: privacy === null ? weight : 1 }];
   });
-  if (opened.rule!.weighted) {
-    const sketch = sketcher(context.sketchSeed, opened.layout.count);
+  if (context.screening !== null && opened.rule!.weighted) {
+    const sketch = sketcher(context.screening, opened.layout.count);
     const verdicts = screenUpdates(read.map(({ values }) => sketch(values)));
     read = read.filter(({ device }, i) => {
       if (verdicts[i]!.verdict !== "refused") return true;
