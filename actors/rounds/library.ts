@@ -1,26 +1,16 @@
 /** The runs of the mesh: starting, joining, leaving and ending them. Joining one starts its actor. */
 import { networkHash, openPlan } from "../../learning/runs/opened_plan.ts";
-import {
-  decodePlan,
-  encodePlan,
-  LEARNING_TOPIC,
-  PLAN_MEDIA_TYPE,
-} from "../../learning/runs/plan_codec.ts";
-import { decodeResult, RESULT_MEDIA_TYPE } from "../../learning/runs/result.ts";
-import type { RunId } from "../../learning/runs/plan.ts";
+import { encodePlan, LEARNING_TOPIC, PLAN_MEDIA_TYPE } from "../../learning/runs/plan_codec.ts";
+import { RESULT_MEDIA_TYPE } from "../../learning/runs/result.ts";
 import type { Block, BlockDraft } from "../../protocols/blocks/block.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import { isAdmitted, may } from "../../protocols/registry/registry.ts";
-import type { Store } from "../../store/store.ts";
 import { nodeEvents } from "../events.ts";
 import type { Outcome, Refusal } from "../handle.ts";
 import type { Behaviour, Ref, TaskOutcome } from "../kernel/actor.ts";
-import type { BlocksCommitted } from "../storage/commands.ts";
 import { restoreLedger } from "./accounting.ts";
-import type { CommittedResult, LoadedRuns, RoundsCommand, RunSummary } from "./commands.ts";
-import { REPUTATION_PREFIX } from "./faults.ts";
+import type { LoadedRuns, RoundsCommand, RunSummary } from "./commands.ts";
 import { tellChild, tellMembership } from "./joined.ts";
-import { LEDGER_KEY, SECRET_PREFIX } from "./ledger_setting.ts";
 import { JOINED_PREFIX, take } from "./reading.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import { run as runBehaviour } from "./run.ts";
