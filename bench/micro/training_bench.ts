@@ -151,8 +151,10 @@ function watchTimers(): () => number {
 /** Examples a second with tfjs; 0 for what its WebAssembly backend cannot do. Null when tfjs cannot be loaded. */
 async function tfjsRates(cases: readonly Case[]): Promise<Map<Case, number> | null> {
   try {
-    const tf = await import("@tensorflow/tfjs");
+    const tf = await import("@tensorflow/tfjs-core");
     await import("@tensorflow/tfjs-backend-wasm");
+    // For the gradients that it brings along; tfjs-core has none by itself.
+    await import("@tensorflow/tfjs-layers");
     await tf.setBackend("wasm");
     await tf.ready();
     const rates = new Map<Case, number>();
@@ -172,7 +174,7 @@ async function tfjsRates(cases: readonly Case[]): Promise<Map<Case, number> | nu
 }
 
 function tfjsRate(
-  tf: typeof import("@tensorflow/tfjs"),
+  tf: typeof import("@tensorflow/tfjs-core"),
   { name, batchSize }: Case,
 ): number {
   const weight = (...shape: number[]) =>
