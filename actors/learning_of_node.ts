@@ -127,7 +127,7 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
         task: task.name,
         title: task.title,
         description: task.description,
-        parameters: parameterLayout(task.network({})).count,
+        parameters: parametersOf(task),
         ...await availabilityOf(task),
       }))),
 
@@ -248,6 +248,16 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
     } catch (error) {
       return none(error instanceof Error ? error.message : String(error));
     }
+  }
+}
+
+/** Numbers of a task's model with default options; 0 for one that is nothing without options. */
+function parametersOf(task: LearningTask): number {
+  try {
+    return parameterLayout(task.network({})).count;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return 0;
   }
 }
 
