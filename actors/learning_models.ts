@@ -5,7 +5,7 @@ import { compareModels } from "../learning/models/compare.ts";
 import { writeOnnx } from "../learning/models/onnx.ts";
 import { writeSafetensors } from "../learning/models/safetensors.ts";
 import { verifyModel } from "../learning/models/verify_model.ts";
-import { parameterBytes, type Parameters, parametersFromBytes } from "../learning/parameters.ts";
+import { type Parameters, parametersFromBytes, parametersHash } from "../learning/parameters.ts";
 import { optimiserStateFrom } from "../learning/strategies/optimiser_state_bytes.ts";
 import type { LearningTask } from "../learning/task.ts";
 import type { Clock, Crypto, MaskStream } from "../platform/ports.ts";
@@ -66,9 +66,7 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
     return known;
   }
 
-  function hashOf(parameters: Parameters): ContentHash {
-    return crypto.sha256Hex(parameterBytes(parameters)) as ContentHash;
-  }
+  const hashOf = (parameters: Parameters) => parametersHash(parameters, crypto);
 
   /** Newest first; none of a run whose plan cannot be opened here. */
   function versionsOf(summary: RunSummary): readonly KnownVersion[] {

@@ -3,6 +3,8 @@
  * differences of two such arrays. Everything in `learning/` is pure: chance, hashing and time are handed in.
  */
 import { invariant } from "../platform/invariant.ts";
+import type { Crypto } from "../platform/ports.ts";
+import type { ContentHash } from "../protocols/ids.ts";
 
 /** One named tensor of a model. */
 export interface TensorShape {
@@ -77,6 +79,14 @@ export function parameterBytes(parameters: Parameters): Uint8Array<ArrayBuffer> 
   const view = new DataView(bytes.buffer);
   parameters.forEach((value, index) => view.setFloat32(index * 4, value, true));
   return bytes;
+}
+
+/** What names parameters: SHA-256 of their bytes. */
+export function parametersHash(
+  parameters: Parameters,
+  crypto: Pick<Crypto, "sha256Hex">,
+): ContentHash {
+  return crypto.sha256Hex(parameterBytes(parameters)) as ContentHash;
 }
 
 /** Inverse of `parameterBytes`; undefined when the length is no multiple of four. Copies. */

@@ -9,7 +9,6 @@
 import { calledDevices } from "../../learning/runs/order.ts";
 import { expectedUpdateBytes } from "../../learning/runs/update.ts";
 import { submissionStatement } from "../../learning/models/proof.ts";
-import type { ParametersHash } from "../../learning/models/version.ts";
 import { provesWork } from "../../learning/screening/proof_of_work.ts";
 import { parameterBytes } from "../../learning/parameters.ts";
 import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
@@ -261,7 +260,7 @@ function problemOfSubmission(
       run: deps.run,
       round: submission.round,
       attempt: submission.attempt,
-      parent: submission.modelHash as unknown as ParametersHash,
+      parent: submission.modelHash,
     },
     { commitment: submission.update.hash, weight: submission.weight },
   );

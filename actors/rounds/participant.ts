@@ -10,7 +10,6 @@
 import { sumRoundOf, survivorsLeast } from "../../learning/runs/secure_round.ts";
 import { localUpdate } from "../../learning/runs/update.ts";
 import { submissionStatement } from "../../learning/models/proof.ts";
-import type { ParametersHash } from "../../learning/models/version.ts";
 import {
   advertise,
   maskInput,
@@ -385,9 +384,8 @@ function submit(
           continue;
         }
         const { run, round, attempt } = key;
-        const parent = modelHash as unknown as ParametersHash;
         const statement = submissionStatement(
-          { run, round, attempt, parent },
+          { run, round, attempt, parent: modelHash },
           { commitment: hash, weight },
         );
         return {

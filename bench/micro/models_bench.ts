@@ -8,7 +8,7 @@ import { parameterLayout } from "../../learning/engine/shapes.ts";
 import { writeOnnx } from "../../learning/models/onnx.ts";
 import { writeSafetensors } from "../../learning/models/safetensors.ts";
 import { verifyModel } from "../../learning/models/verify_model.ts";
-import { parametersHash } from "../../learning/models/version.ts";
+import { parametersHash } from "../../learning/parameters.ts";
 import {
   clearRound,
   crypto,

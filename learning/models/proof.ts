@@ -1,7 +1,7 @@
 /** What a device signs with its submission to a round: it becomes part of the next version's aggregation proof, which `verify_model.ts` checks. */
 import { encodeCanonical } from "../../protocols/codec.ts";
 import { domainSeparated } from "../../protocols/domains.ts";
-import type { ParametersHash } from "./version.ts";
+import type { ContentHash } from "../../protocols/ids.ts";
 
 /** Largest weight of one submission: examples a device trained on. */
 export const WEIGHT_MAX = 2 ** 31 - 1;
@@ -13,7 +13,7 @@ export interface ProofSubject {
   readonly round: number;
   readonly attempt: number;
   /** Hash of the parameters that clients trained from. All of them signed for the same. */
-  readonly parent: ParametersHash;
+  readonly parent: ContentHash;
 }
 
 /** One device's part. */

@@ -6,7 +6,6 @@ import type { Crypto, SignedMessage } from "../../platform/ports.ts";
 import type { MaskStream } from "../../platform/ports.ts";
 import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
 import { submissionStatement } from "../models/proof.ts";
-import type { ParametersHash } from "../models/version.ts";
 import { bitmapOf } from "../secure/bitmap.ts";
 import { merkleLevels, merkleRoot } from "../secure/merkle.ts";
 import { rosterBytes, rosterView } from "../secure/roster.ts";
@@ -39,7 +38,7 @@ export async function resultProblem(
     run: result.run,
     round: result.round,
     attempt: result.attempt,
-    parent: result.parent as unknown as ParametersHash,
+    parent: result.parent,
   };
   const signed: (SignedMessage & { readonly device: DeviceId })[] = submissions.map((one) => ({
     device: one.device,

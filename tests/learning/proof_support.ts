@@ -11,9 +11,8 @@ import { combineClear, combineSums, nextModel } from "../../learning/runs/releas
 import type { RoundResult, SurvivorProof } from "../../learning/runs/result.ts";
 import { sumFormOf, sumRoundOf } from "../../learning/runs/secure_round.ts";
 import { submissionStatement } from "../../learning/models/proof.ts";
-import { parametersHash } from "../../learning/models/version.ts";
 import type { Network } from "../../learning/network.ts";
-import { parameterBytes } from "../../learning/parameters.ts";
+import { parameterBytes, parametersHash } from "../../learning/parameters.ts";
 import { encodeUpdate } from "../../learning/secure/encoding.ts";
 import { merkleRoot } from "../../learning/secure/merkle.ts";
 import type { LearningTask } from "../../learning/task.ts";
@@ -97,8 +96,7 @@ export function signedBy(
   weight: number,
 ): RoundResult["submissions"][number] {
   const commitment = crypto.sha256Hex(bytes) as ContentHash;
-  const { run, round, attempt } = about;
-  const parent = about.parent as string as ReturnType<typeof parametersHash>;
+  const { run, round, attempt, parent } = about;
   const statement = submissionStatement({ run, round, attempt, parent }, { commitment, weight });
   return { device: id, commitment, weight, signature: signer.sign(statement) };
 }
@@ -119,11 +117,12 @@ export function clearRound(
     bytes: new Uint8Array(parameterBytes(updateOf(open.layout.count, i))),
     weight: 10 * (i + 1),
   }));
-  const aggregate = combineClear(open, updates, {
+  const { aggregate } = combineClear(open, updates, {
     run: RUN,
     round: ROUND,
     crypto,
     random: seededRandom("noise"),
+    screening: null,
   });
   const submissions = devices.map((device, i) =>
     signedBy(device, base, updates[i]!.bytes, updates[i]!.weight)
@@ -196,7 +195,7 @@ function resultBase(parent: ModelState, called: number) {
     round: ROUND,
     term: 2,
     attempt: 1,
-    parent: parametersHash(parent.parameters, crypto) as string as ContentHash,
+    parent: parametersHash(parent.parameters, crypto),
     state: null,
     sums: [],
     counts: { called, ready: called, dropped: 0, refused: 0 },
@@ -220,7 +219,7 @@ function finished(
     ...held,
     result: {
       ...result,
-      result: parametersHash(next.parameters, crypto) as string as ContentHash,
+      result: parametersHash(next.parameters, crypto),
       aggregate: { hash: crypto.sha256Hex(aggregate) as ContentHash, bytes: aggregate.length },
     },
   };
