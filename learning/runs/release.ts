@@ -72,7 +72,8 @@ export function combineClear(
     if (privacy !== null) clipFlat(update.values, privacy.clip);
     return [{ device, values: update.values, weight: privacy === null ? weight : 1 }];
   });
-  if (context.screening !== null && opened.rule!.weighted) {
+  // Not with privacy: whether one device counts would depend on all others, and noise that is reckoned for one update does not cover that.
+  if (context.screening !== null && opened.rule!.weighted && privacy === null) {
     const sketch = sketcher(context.screening, opened.layout.count);
     const verdicts = screenUpdates(read.map(({ values }) => sketch(values)));
     read = read.filter(({ device }, i) => {
