@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { NodeHandle, NodeStatus } from "../actors/handle.ts";
 import type { EventHub } from "./event_hub.ts";
 import { bridgeMetrics } from "./bridge_metrics.ts";
+import { learningMetrics } from "./learning_metrics.ts";
 import { mailMetrics } from "./mail_metrics.ts";
 import { relayMetrics, type RelaySample } from "./relay_metrics.ts";
 
@@ -111,10 +112,12 @@ export function gatewayMetrics(
   const refreshBridge = bridgeMetrics(node, registry);
   const refreshRelays = relayMetrics(relays, registry);
   const mail = mailMetrics(node, registry);
+  const learning = learningMetrics(node, registry);
 
   async function refresh(): Promise<void> {
     const status = await node.status();
     await mail.refresh();
+    await learning.refresh();
     await refreshRelays();
     for (const { gauge, value } of gauges) gauge.set(value(status));
     sessions.reset();
@@ -147,7 +150,10 @@ export function gatewayMetrics(
   }
 
   return {
-    close: mail.close,
+    close() {
+      mail.close();
+      learning.close();
+    },
     observe({ method, route, status, seconds }) {
       requests.inc({ method, route, status });
       latency.observe({ method, route }, seconds);

@@ -82,6 +82,16 @@ Deno.test("tasks say why they cannot be learned here, and the privacy budget is 
     assert.equal((await set(-1)).status, 400);
   }));
 
+Deno.test("rounds are counted, and spent privacy is told to Prometheus", () =>
+  withGateway(async ({ request, node }) => {
+    const run = await started({ request });
+    node.publish({ type: "roundFinished", run: run.run, metrics: run.metrics });
+    const text = await (await request("/metrics")).text();
+    assert.match(text, /^submind_learning_rounds_total 1$/m);
+    assert.match(text, /^submind_learning_epsilon_spent 0.5$/m);
+    assert.match(text, /^submind_learning_runs\{state="running"\} 1$/m);
+  }));
+
 Deno.test("what cannot be is refused with a reason", () =>
   withGateway(async ({ request }) => {
     const bad: readonly (readonly [object, RegExp])[] = [
