@@ -414,7 +414,8 @@ function maskedUpdate(
   dependencies: SumClientDependencies,
 ) {
   if (sum === null || received === null) throw new Error("there are no keys to mask with");
-  const step = maskInput(sum, received, values, dependencies);
+  // Masked in place: another attempt needs the update as it was.
+  const step = maskInput(sum, received, values.slice(), dependencies);
   if (!step.ok) throw new Error(step.detail);
   return { bytes: encodeMaskedInput(step.value.message), weight: 1, masked: step.value.state };
 }
