@@ -20,6 +20,10 @@ export function demoCommand(texts: Texts) {
       flag("--two-homes", { description: plain(texts.options.demoTwoHomes) }),
       false,
     ),
+    learn: withDefault(
+      flag("--learn", { description: plain(texts.demoLearn.option) }),
+      false,
+    ),
     noMulticast: withDefault(
       flag("--no-multicast", { description: plain(texts.options.demoNoMulticast) }),
       false,
@@ -31,6 +35,10 @@ export function demoCommand(texts: Texts) {
       if (found.twoHomes) {
         const { runTwoHomes } = await import("../demo/two_homes.ts");
         return await runTwoHomes(context, found);
+      }
+      if (found.learn) {
+        const { runLearnDemo } = await import("../demo/learn.ts");
+        return await runLearnDemo(context, found);
       }
       const { runDemo } = await import("../demo/demo.ts");
       return await runDemo(context, found);

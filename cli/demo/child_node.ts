@@ -87,7 +87,12 @@ export async function startChild(
     sleep(context.clock, START_TIMEOUT_MS, context.interrupted).then(() => null),
   ]);
   const send = (signal: Deno.Signal) => {
-    if (alive) process.kill(signal);
+    try {
+      if (alive) process.kill(signal);
+    } catch (error) {
+      // It has ended, and the word about that is still on its way.
+      if (!(error instanceof TypeError)) throw error;
+    }
   };
   const stop = async () => {
     for (const signal of ["SIGTERM", "SIGKILL"] as const) {

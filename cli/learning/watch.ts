@@ -8,6 +8,7 @@ import { clientOf, type CommandContext, throwIfInterrupted } from "../command.ts
 import { CliError, EXIT, type ExitCode } from "../exit_codes.ts";
 import { sleep } from "../wait.ts";
 import { inPlace } from "./in_place.ts";
+import { isIncomplete, ToldRounds } from "./told_rounds.ts";
 import { curveLine, livePicture, roundLine, type Watched, withEvent } from "./live_picture.ts";
 
 /** Between two looks when no event asks for one, ms. */
@@ -31,12 +32,12 @@ export async function watchToTheEnd(context: CommandContext, id: string): Promis
     }
   });
   let watched: Watched | undefined;
-  let shown = 0;
+  const told = new ToldRounds();
   const look = async () => {
     const { learning } = clientOf(context);
     const run = await learning.run(id);
-    const isNew = run.round !== watched?.run.round || watched.rounds.length < run.round;
-    const rounds = isNew ? await learning.rounds(run.run) : watched?.rounds ?? [];
+    const known = watched?.rounds ?? [];
+    const rounds = isIncomplete(known, run.round) ? await learning.rounds(run.run) : known;
     if (watched === undefined) output.event({ type: "run", ...run }, () => "");
     watched = {
       run,
@@ -54,24 +55,25 @@ export async function watchToTheEnd(context: CommandContext, id: string): Promis
         await sleep(clock, RETRY_MS, interrupted);
         continue;
       }
-      const news = now.rounds.filter(({ round }) => round > shown);
+      const news = told.next(now.rounds, clock.monotonicMs());
       if (news.length > 0) place.clear();
       for (const metrics of news) {
         const event = { type: "roundFinished", run: now.run.run, metrics };
         output.event(event, () => roundLine(context, metrics));
-        shown = metrics.round;
       }
       place.draw(livePicture(context, now));
-      if (now.run.state === "finished" || now.run.state === "stopped") {
+      const isOver = now.run.state === "finished" || now.run.state === "stopped";
+      if (isOver && told.isDone(now.rounds)) {
         place.clear();
-        const said = context.texts.learnRuns.over(now.run.state, now.run.round);
+        const state = now.run.state === "finished" ? "finished" : "stopped";
+        const said = context.texts.learnRuns.over(state, now.run.round);
         output.event(
           { ok: true, type: "over", ...now.run },
           () => [...curveLine(context, now), said].join("\n"),
         );
         return EXIT.ok;
       }
-      await events.next(LOOK_MS);
+      await events.next(isOver ? LOOK_MS / 4 : LOOK_MS);
       throwIfInterrupted(context);
     }
   } finally {

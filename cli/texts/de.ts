@@ -1,6 +1,7 @@
 /** Deutsche Texte. Dieselben Namen wie im Englischen; der Compiler achtet darauf, dass keiner fehlt. */
 import type { Texts } from "./en.ts";
 import { deDemo } from "./demo_de.ts";
+import { deDemoLearn } from "./demo_learn_de.ts";
 import { deTwoHomes } from "./two_homes_de.ts";
 import { deEvents } from "./events_de.ts";
 import { deHelp } from "./help_de.ts";
@@ -14,6 +15,7 @@ import { deSensors } from "./sensors_de.ts";
 
 export const de: Texts = {
   ...deHelp,
+  ...deDemoLearn,
   ...deLearnData,
   ...deLearnEpsilon,
   ...deLearnRuns,

@@ -1,5 +1,6 @@
 /** English texts. Errors say what could not be done, the value, what was expected; hints say what to do. */
 import { enDemo } from "./demo_en.ts";
+import { enDemoLearn } from "./demo_learn_en.ts";
 import { enTwoHomes } from "./two_homes_en.ts";
 import { enEvents } from "./events_en.ts";
 import { enHelp } from "./help_en.ts";
@@ -13,6 +14,7 @@ import { enSensors } from "./sensors_en.ts";
 
 export const en = {
   ...enHelp,
+  ...enDemoLearn,
   ...enLearnData,
   ...enLearnEpsilon,
   ...enLearnRuns,
