@@ -13,7 +13,8 @@ import {
 import { addPacked, pack } from "../../learning/secure/packing.ts";
 import * as server from "../../learning/secure/server.ts";
 import { openSum, type ServerState } from "../../learning/secure/server_state.ts";
-import { applyMasks, nextMasks, type Unmasking } from "../../learning/secure/unmask.ts";
+import { applyMasks } from "../../learning/secure/mask_work.ts";
+import { nextMasks, type Unmasking } from "../../learning/secure/unmask.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";

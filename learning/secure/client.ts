@@ -33,6 +33,7 @@ import type {
 import { SEALED_SHARE_BYTES } from "./contract.ts";
 import { assumptionProblem } from "./graph.ts";
 import { merkleHolds } from "./merkle.ts";
+import { applyMasks, type MaskJob } from "./mask_work.ts";
 import { pack } from "./packing.ts";
 import { refused, type RosterView, rosterView, roundProblem } from "./roster.ts";
 import { SECRET_BYTES, splitSecret } from "./shamir.ts";
@@ -204,18 +205,35 @@ export function maskInput(
   values: Uint32Array,
   deps: SumDependencies,
 ): SumOutcome<ClientStep<ClientState, MaskedInput>> {
+  const prepared = prepareMasks(state, received, deps);
+  if (!prepared.ok) return prepared;
+  const { jobs, finish } = prepared.value;
+  applyMasks(values, jobs, deps.masks);
+  return { ok: true, value: finish(values) };
+}
+
+/** What is left of masking a vector, for somebody who has other cores for it. */
+export interface PreparedMasks {
+  /** To be applied to the vector; none when it was masked before. */
+  readonly jobs: readonly MaskJob[];
+  /** The step, from the vector with all jobs applied. Not to be called with another vector a second time. */
+  readonly finish: (masked: Uint32Array) => ClientStep<ClientState, MaskedInput>;
+}
+
+/** The first half of `maskInput`: everything but the masks themselves. */
+export function prepareMasks(
+  state: ClientState,
+  received: ReceivedShares,
+  deps: SumDependencies,
+): SumOutcome<PreparedMasks> {
   if (state.phase === "advertised") {
     return refused("wrongPhase", "Cannot mask a vector: keys are not shared yet");
   }
   if (state.phase !== "shared") {
     return equalBytes(state.present, received.present)
-      ? { ok: true, value: { state, message: state.input } }
+      ? { ok: true, value: { jobs: [], finish: () => ({ state, message: state.input }) } }
       : refused("duplicate", "Cannot mask a vector: other shares were told before");
   }
-  invariant(
-    values.length === state.round.length,
-    () => `Cannot mask ${values.length} numbers: the round sums ${state.round.length}`,
-  );
   const view = viewOf(state, deps);
   const index = view.indexOf.get(state.device)!;
   const neighbours = view.neighbours(index);
@@ -234,7 +252,7 @@ export function maskInput(
   }
   const opened = openShares({ state, view, present, sealed: received.sealed }, deps.crypto);
   const own = keyPairOf(deps.crypto, state.maskSecret);
-  for (const i of present) {
+  const jobs = present.map((i): MaskJob => {
     const neighbour = neighbours[i]!;
     const first = index < neighbour;
     const key = pairMaskKey(deps.crypto, {
@@ -244,20 +262,19 @@ export function maskInput(
       earlier: first ? state.device : view.devices[neighbour]!,
       later: first ? view.devices[neighbour]! : state.device,
     });
-    deps.masks.apply({ key, target: values, sign: first ? 1 : -1 });
-  }
-  deps.masks.apply({
-    key: selfMaskKey(deps.crypto, state.seed, view.hash),
-    target: values,
-    sign: 1,
+    return { key, sign: first ? 1 : -1 };
   });
-  const input: MaskedInput = {
-    packed: pack(values, state.round.bits),
-    unreadable: opened.unreadable,
-  };
-  return {
-    ok: true,
-    value: {
+  jobs.push({ key: selfMaskKey(deps.crypto, state.seed, view.hash), sign: 1 });
+  const finish: PreparedMasks["finish"] = (masked) => {
+    invariant(
+      masked.length === state.round.length,
+      () => `Cannot mask ${masked.length} numbers: the round sums ${state.round.length}`,
+    );
+    const input: MaskedInput = {
+      packed: pack(masked, state.round.bits),
+      unreadable: opened.unreadable,
+    };
+    return {
       state: {
         ...state,
         phase: "masked",
@@ -267,8 +284,9 @@ export function maskInput(
         input,
       },
       message: input,
-    },
+    };
   };
+  return { ok: true, value: { jobs, finish } };
 }
 
 /** Signs the survivors, once. */

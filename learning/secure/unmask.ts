@@ -3,10 +3,10 @@
  * a survivor and a dropout), so it goes in steps of the caller's size, here or on other cores.
  */
 import { invariant } from "../../platform/invariant.ts";
-import type { MaskStream } from "../../platform/ports.ts";
 import { equalBytes } from "../../protocols/codec.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { Reveal, SumDependencies, SumOutcome } from "./contract.ts";
+import { applyMasks, type MaskJob } from "./mask_work.ts";
 import { maskOf } from "./packing.ts";
 import { refused } from "./roster.ts";
 import {
@@ -114,12 +114,6 @@ function neededSecrets(state: ServerState): number[] {
   return [...state.shares.keys()].filter((owner) =>
     survived(state, owner) || view.neighbours(owner).some((neighbour) => survived(state, neighbour))
   ).sort((a, b) => a - b);
-}
-
-/** One mask to take off: apply the stream under `key` with `sign`. */
-export interface MaskJob {
-  readonly key: Uint8Array;
-  readonly sign: 1 | -1;
 }
 
 /** What is left to take off. */
@@ -238,11 +232,6 @@ export function nextMasks(
     jobs.push({ key, sign: survivor === earlier ? -1 : 1 });
   }
   return jobs;
-}
-
-/** Applies masks to a sum, or to any array of its length on another core: results add up. */
-export function applyMasks(target: Uint32Array, jobs: readonly MaskJob[], masks: MaskStream): void {
-  for (const { key, sign } of jobs) masks.apply({ key, target, sign });
 }
 
 /** Takes off up to `max` masks here; true when none are left. */
