@@ -6,6 +6,7 @@ import { writeOnnx } from "../learning/models/onnx.ts";
 import { writeSafetensors } from "../learning/models/safetensors.ts";
 import { verifyModel } from "../learning/models/verify_model.ts";
 import { type Parameters, parametersFromBytes, parametersHash } from "../learning/parameters.ts";
+import { initialState } from "../learning/strategies/server_optimiser.ts";
 import { optimiserStateFrom } from "../learning/strategies/optimiser_state_bytes.ts";
 import type { LearningTask } from "../learning/task.ts";
 import type { Clock, Crypto, MaskStream } from "../platform/ports.ts";
@@ -168,7 +169,7 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
     const offer = before?.result.state ?? null;
     const bytes = offer === null ? null : await vectors.get(offer.hash);
     const state = offer === null
-      ? firstModel(opened).optimiser
+      ? initialState(optimiser, opened.layout.count)
       : bytes && optimiserStateFrom(bytes, optimiser, opened.layout.count);
     if (state === undefined || state === null) return "the optimiser's state of its parent";
     const released = await vectors.get(aggregate.hash);
@@ -351,8 +352,8 @@ function checksOf(
   const devices = result.submissions.length;
   const steps = [
     ["subject", ["wrongSubject"], `round ${result.round} follows ${result.parent}`],
-    ["participants", ["notParticipant"], `${devices} devices, all members of the mesh`],
-    ["signatures", ["badSignatures"], `${devices} signed what they sent, and for whose is summed`],
+    ["participants", ["notParticipant"], `all ${devices} are members of the mesh`],
+    ["signatures", ["badSignatures"], `all ${devices} signed what they sent`],
     ["aggregate", ["aggregateChanged", "wrongCount"], "what was released is what was signed for"],
     [
       "version",

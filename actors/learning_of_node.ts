@@ -104,6 +104,8 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
     if (known !== undefined && nowMs - known.atMs < EXAMPLES_FRESH_MS) return known.found;
     const found = lookFor(task, options.source);
     looked.set(task.name, { atMs: nowMs, found });
+    // Why there are none is looked for anew: somebody may just have brought some.
+    void found.then(({ available }) => available || looked.delete(task.name));
     return found;
   }
 

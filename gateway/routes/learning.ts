@@ -31,7 +31,10 @@ const tasksRoute = createRoute({
   path: "/v1/learning/tasks",
   tags,
   summary: "What this device can learn, and whether it has examples for it",
-  responses: { 200: json(tasksSchema, "Looked at anew once a minute."), ...PROBLEMS },
+  responses: {
+    200: json(tasksSchema, "What is there is counted anew once a minute."),
+    ...PROBLEMS,
+  },
 });
 
 const startRoute = createRoute({
