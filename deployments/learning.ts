@@ -5,6 +5,7 @@ import type { ExampleSource, TaskBlock, TaskReading } from "../learning/task.ts"
 import { TASKS } from "../learning/tasks/tasks.ts";
 import { nodeMaskStream } from "../platform/mask_stream.ts";
 import type { Crypto } from "../platform/ports.ts";
+import { WorkerMaskWork } from "../platform/worker_mask_work.ts";
 import { WorkerTrainer } from "../platform/worker_trainer.ts";
 import type { Block } from "../protocols/blocks/block.ts";
 import { POINTS_MAX } from "../store/readings.ts";
@@ -26,6 +27,7 @@ export async function openLearning(
 ): Promise<NodeDependencies["learning"]> {
   return {
     masks: nodeMaskStream(),
+    maskWork: new WorkerMaskWork(),
     vectors: await openVectorFiles(join(config.dataDirectory, "models"), crypto),
     tasks: TASKS,
     trainer: new WorkerTrainer(),

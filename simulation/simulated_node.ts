@@ -11,6 +11,7 @@ import { combinedDiscovery } from "../platform/combined_discovery.ts";
 import type { MailLimits } from "../actors/mailboxes/limits.ts";
 import { invariant } from "../platform/invariant.ts";
 import { checkPassword, hashPassword } from "../platform/password_hash.ts";
+import { inlineMaskWork } from "../learning/secure/mask_work.ts";
 import { nodeMaskStream } from "../platform/mask_stream.ts";
 import { InlineTrainer } from "../learning/engine/inline_trainer.ts";
 import { NO_EXAMPLES } from "../learning/no_examples.ts";
@@ -236,6 +237,7 @@ export class SimulatedNode {
     const { tasks = [], source, epsilonMax } = this.#options.learning ?? {};
     return {
       masks: nodeMaskStream(),
+      maskWork: inlineMaskWork(nodeMaskStream()),
       vectors: memoryVectors(this.vectors),
       tasks,
       trainer: new InlineTrainer(),

@@ -4,7 +4,7 @@ import { encodeResult, type RoundResult, type SurvivorProof } from "../../learni
 import { parameterBytes } from "../../learning/parameters.ts";
 import { optimiserStateBytes } from "../../learning/strategies/optimiser_state_bytes.ts";
 import { merkleRoot } from "../../learning/secure/merkle.ts";
-import { closeReveals, finishSum, unmaskStep } from "../../learning/secure/unmask.ts";
+import { closeReveals, finishSum, nextMasks } from "../../learning/secure/unmask.ts";
 import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type { VectorOffer } from "../../protocols/rounds/messages.ts";
 import { abandon, enter } from "./lead.ts";
@@ -21,8 +21,8 @@ import { sumDependencies } from "./sum_dependencies.ts";
 
 /** Publishing waits for the disk, ms. */
 const PUBLISH_MS = 60_000;
-/** Masks taken off between two turns of everything else. */
-const MASKS_AT_ONCE = 4;
+/** Masks taken off between two turns of everything else: their keys take some milliseconds here. */
+const MASKS_AT_ONCE = 32;
 
 /** Combines what was gathered and makes the next version. */
 export function combine(context: RunContext, state: RunActorState, deps: RunDependencies): void {
@@ -122,7 +122,14 @@ async function sums(groups: readonly SumGroup[], deps: RunDependencies) {
       continue;
     }
     const steps = { max: MASKS_AT_ONCE };
-    while (!unmaskStep(group.server, work.value, steps, dependencies)) await Promise.resolve();
+    let jobs = nextMasks(group.server, work.value, steps, dependencies);
+    while (jobs.length > 0) {
+      const applied = deps.maskWork.apply(group.server.sum, jobs);
+      // Keys of the next are agreed while these are taken off.
+      jobs = nextMasks(group.server, work.value, steps, dependencies);
+      await applied;
+      await deps.maskWork.pause();
+    }
     const { sum, survivors } = finishSum(group.server, work.value);
     finished.push({ sum, devices: survivors.length });
   }

@@ -6,6 +6,7 @@ import type { Parameters } from "../../learning/parameters.ts";
 import type { RoundFault } from "../../learning/screening/reputation_effects.ts";
 import type { ClientState } from "../../learning/secure/client_state.ts";
 import type { ReceivedShares } from "../../learning/secure/contract.ts";
+import type { MaskWork } from "../../learning/secure/mask_work.ts";
 import type { ServerState } from "../../learning/secure/server_state.ts";
 import type { TaskExamples } from "../../learning/task.ts";
 import type { Crypto, MaskStream, Signer } from "../../platform/ports.ts";
@@ -51,6 +52,8 @@ export interface RunDependencies {
   readonly crypto: Crypto;
   readonly signer: Signer;
   readonly masks: MaskStream;
+  /** Puts masks on and takes them off, on other cores where there are some. */
+  readonly maskWork: MaskWork;
   readonly trainer: Trainer;
   readonly vectors: VectorStore;
   readonly store: Pick<Store, "settings">;
