@@ -35,7 +35,10 @@ export interface ConversationRow {
   readonly leader: DeviceId;
   /** Which admission of the leader its statement is of; 0 where nothing is signed. */
   readonly incarnation: number;
-  /** The signed statements that this follows from, encoded (`protocols/mailbox/statements.ts`); null: a direct or an older conversation. */
+  /**
+   * The signed statements that this follows from, encoded (`protocols/mailbox/statements.ts`), and behind the one of this `version` those that
+   * do not count yet by the registry; null: a direct or an older conversation.
+   */
   readonly statements: Uint8Array | null;
   /** Largest clock seen. */
   readonly clock: number;

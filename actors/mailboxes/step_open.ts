@@ -237,7 +237,7 @@ async function lowestWaiting(
 }
 
 /** Opens what waited for a conversation, an epoch, or a message to belong to. */
-async function drainWaiting(step: Step, where: Partial<WaitingRow>): Promise<void> {
+export async function drainWaiting(step: Step, where: Partial<WaitingRow>): Promise<void> {
   if (where.sender !== undefined && !await mayWait(step, where.sender)) return;
   const rows = await step.list("waiting", {
     where,

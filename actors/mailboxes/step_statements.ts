@@ -51,7 +51,10 @@ export function standingOf(step: Step): StandingOf {
   };
 }
 
-/** The evidence for a stored conversation; null when it has none. */
+/**
+ * The evidence for a stored conversation; null when it has none. The row follows its first part: the rest counts as soon as the registry
+ * says so, because a statement may be here before the news that its leader had to take over.
+ */
 export function storedChain(
   step: Step,
   { conversation, statements }: Pick<ConversationRow, "conversation" | "statements">,
@@ -64,6 +67,13 @@ export function storedChain(
   });
   invariant(chain.ok, `stored statements of conversation ${conversation} cannot be read`);
   return chain.message;
+}
+
+/** The first part of the evidence: what the row follows. */
+function followedPart(chain: StatementChain, { version }: ConversationRow): StatementChain {
+  const [first, ...rest] = chain;
+  // Versions grow along a chain.
+  return [first, ...rest.filter((statement) => statement.version <= version)];
 }
 
 /** The first statement of a conversation that this device founds, as its row keeps it; or why it cannot be. */
@@ -95,8 +105,9 @@ export function restated(
   row: ConversationRow,
   change: { readonly title: string; readonly members: readonly DeviceId[] },
 ): StatedFields | undefined {
-  const chain = storedChain(step, row);
-  invariant(chain !== null, "only a signed conversation is stated anew");
+  const whole = storedChain(step, row);
+  invariant(whole !== null, "only a signed conversation is stated anew");
+  const chain = followedPart(whole, row);
   const head = headOf(chain);
   const { conversation } = row;
   const { title, members } = change;
@@ -127,7 +138,7 @@ function sign(
     signStatement(whole, { mesh: registry.mesh, signer, crypto });
 }
 
-function fieldsOf(chain: StatementChain): StatedFields {
+function fieldsOf(chain: StatementChain, evidence = chain): StatedFields {
   const { title, version, members, leader, incarnation } = headOf(chain);
   return {
     title,
@@ -135,7 +146,7 @@ function fieldsOf(chain: StatementChain): StatedFields {
     members: JSON.stringify(members),
     leader,
     incarnation,
-    statements: encodeChain(chain),
+    statements: encodeChain(evidence),
   };
 }
 
@@ -191,18 +202,27 @@ export async function onStatements(
   const better = own === null ? 1 : compareChains(valid, validPart(own, standing));
   if (row === undefined || better > 0) {
     if (row === undefined && !headOf(valid).members.includes(step.deps.self)) return false;
-    await adopt(step, row, valid, own === null ? [chain] : [own, chain]);
+    await adopt(
+      step,
+      row,
+      { chain: valid, evidence: chain },
+      own === null ? [chain] : [own, chain],
+    );
     return true;
   }
   if (better < 0) await showEvidence(step, from, row);
+  else if (own !== null && compareChains(chain, own) > 0) {
+    // Why its author leads may be news that has not come yet.
+    step.put("conversations", { ...row, statements: encodeChain(chain) });
+  }
   return false;
 }
 
-/** Evidence counts from now on. Who has to lead by it takes the lead. */
+/** As much of the evidence as the chain counts from now on. Who has to lead by it takes the lead. */
 async function adopt(
   step: Step,
   before: ConversationRow | undefined,
-  chain: StatementChain,
+  { chain, evidence }: { readonly chain: StatementChain; readonly evidence: StatementChain },
   known: readonly StatementChain[],
 ): Promise<void> {
   const { self } = step.deps;
@@ -213,7 +233,7 @@ async function adopt(
     direct: 0,
     clock: before?.clock ?? 0,
     ownNumber: before?.ownNumber ?? 0,
-    ...fieldsOf(chain),
+    ...fieldsOf(chain, evidence),
     changedAtMs: step.nowMs,
   };
   step.put("conversations", row);
@@ -250,9 +270,9 @@ async function takeLead(
   known: readonly StatementChain[],
 ): Promise<void> {
   const { conversation } = row;
-  const chain = storedChain(step, row);
-  if (chain === null) return;
-  const { title, members } = joined(chain, known, standingOf(step));
+  const whole = storedChain(step, row);
+  if (whole === null) return;
+  const { title, members } = joined(followedPart(whole, row), known, standingOf(step));
   const present = [...new Set([...members, step.deps.self])]
     .filter((device) => step.isAdmitted(device)).sort();
   if (present.length < 2) return;
@@ -261,34 +281,52 @@ async function takeLead(
   await reform(step, row, { title, members: present }, heard);
 }
 
-/** The registry has changed: what counted may count no more, and a leader may have to be followed. */
-export async function onStandingChanged(step: Step, stored: ConversationRow): Promise<void> {
-  const { self } = step.deps;
+/**
+ * The registry has changed: what counted may count no more, and a leader may have to be followed. True when more of the evidence counts now
+ * than before.
+ */
+export async function onStandingChanged(step: Step, stored: ConversationRow): Promise<boolean> {
   const standing = standingOf(step);
   const whole = storedChain(step, stored);
-  if (whole === null) return;
+  if (whole === null) return false;
+  const before = followedPart(whole, stored);
   const chain = validPart(whole, standing);
-  const row = { ...stored, ...fieldsOf(chain) };
-  if (chain.length < whole.length) {
+  if (chain.length > before.length) {
+    await adopt(step, stored, { chain, evidence: whole }, [whole]);
+    return true;
+  }
+  const shortened = chain.length < before.length;
+  const row = shortened ? { ...stored, ...fieldsOf(chain) } : stored;
+  if (shortened) {
     step.put("conversations", row);
     step.facts.events.push({ type: "conversationChanged", conversation: row.conversation });
   }
+  await followLeader(step, row, { shortened, whole });
+  return false;
+}
+
+/** Leads, or sees to it that somebody does, after the registry has changed; nothing new is known of who that would be. */
+async function followLeader(
+  step: Step,
+  row: ConversationRow,
+  { shortened, whole }: { readonly shortened: boolean; readonly whole: StatementChain },
+): Promise<void> {
+  const { self } = step.deps;
+  const { conversation, title } = row;
   if (!membersOf(row).includes(self)) return;
   const leader = leaderNow(step, row);
   if (leader === undefined) return;
   if (leader !== self) {
-    if (chain.length === whole.length) return await urge(step, row);
+    if (!shortened) return await urge(step, row);
     // What did not count in the end may still say what was changed meanwhile.
-    await queueContent(step, leader, statementsContent(row, whole), {
-      conversation: row.conversation,
-    });
+    await queueContent(step, leader, statementsContent(row, whole), { conversation });
     return;
   }
-  if (chain.length < whole.length) return await takeLead(step, row, [whole]);
+  if (shortened) return await takeLead(step, row, [whole]);
   const members = membersOf(row).filter((device) => step.isAdmitted(device));
   const shrinks = members.length < membersOf(row).length;
-  if (members.length < 2 || !(shrinks || isOver(headOf(chain), standing))) return;
-  await reform(step, row, { title: row.title, members });
+  if (members.length < 2 || !(shrinks || isOver(row, standingOf(step)))) return;
+  await reform(step, row, { title, members });
 }
 
 /** As long as nobody has taken the lead from one that has left, whoever must is shown why, one parcel at a time. */

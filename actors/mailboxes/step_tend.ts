@@ -8,7 +8,7 @@ import { RETRY_MS_MAX, retryMs } from "./limits.ts";
 import { reform, sendConversation } from "./step_conversations.ts";
 import { ensureGroup, leads, renewIfDue, requestRejoin } from "./step_groups.ts";
 import { changeDelivery, giveUpParcel, isOpen, settleParcel } from "./step_outgoing.ts";
-import { drainKey, forgetNumbers, giveUpWaiting } from "./step_open.ts";
+import { drainKey, drainWaiting, forgetNumbers, giveUpWaiting } from "./step_open.ts";
 import { attempt } from "./step_send.ts";
 import { onStandingChanged, urge } from "./step_statements.ts";
 import type { Step } from "./step.ts";
@@ -200,7 +200,8 @@ export async function onMembership(step: Step): Promise<void> {
   }
   for (const row of await step.list("conversations", { limit: CONVERSATIONS_MAX })) {
     if (row.statements !== null) {
-      await onStandingChanged(step, row);
+      const isNews = await onStandingChanged(step, row);
+      if (isNews) await drainWaiting(step, { conversation: row.conversation });
       continue;
     }
     if (row.direct === 1 || !leads(step, row)) continue;

@@ -104,6 +104,24 @@ Deno.test("nobody takes the lead while the leader is a member, nor before its tu
   assert.equal(rowOn(second, conversation)!.title, "");
 });
 
+Deno.test("a claim before its turn keeps nobody from following whoever leads in the end", async () => {
+  for (const isFirst of [true, false]) {
+    const { office, founder, rest: [first, second, third], conversation, head } = await founded();
+    const claim = evidence(conversation, head, following(head, third, { version: 50 }));
+    if (isFirst) await say(office, third, second, claim);
+    office.revoke(founder, [second]);
+    await office.settle();
+    if (!isFirst) await say(office, third, second, claim);
+    assert.equal(rowOn(second, conversation)!.leader, founder.id);
+    // Nobody can be asked any more.
+    for (const post of [first, third]) office.disconnect(post, second);
+    office.tellMembers();
+    await office.settle();
+    assert.equal(rowOn(second, conversation)!.leader, first.id);
+    assert.equal(rowOn(second, conversation)!.title, "");
+  }
+});
+
 Deno.test("what a leader did not sign is refused, whoever shows it", async () => {
   const { office, founder, rest: [first, second], conversation, head } = await founded();
   const { id: _, signed: __, ...fields } = head;

@@ -147,8 +147,11 @@ export class PostOffice {
     await this.settle();
   }
 
-  tellMembers(): void {
-    for (const { actor } of this.posts) {
+  /** All but those hear who belongs to the mesh. */
+  tellMembers(untold: readonly Post[] = []): void {
+    for (const post of this.posts) {
+      if (untold.includes(post)) continue;
+      const { actor } = post;
       this.#note(actor, actor.publish(membershipChanged, { registry: this.registry() }));
     }
   }
@@ -158,9 +161,10 @@ export class PostOffice {
     this.tellMembers();
   }
 
-  revoke(post: Post): void {
+  /** A device is sent away; those `untold` hear of it when members are told again. */
+  revoke(post: Post, untold: readonly Post[] = []): void {
     this.#revoked.add(post.id);
-    this.tellMembers();
+    this.tellMembers(untold);
   }
 
   /** A device that was revoked is admitted once more. */
