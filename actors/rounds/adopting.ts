@@ -113,7 +113,7 @@ export function considerAdopting(
     b.result.round - a.result.round || (a.block < b.block ? -1 : 1)
   );
   const newest = candidates[0];
-  if (newest === undefined) return;
+  if (newest === undefined) return fetchStart(context, state, deps, head);
   const next = head.model === null
     ? undefined
     : candidates.findLast(({ result }) =>
@@ -142,6 +142,21 @@ export function considerAdopting(
     offer: { hash: result.result, bytes: 4 * deps.opened.layout.count },
     sources,
     purpose: { type: "parameters", committed: target },
+  });
+}
+
+/** A run that goes on from a version of another one: whoever was not part of that fetches it. */
+function fetchStart(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { model, round, parameters: hash }: RunHead,
+): void {
+  if (model !== null || round > 0) return;
+  fetchVector(context, state, deps, {
+    offer: { hash, bytes: 4 * deps.opened.layout.count },
+    sources: reachable(state),
+    purpose: { type: "start" },
   });
 }
 
@@ -213,6 +228,11 @@ export function adopt(
   const { head } = state;
   if (head === undefined) return;
   switch (purpose.type) {
+    case "start":
+      return context.perform(async () => {
+        await deps.vectors.put(head.parameters, bytes);
+        return await openRun(deps);
+      }, (outcome) => ({ type: "opened", outcome }));
     case "aggregate": {
       const { committed } = purpose;
       const { model } = head;

@@ -121,6 +121,8 @@ export interface Incoming {
   movedAtMs: number;
   readonly purpose:
     | { readonly type: "submission"; readonly device: DeviceId }
+    /** Where the run begins. */
+    | { readonly type: "start" }
     | { readonly type: "aggregate"; readonly committed: CommittedResult }
     | { readonly type: "parameters"; readonly committed: CommittedResult }
     | { readonly type: "state"; readonly committed: CommittedResult }

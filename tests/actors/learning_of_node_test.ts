@@ -271,6 +271,32 @@ Deno.test("whoever goes on from a version starts a run with it; what is impossib
   assert.equal(again.type === "refused" && again.reason, "invalid");
 });
 
+Deno.test("a device that has no part in the run before fetches the version that the next one goes on from", async () => {
+  const one = await mesh(3);
+  const { ask, cluster } = one;
+  const before = valueOf(await ask(0, (learning) => learning.start({ task: "clouds", rounds: 2 })));
+  await cluster.world.advance(3_000);
+  const clear = {
+    task: "clouds",
+    rounds: 2,
+    aggregation: "clear",
+    participants: { least: 2 },
+  } as const;
+  valueOf(await ask(0, (learning) => learning.stop(before.run)));
+  const two = valueOf(await ask(0, (learning) => learning.start(clear)));
+  await cluster.world.advance(3_000);
+  valueOf(await ask(1, (learning) => learning.join(two.run)));
+  await cluster.world.advance(30_000);
+  const done = valueOf(await ask(0, (learning) => learning.run(two.run)));
+  assert.equal(done.state, "finished");
+  const next = await started(one, { rounds: 2, startFrom: done.version! });
+  assert.equal(next.plan.aggregation.type, "secure");
+  await finished(one, next);
+  const rounds = valueOf(await ask(2, (learning) => learning.rounds(next.run)));
+  // It took part from the first round on.
+  assert.deepEqual(rounds.map(({ counted }) => counted), [3, 3]);
+});
+
 Deno.test("privacy is spent round by round, told per run, and the budget never falls below what is spent", async () => {
   const one = await mesh(3);
   const privacy = { epsilon: 200, clip: 0.5, noiseMultiplier: 0.5 };
