@@ -63,15 +63,18 @@ Deno.test("a result in many parts is known to every device, also to one that sta
   assert.ok(started.type === "done");
   const { run } = started.value;
   await world.wait(learning.leave(run));
-  const body = encodeResult(largeResult(run));
-  assert.ok(body.length > 64 * 1024, `${body.length} bytes`);
-  await world.wait(cluster.publish(nodes[0]!, {
-    kind: "model",
-    topic: LEARNING_TOPIC,
-    tags: [run],
-    mediaType: RESULT_MEDIA_TYPE,
-    body,
-  }));
+  const large = largeResult(run);
+  assert.ok(encodeResult(large).length > 64 * 1024);
+  // Of a run of nine rounds there is no tenth, whoever says so.
+  for (const result of [large, { ...large, round: TASK.defaults.rounds + 1 }]) {
+    await world.wait(cluster.publish(nodes[0]!, {
+      kind: "model",
+      topic: LEARNING_TOPIC,
+      tags: [run],
+      mediaType: RESULT_MEDIA_TYPE,
+      body: encodeResult(result),
+    }));
+  }
   const countOn = async (node: SimulatedNode) => {
     const runs = await world.wait(
       askRounds<readonly RunSummary[]>(node, (replyTo) => ({ type: "listRuns", replyTo })),
