@@ -1,19 +1,8 @@
 /** What blocks say of runs: plans, results, and ends. Results of many devices are larger than a block and are read when all their parts are here. */
-import {
-  decodePlan,
-  LEARNING_TOPIC,
-  PLAN_MEDIA_TYPE,
-} from "../../learning/runs/plan_codec.ts";
-import {
-  decodeResult,
-  RESULT_BYTES_MAX,
-  RESULT_MEDIA_TYPE,
-} from "../../learning/runs/result.ts";
+import { decodePlan, LEARNING_TOPIC, PLAN_MEDIA_TYPE } from "../../learning/runs/plan_codec.ts";
+import { decodeResult, RESULT_BYTES_MAX, RESULT_MEDIA_TYPE } from "../../learning/runs/result.ts";
 import type { RunId } from "../../learning/runs/plan.ts";
-import {
-  type Block,
-  INLINE_BODY_BYTES_MAX,
-} from "../../protocols/blocks/block.ts";
+import { type Block, INLINE_BODY_BYTES_MAX } from "../../protocols/blocks/block.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import type { Store } from "../../store/store.ts";
 import { readBody } from "../block_views.ts";
@@ -37,9 +26,7 @@ const INCOMPLETE_MAX = 100;
 const PARTS_MS = 1_000;
 
 /** Reads everything about learning. */
-export async function loadRuns(
-  store: Pick<Store, "blocks" | "settings">,
-): Promise<LoadedRuns> {
+export async function loadRuns(store: Pick<Store, "blocks" | "settings">): Promise<LoadedRuns> {
   const blocks: Block[] = [];
   let cursor: string | undefined;
   do {
@@ -59,9 +46,7 @@ export async function loadRuns(
   );
   const secrets = new Map((await store.settings.entries(SECRET_PREFIX))
     .flatMap(([key, value]) =>
-      typeof value === "string"
-        ? [[key.slice(SECRET_PREFIX.length), value] as const]
-        : []
+      typeof value === "string" ? [[key.slice(SECRET_PREFIX.length), value] as const] : []
     ));
   return {
     blocks: blocks.reverse(),
@@ -69,12 +54,8 @@ export async function loadRuns(
     ledger: await store.settings.get(LEDGER_KEY),
     secrets,
     reputation: new Map(
-      (await store.settings.entries(REPUTATION_PREFIX)).flatMap((
-        [key, points],
-      ) =>
-        typeof points === "number"
-          ? [[key.slice(REPUTATION_PREFIX.length), points] as const]
-          : []
+      (await store.settings.entries(REPUTATION_PREFIX)).flatMap(([key, points]) =>
+        typeof points === "number" ? [[key.slice(REPUTATION_PREFIX.length), points] as const] : []
       ),
     ),
   };
@@ -87,9 +68,7 @@ export function onBlocksCommitted(
   event: BlocksCommitted,
 ): void {
   for (const { block } of event.blocks) {
-    if (block.header.topic === LEARNING_TOPIC) {
-      take(context, state, deps, block);
-    }
+    if (block.header.topic === LEARNING_TOPIC) take(context, state, deps, block);
   }
 }
 
@@ -100,9 +79,7 @@ function readLarge(
   { store }: RoundsDependencies,
   block: Block,
 ): void {
-  if (
-    state.incomplete.size >= INCOMPLETE_MAX && !state.incomplete.has(block.id)
-  ) {
+  if (state.incomplete.size >= INCOMPLETE_MAX && !state.incomplete.has(block.id)) {
     state.incomplete.delete(state.incomplete.keys().next().value!);
   }
   state.incomplete.set(block.id, block);
@@ -122,9 +99,7 @@ export function onBodyRead(
   if (!outcome.ok || outcome.value === null) {
     return context.startTimer("parts", PARTS_MS, { type: "partsDue" });
   }
-  if (state.incomplete.delete(block.id)) {
-    takeResult(context, state, block, outcome.value);
-  }
+  if (state.incomplete.delete(block.id)) takeResult(context, state, block, outcome.value);
 }
 
 /** More parts may have come. */
@@ -133,9 +108,7 @@ export function onPartsDue(
   state: RoundsState,
   deps: RoundsDependencies,
 ): void {
-  for (const block of [...state.incomplete.values()]) {
-    readLarge(context, state, deps, block);
-  }
+  for (const block of [...state.incomplete.values()]) readLarge(context, state, deps, block);
 }
 
 /** What one block says of runs. */
@@ -151,16 +124,11 @@ export function take(
     // Its starter, or an owner.
     if (
       run === undefined ||
-      (run.startedBy !== author &&
-        !may(state.registry, author, "members.administer"))
+      (run.startedBy !== author && !may(state.registry, author, "members.administer"))
     ) return;
     run.stopped = true;
     endRun(context, run);
-    return context.publish(nodeEvents, {
-      type: "runChanged",
-      run: run.run,
-      state: "stopped",
-    });
+    return context.publish(nodeEvents, { type: "runChanged", run: run.run, state: "stopped" });
   }
   if (kind !== "model" || block.payload === null) return;
   if (mediaType === PLAN_MEDIA_TYPE) {
@@ -191,16 +159,10 @@ export function take(
     };
     state.early.delete(block.id);
     state.runs.set(block.id, known);
-    return context.publish(nodeEvents, {
-      type: "runChanged",
-      run: block.id,
-      state: "open",
-    });
+    return context.publish(nodeEvents, { type: "runChanged", run: block.id, state: "open" });
   }
   if (mediaType !== RESULT_MEDIA_TYPE || bodyBytes > RESULT_BYTES_MAX) return;
-  if (bodyBytes > INLINE_BODY_BYTES_MAX) {
-    return readLarge(context, state, deps, block);
-  }
+  if (bodyBytes > INLINE_BODY_BYTES_MAX) return readLarge(context, state, deps, block);
   takeResult(context, state, block, block.payload);
 }
 
@@ -220,12 +182,7 @@ function takeResult(
     });
   }
   const result = decoded.message;
-  const committed: CommittedResult = {
-    block: block.id,
-    author,
-    atMs: timeMs,
-    result,
-  };
+  const committed: CommittedResult = { block: block.id, author, atMs: timeMs, result };
   const run = state.runs.get(result.run);
   if (run === undefined) {
     const early = state.early.get(result.run) ?? [];
@@ -236,11 +193,7 @@ function takeResult(
     return;
   }
   const isBeyond = result.round > run.plan.rounds;
-  if (isBeyond || run.results.some(({ block }) => block === committed.block)) {
-    return;
-  }
+  if (isBeyond || run.results.some(({ block }) => block === committed.block)) return;
   run.results.push(committed);
-  if (run.child !== null) {
-    context.send(run.child, { type: "resultCommitted", committed });
-  }
+  if (run.child !== null) context.send(run.child, { type: "resultCommitted", committed });
 }
