@@ -1,5 +1,6 @@
 /** From gathered updates to a published result: the expensive end of a round, outside the actor. */
-import { combineClear, combineSums, nextModel } from "../../learning/runs/release.ts";
+import { combineClearFrom } from "../../learning/runs/combine_clear.ts";
+import { combineSums, nextModel } from "../../learning/runs/release.ts";
 import { encodeResult, type RoundResult, type SurvivorProof } from "../../learning/runs/result.ts";
 import { parameterBytes } from "../../learning/parameters.ts";
 import { optimiserStateBytes } from "../../learning/strategies/optimiser_state_bytes.ts";
@@ -40,12 +41,14 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
     async () => {
       const clear = lead.groups.length > 0
         ? null
-        : combineClear(deps.opened, clearUpdates(lead.fetched), {
+        : await combineClearFrom(deps.opened, clearSubmissions(lead.fetched), {
           run,
           round,
           crypto,
           random,
           screening: random.bytes(32),
+          read: ({ device }) => bytesOf(deps, lead.fetched.get(device)!),
+          pause: () => deps.maskWork.pause(),
         });
       const aggregate = clear?.aggregate ??
         combineSums(deps.opened, await sums(lead.groups, deps), called);
@@ -101,12 +104,20 @@ export function onCombined(
   context.send(deps.rounds, { type: "publishResult", run: deps.run, body });
 }
 
-function clearUpdates(fetched: ReadonlyMap<DeviceId, FetchedSubmission>) {
-  return [...fetched].sort(([a], [b]) => a < b ? -1 : 1).map(([device, { submission, bytes }]) => ({
-    device,
-    bytes: bytes!,
-    weight: submission.weight,
-  }));
+function clearSubmissions(fetched: ReadonlyMap<DeviceId, FetchedSubmission>) {
+  return [...fetched].sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([device, { submission: { weight } }]) => ({ device, weight }));
+}
+
+/** An update in the clear, from memory or from the disk. */
+async function bytesOf(
+  { vectors }: RunDependencies,
+  { submission: { update }, bytes }: FetchedSubmission,
+): Promise<Uint8Array> {
+  const found = bytes ?? await vectors.get(update.hash);
+  // Its device is not to blame, so the round is tried again.
+  if (found === undefined) throw new Error("an update that was here cannot be read any more");
+  return found;
 }
 
 /** Takes all masks off, in turns. */

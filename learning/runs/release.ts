@@ -2,95 +2,21 @@
  * From what a round released to the next version. The aggregate is what everybody may know: the combined update in the clear, or the secure sums as
  * integers. The new parameters follow from it bit by bit, so that whoever has it checks the version by making it.
  */
-import type { Crypto, Random } from "../../platform/ports.ts";
-import type { BlockId, DeviceId } from "../../protocols/ids.ts";
 import { heldUpdates } from "../aggregation/update_source.ts";
-import { isFinite, parameterBytes, type Parameters, parametersFromBytes } from "../parameters.ts";
-import { addCentralNoise } from "../privacy/central_noise.ts";
-import { clipFlat } from "../privacy/clipping.ts";
+import { isFinite, type Parameters, parametersFromBytes } from "../parameters.ts";
 import { decodeSum as decodeRelease } from "../privacy/release.ts";
-import type { RoundFault } from "../screening/reputation_effects.ts";
-import { screenUpdates } from "../screening/screen.ts";
-import { sketcher } from "../screening/sketch.ts";
 import { decodeSum, signed } from "../secure/encoding.ts";
 import { pack, packedBytes, unpack } from "../secure/packing.ts";
 import type { ModelState } from "./model_state.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
+import { ReleaseError } from "./release_error.ts";
 import { sizeOf, sumFormOf } from "./secure_round.ts";
-import { readUpdate } from "./update.ts";
 
 /** One finished secure sum. */
 export interface SumOf {
   /** Modulo 2^bits. */
   readonly sum: Uint32Array<ArrayBuffer>;
   readonly devices: number;
-}
-
-/** Why a round's updates make no version. */
-export class ReleaseError extends Error {
-  override readonly name = "ReleaseError";
-}
-
-/** What came of updates in the clear. */
-export interface ClearRelease {
-  readonly aggregate: Uint8Array<ArrayBuffer>;
-  readonly counted: ReadonlySet<DeviceId>;
-  /** Devices whose updates do not count. */
-  readonly faults: readonly { readonly device: DeviceId; readonly fault: RoundFault }[];
-}
-
-/**
- * Combines updates that came in the clear by the plan's rule. A rule that listens to everybody alike is protected by leaving out what is far from
- * usual in length or direction. `random` is for a coordinator that adds the noise.
- */
-export function combineClear(
-  opened: OpenedPlan,
-  updates: readonly {
-    readonly device: DeviceId;
-    readonly bytes: Uint8Array;
-    readonly weight: number;
-  }[],
-  context: {
-    readonly run: BlockId;
-    readonly round: number;
-    readonly crypto: Pick<Crypto, "sha256">;
-    readonly random: Random;
-    /** 32 bytes that no device knew when it submitted; null when it is decided who counts, and the same is done again. */
-    readonly screening: Uint8Array | null;
-  },
-): ClearRelease {
-  const { run, round, crypto, random } = context;
-  const { privacy } = opened.plan;
-  const faults: { device: DeviceId; fault: RoundFault }[] = [];
-  let read = updates.flatMap(({ device, bytes, weight }) => {
-    const update = readUpdate(opened, bytes, { subject: { run, round, device }, crypto });
-    if (!update.ok) {
-      faults.push({ device, fault: update.fault });
-      return [];
-    }
-    // A liar would not clip.
-    if (privacy !== null) clipFlat(update.values, privacy.clip);
-    return [{ device, values: update.values, weight: privacy === null ? weight : 1 }];
-  });
-  // Not with privacy: whether one device counts would depend on all others, and noise that is reckoned for one update does not cover that.
-  if (context.screening !== null && opened.rule!.weighted && privacy === null) {
-    const sketch = sketcher(context.screening, opened.layout.count);
-    const verdicts = screenUpdates(read.map(({ values }) => sketch(values)));
-    read = read.filter(({ device }, i) => {
-      if (verdicts[i]!.verdict !== "refused") return true;
-      faults.push({ device, fault: "outlier" });
-      return false;
-    });
-  }
-  if (read.length === 0) throw new ReleaseError("Cannot combine updates: none could be read");
-  const source = heldUpdates(read, opened.layout.count);
-  const combined = opened.rule!.aggregate(source);
-  const counted = new Set(read.map(({ device }) => device));
-  if (privacy === null) return { aggregate: parameterBytes(combined), counted, faults };
-  const sum = Float64Array.from(combined, (value) => value * read.length);
-  addCentralNoise(sum, privacy.clip * privacy.noiseMultiplier, random);
-  const noisy = Float32Array.from(sum, (value) => value / read.length);
-  return { aggregate: parameterBytes(noisy), counted, faults };
 }
 
 /** Bytes in front of each sum of an aggregate: how many devices are in it. */

@@ -7,7 +7,8 @@ import {
 } from "../../learning/runs/opened_plan.ts";
 import type { ModelState } from "../../learning/runs/model_state.ts";
 import type { RunPlan } from "../../learning/runs/plan.ts";
-import { combineClear, combineSums, nextModel } from "../../learning/runs/release.ts";
+import { combineClear } from "../../learning/runs/combine_clear.ts";
+import { combineSums, nextModel } from "../../learning/runs/release.ts";
 import type { RoundResult, SurvivorProof } from "../../learning/runs/result.ts";
 import { sumFormOf, sumRoundOf } from "../../learning/runs/secure_round.ts";
 import { submissionStatement } from "../../learning/models/proof.ts";
