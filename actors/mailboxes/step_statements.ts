@@ -158,7 +158,7 @@ export function statementsContent(
   return { type: "statements", conversation, statements: chain.map(({ signed }) => signed) };
 }
 
-/** Shows our evidence to a device that sees the conversation differently. Not more often than it may ask. */
+/** Shows our evidence to a device that sees the conversation differently. Not the same more often than it may ask. */
 export async function showEvidence(
   step: Step,
   to: DeviceId,
@@ -166,7 +166,8 @@ export async function showEvidence(
 ): Promise<void> {
   const chain = storedChain(step, row);
   const { conversation } = row;
-  if (chain === null || !await mayAsk(step, `shown/${conversation}/${to}`)) return;
+  if (chain === null) return;
+  if (!await mayAsk(step, `shown/${conversation}/${to}/${headOf(chain).id}`)) return;
   await queueContent(step, to, statementsContent(row, chain), { conversation });
 }
 

@@ -83,6 +83,23 @@ Deno.test("a successor is followed as soon as the news comes that its leader was
   await assertAllRead(office, rest, conversation);
 });
 
+Deno.test("who has shown its evidence shows newer evidence at once", async () => {
+  const { office, founder, rest, conversation } = await group();
+  const [successor, , late] = rest as [Post, Post, Post];
+  for (const post of rest) if (post !== late) office.disconnect(founder, post);
+  await change(office, founder, conversation, { title: "Garden" });
+  office.revoke(founder, [founder, late]);
+  await office.settle();
+  assert.equal(rowOn(successor, conversation).title, "Garden");
+  // Neither the founder nor the late one has heard of it.
+  await change(office, founder, conversation, { title: "Kitchen" });
+  assert.equal(rowOn(late, conversation).title, "Kitchen");
+  office.tellMembers([founder]);
+  await office.settle();
+  assert.equal(rowOn(successor, conversation).title, "Kitchen");
+  assertOneView(rest, conversation);
+});
+
 Deno.test("evidence that does not count yet is kept on disk", async () => {
   const { office, founder, rest, conversation } = await group();
   const [successor, other, late] = rest as [Post, Post, Post];
