@@ -9,6 +9,8 @@ import {
   withLimit,
 } from "./ledger_setting.ts";
 import { mechanismOf } from "../../learning/runs/secure_round.ts";
+import { LEDGER_ROUNDS_MAX } from "../../learning/privacy/ledger.ts";
+import type { RunId } from "../../learning/runs/plan.ts";
 import { openPlan } from "../../learning/runs/opened_plan.ts";
 import { nodeEvents } from "../events.ts";
 import type { BudgetSummary, ChargeAnswer, ChargeRequest } from "./commands.ts";
@@ -17,8 +19,8 @@ import { onJoinSaved } from "./library.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import type { Of, RoundsContext, RoundsState } from "./state.ts";
 
-/** A second release of one round is charged under another number: rounds of runs stay below it. */
-const AGAIN = 500_000;
+/** Further releases of a round are charged under other numbers: rounds of runs stay below this. */
+const NEXT_RELEASE = 100_001;
 const SECRET_BYTES = 32;
 
 /** A child wants to train: the same round again gets the same secret and costs nothing. */
@@ -27,13 +29,22 @@ export function onCharge(
   state: RoundsState,
   deps: RoundsDependencies,
   request: ChargeRequest,
+  asked = request,
 ): void {
   const run = state.runs.get(request.run);
   if (run?.child == null) return;
-  const number = request.again ? request.round + AGAIN : request.round;
+  const number = request.round + request.release * NEXT_RELEASE;
   const key = `${request.run}/${number}`;
   const answer = (value: ChargeAnswer["answer"]) =>
-    context.send(run.child!, { type: "charged", round: request.round, answer: value });
+    context.send(run.child!, { type: "charged", ...attemptOf(asked), answer: value });
+  if (number >= LEDGER_ROUNDS_MAX) {
+    return answer({ ok: false, reason: `round ${request.round} was released too often` });
+  }
+  // Nobody trains on what is not on the disk yet: the answer comes when it is, for whichever attempt is under way then.
+  const isUnderWay = [...state.requests.values()].some((one) =>
+    one.type === "charge" && one.key === key
+  );
+  if (isUnderWay) return;
   const known = state.secrets.get(key);
   if (known !== undefined) return answer({ ok: true, secret: known });
   let { ledger } = state;
@@ -44,6 +55,10 @@ export function onCharge(
     // Everybody may learn who was called: sampling hides nothing here.
     const opened = openRun(ledger, { run: request.run, limit, mechanism, sampling: { rate: 1 } });
     const charged = opened.type === "opened" ? charge(opened.ledger, request.run, number) : opened;
+    if (charged.type === "alreadyCharged" && !state.unsaved.has(key)) {
+      // Its secret is gone: what was paid for cannot be made again, so this is another release.
+      return onCharge(context, state, deps, { ...request, release: request.release + 1 }, asked);
+    }
     if (charged.type === "refused") {
       const { reason, wouldBe, limit } = charged;
       const what = reason === "deviceLimit"
@@ -57,12 +72,11 @@ export function onCharge(
     }
     ledger = charged.ledger;
   }
-  const secret = context.random.bytes(SECRET_BYTES);
+  const secret = state.unsaved.get(key) ?? context.random.bytes(SECRET_BYTES);
   const id = state.nextRequest++;
-  state.requests.set(id, { type: "charge", charge: request, ledger, key, secret });
-  // In memory at once, so that a second request meanwhile does not draw another secret; a refusal of the disk ends the actor's trust in it.
+  state.requests.set(id, { type: "charge", charge: asked, ledger, key, secret });
+  // What a failing disk may have written all the same stays paid for.
   state.ledger = ledger;
-  state.secrets.set(key, secret);
   context.perform(
     () =>
       deps.store.settings.set({
@@ -91,13 +105,15 @@ export function onSaved(
   const why = outcome.ok ? "" : String(outcome.error);
   switch (request.type) {
     case "charge": {
-      const { round, run } = request.charge;
-      const child = state.runs.get(run)?.child;
-      if (!outcome.ok) state.secrets.delete(request.key);
+      const child = state.runs.get(request.charge.run)?.child;
+      if (outcome.ok) {
+        state.secrets.set(request.key, request.secret);
+        state.unsaved.delete(request.key);
+      } else state.unsaved.set(request.key, request.secret);
       if (child == null) return;
       return context.send(child, {
         type: "charged",
-        round,
+        ...attemptOf(request.charge),
         answer: outcome.ok
           ? { ok: true, secret: request.secret }
           : { ok: false, reason: `the privacy ledger could not be written: ${why}` },
@@ -118,6 +134,34 @@ export function onSaved(
     default:
       return;
   }
+}
+
+function attemptOf({ round, release }: ChargeRequest) {
+  return { round, release };
+}
+
+/**
+ * Secrets of rounds that are over are forgotten: whoever gets hold of the disk later could take the noise off what was released. `upTo` is the last round
+ * that is done; null for a run that has ended.
+ */
+export function forgetSecrets(
+  context: RoundsContext,
+  state: RoundsState,
+  { store }: Pick<RoundsDependencies, "store">,
+  run: RunId,
+  upTo: number | null,
+): void {
+  const over = [...state.secrets.keys()].filter((key) => {
+    const [of, number] = key.split("/");
+    return of === run && (upTo === null || Number(number) % NEXT_RELEASE <= upTo);
+  });
+  if (over.length === 0) return;
+  for (const key of over) state.secrets.delete(key);
+  context.perform(
+    () =>
+      store.settings.set(Object.fromEntries(over.map((key) => [secretSetting(key), undefined]))),
+    (outcome) => ({ type: "saved", request: 0, outcome }),
+  );
 }
 
 /** What was spent, of what is allowed. */

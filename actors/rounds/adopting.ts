@@ -20,6 +20,7 @@ import type {
   OpenedRun,
   RunHead,
   SignedWord,
+  Try,
 } from "./commands.ts";
 import { checkpointSetting } from "./checkpoints.ts";
 import { verifiedSetting } from "./old_vectors.ts";
@@ -106,12 +107,12 @@ export function considerAdopting(
   const { head } = state;
   if (head === undefined || state.adopting !== null) return;
   for (const [block, { result }] of state.waiting) {
-    const isOld = result.round < head.round || block === head.block;
+    // The head's own result is needed once more when its vectors are not here.
+    const isOld = result.round < head.round || (block === head.block && head.model !== null);
     if (isOld || state.invalid.has(block)) state.waiting.delete(block);
   }
-  const candidates = [...state.waiting.values()].sort((a, b) =>
-    b.result.round - a.result.round || (a.block < b.block ? -1 : 1)
-  );
+  const candidates = [...state.waiting.values()].filter(({ author }) => mayPublish(state, author))
+    .sort((a, b) => b.result.round - a.result.round || (a.block < b.block ? -1 : 1));
   const newest = candidates[0];
   if (newest === undefined) return fetchStart(context, state, deps, head);
   const next = head.model === null
@@ -143,6 +144,11 @@ export function considerAdopting(
     sources,
     purpose: { type: "parameters", committed: target },
   });
+}
+
+/** True for members that may coordinate. What somebody published before it was removed from the mesh stays valid. */
+function mayPublish({ registry }: RunActorState, author: DeviceId): boolean {
+  return registry?.members.get(author)?.permissions.has("learn.coordinate") === true;
 }
 
 /** A run that goes on from a version of another one: whoever was not part of that fetches it. */
@@ -212,8 +218,7 @@ export function onObtained(
   if (wanted?.offer.hash !== hash) return false;
   state.wanted = null;
   if (bytes !== undefined) adopt(context, state, deps, wanted.purpose, bytes);
-  else if (wanted.sources.length === 0) state.adopting = null;
-  else fetchVector(context, state, deps, wanted);
+  else if (!fetchVector(context, state, deps, wanted)) state.adopting = null;
   return true;
 }
 
@@ -328,14 +333,18 @@ function finish(
       const stateHash = state === null ? null : hashOf(deps, state);
       if (state !== null) await deps.vectors.put(stateHash!, state);
       const stored: StoredHead = { round: result.round, block, parameters: hash, state: stateHash };
-      const care = await deps.store.settings.get(checkpointSetting(deps.run));
-      await deps.store.settings.set({
+      const { settings } = deps.store;
+      const care = await settings.get(checkpointSetting(deps.run)) as KeptCheckpoint | undefined;
+      const word = await settings.get(signedSetting(deps.run)) as SignedWord | undefined;
+      const isOver = (one: Try | undefined) => one !== undefined && one.round <= result.round;
+      await settings.set({
         [headSetting(deps.run)]: stored,
         ...(isVerified && { [verifiedSetting(block)]: true }),
-        [signedSetting(deps.run)]: undefined,
-        [checkpointSetting(deps.run)]: undefined,
+        // What was said about a later round binds: this may be another version of an older one.
+        ...(isOver(word) && { [signedSetting(deps.run)]: undefined }),
+        ...(isOver(care) && { [checkpointSetting(deps.run)]: undefined }),
       });
-      if (care !== undefined) await deps.vectors.remove((care as KeptCheckpoint).offer.hash);
+      if (isOver(care)) await deps.vectors.remove(care!.offer.hash);
       return { type: "adopted", head: { round: result.round, block, parameters: hash, model } };
     },
     (outcome) => ({ type: "adopted", committed, outcome }),

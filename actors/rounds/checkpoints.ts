@@ -23,11 +23,11 @@ import { sendClaims } from "./lead_sums.ts";
 import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { attemptOf, reachable, sameAttempt, tell, tellAll } from "./talking.ts";
 import { sumDependencies } from "./sum_dependencies.ts";
-import { orderOfTerm } from "./terms.ts";
+import { noteAttempt, orderOfTerm } from "./terms.ts";
 import { fetchVector, serve } from "./transfers.ts";
 
 /** A new coordinator listens so long for where everybody is, ms. */
-const RECOVERY_MS = 1_000;
+const RECOVERY_MS = 800;
 
 /** Setting: the checkpoint in this device's care. */
 export function checkpointSetting(run: string): string {
@@ -58,7 +58,7 @@ export function keepCheckpoint(
         signature,
       })),
     called: lead.called,
-    ready: lead.ready.size,
+    ready: Math.max(lead.ready.size, lead.readyBefore),
     refused: lead.refused,
   };
   const bytes = encodeCheckpoint(checkpoint);
@@ -91,7 +91,7 @@ function storeCheckpoint(
       }
       return offer;
     },
-    (outcome) => ({ type: "checkpointKept", attempt, outcome }),
+    (outcome) => ({ type: "checkpointKept", round, attempt, outcome }),
   );
 }
 
@@ -100,23 +100,26 @@ export function onCheckpointStored(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
-  { attempt, outcome }: Of<"checkpointKept">,
+  { round, attempt, outcome }: Of<"checkpointKept">,
 ): void {
   const { lead } = state;
+  const isOurs = lead?.phase === "checkpoint" && lead.key?.round === round &&
+    lead.key.attempt === attempt;
   if (!outcome.ok) {
     context.log.write("warning", "a checkpoint could not be kept", {
       error: String(outcome.error),
     });
-    if (lead?.phase === "checkpoint") sendClaims(context, state, deps);
+    if (isOurs) sendClaims(context, state, deps);
     return;
   }
+  if (round !== (state.head?.round ?? 0) + 1) return;
   const offer = outcome.value;
-  const round = (state.head?.round ?? 0) + 1;
   state.checkpoint = { round, attempt, offer };
-  if (lead?.phase === "checkpoint" && lead.key?.attempt === attempt) {
+  if (isOurs) {
     const deputy = orderOfTerm(state, deps, state.term + 1).find((device) => device !== deps.self);
     if (deputy === undefined) return sendClaims(context, state, deps);
-    return tell(context, deps, deputy, { type: "keepCheckpoint", ...lead.key, checkpoint: offer });
+    lead.deputy = deputy;
+    return tell(context, deps, deputy, { type: "keepCheckpoint", ...lead.key!, checkpoint: offer });
   }
   if (state.coordinator !== null && state.coordinator !== deps.self) {
     tell(context, deps, state.coordinator, {
@@ -139,6 +142,10 @@ export function onKeepCheckpoint(
   message: KeepCheckpoint,
 ): void {
   if (from !== state.coordinator || message.round !== (state.head?.round ?? 0) + 1) return;
+  // One at a time, whatever a coordinator offers.
+  for (const [hash, { purpose }] of [...state.incoming]) {
+    if (purpose.type === "checkpoint") state.incoming.delete(hash);
+  }
   fetchVector(context, state, deps, {
     offer: message.checkpoint,
     sources: [from],
@@ -162,10 +169,12 @@ export function onCheckpointKept(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
+  from: DeviceId,
   message: CheckpointKept,
 ): void {
   const { lead } = state;
   if (lead?.phase !== "checkpoint" || lead.key === null || !sameAttempt(lead.key, message)) return;
+  if (from !== lead.deputy || message.hash !== state.checkpoint?.offer.hash) return;
   sendClaims(context, state, deps);
 }
 
@@ -231,8 +240,9 @@ export function onHereIAm(
 ): void {
   const { lead } = state;
   if (lead?.phase !== "recovering" || round !== (state.head?.round ?? 0) + 1) return;
+  // Each once, and only who has joined.
+  if (!state.peers.has(from) || lead.heard.has(from) || !noteAttempt(state, attempt)) return;
   lead.heard.set(from, { attempt, phase, checkpoint });
-  state.attempt = Math.max(state.attempt, attempt);
   if (lead.heard.size >= reachable(state).length) onRecovered(context, state, deps);
 }
 
@@ -245,10 +255,18 @@ export function onRecovered(
   const lead = state.lead!;
   const round = (state.head?.round ?? 0) + 1;
   const own = state.checkpoint?.round === round ? state.checkpoint : null;
-  const signedSomewhere = [...lead.heard.values()].some(({ phase }) => phase === "unmasked") ||
-    state.signed?.round === round;
-  const elsewhere = [...lead.heard].find(([, { checkpoint }]) => checkpoint !== null);
-  if (signedSomewhere && own !== null) {
+  const signed = new Set(
+    [...lead.heard.values()].filter(({ phase }) => phase === "unmasked")
+      .map(({ attempt }) => attempt),
+  );
+  if (state.signed?.round === round) signed.add(state.signed.attempt);
+  const signedSomewhere = signed.size > 0;
+  // Only who may coordinate is ever given one: others could only make one up.
+  const elsewhere = [...lead.heard].find(([device, { checkpoint }]) =>
+    checkpoint !== null && state.peers.get(device)?.coordinates === true
+  );
+  if (own !== null && (signed.has(own.attempt) || (signedSomewhere && elsewhere === undefined))) {
+    if (state.reading.has(own.offer.hash)) return;
     context.perform(
       () => deps.vectors.get(own.offer.hash),
       (outcome) => ({ type: "vectorRead", hash: own.offer.hash, outcome }),
@@ -259,11 +277,12 @@ export function onRecovered(
   if (signedSomewhere && elsewhere !== undefined) {
     const [device, { attempt, checkpoint }] = elsewhere;
     const key = { run: deps.run, round, term: state.term, attempt };
-    return fetchVector(context, state, deps, {
+    fetchVector(context, state, deps, {
       offer: checkpoint!,
       sources: [device],
       purpose: { type: "checkpoint", attempt: key },
     });
+    return;
   }
   enter(context, state, deps, "waiting", null);
   call(context, state, deps);
@@ -317,6 +336,7 @@ export function resume(
       bytes: null,
     }])),
     refused: checkpoint.refused,
+    readyBefore: checkpoint.ready,
     failures: lead.failures,
   };
   context.log.write("info", "an attempt goes on under a new coordinator", { round, attempt });

@@ -1,4 +1,5 @@
 /** From gathered updates to a published result: the expensive end of a round, outside the actor. */
+import { countedLeast } from "../../learning/runs/order.ts";
 import { combineClearFrom } from "../../learning/runs/combine_clear.ts";
 import { combineSums, nextModel } from "../../learning/runs/release.ts";
 import { encodeResult, type RoundResult, type SurvivorProof } from "../../learning/runs/result.ts";
@@ -53,6 +54,10 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
       const aggregate = clear?.aggregate ??
         combineSums(deps.opened, await sums(lead.groups, deps), called);
       const counted = clear?.counted ?? countedDevices(lead);
+      const least = countedLeast(deps.opened.plan);
+      if (counted.size < least) {
+        throw new Error(`${counted.size} updates count, expected at least ${least}`);
+      }
       const next = nextModel(deps.opened, model, aggregate, called);
       const keep = async (bytes: Uint8Array): Promise<VectorOffer> => {
         const hash = deps.crypto.sha256Hex(bytes) as ContentHash;
@@ -73,7 +78,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
         sums: lead.groups.filter(({ failed }) => !failed).map(survivorProof),
         counts: {
           called: lead.called.length,
-          ready: lead.ready.size,
+          ready: Math.max(lead.ready.size, lead.readyBefore),
           dropped: lead.called.length - counted.size,
           refused: lead.refused + (clear?.faults.length ?? 0),
         },
@@ -82,7 +87,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
       };
       return { body: encodeResult(result), faults: clear?.faults ?? [] };
     },
-    (outcome) => ({ type: "combined", attempt, outcome }),
+    (outcome) => ({ type: "combined", round, attempt, outcome }),
   );
 }
 
@@ -91,10 +96,12 @@ export function onCombined(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
-  { attempt, outcome }: Of<"combined">,
+  { round, attempt, outcome }: Of<"combined">,
 ): void {
   const { lead } = state;
-  if (lead?.key?.attempt !== attempt || lead.phase !== "publishing") return;
+  if (lead?.key?.round !== round || lead.key.attempt !== attempt || lead.phase !== "publishing") {
+    return;
+  }
   if (!outcome.ok) {
     const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
     return abandon(context, state, deps, reason);

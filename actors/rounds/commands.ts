@@ -18,6 +18,7 @@ import type {
 import type { Outcome } from "../handle.ts";
 import type { Ref, TaskOutcome } from "../kernel/actor.ts";
 import type { RoundMetrics, RunState } from "../learning_handle.ts";
+import type { Registry } from "../../protocols/registry/registry.ts";
 import type { MembershipChanged } from "../members/commands.ts";
 import type { PeerMessage, PeerSessionEvent } from "../sessions/commands.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
@@ -89,14 +90,15 @@ export interface ChargeRequest {
   readonly devices: number;
   /** Numbers in a vector. */
   readonly dimension: number;
-  /** The round's one sum may have been known already: this is another release, and costs again. */
-  readonly again: boolean;
+  /** 0; one more each time a sum of this round may have become known without a version: another release, which costs again. */
+  readonly release: number;
 }
 
 /** The ledger's answer to a child. */
 export interface ChargeAnswer {
   readonly type: "charged";
   readonly round: number;
+  readonly release: number;
   /** The secret from which the round's noise and rounding follow, 32 bytes, the same for every attempt; or why not. */
   readonly answer:
     | { readonly ok: true; readonly secret: Uint8Array<ArrayBuffer> }
@@ -169,7 +171,12 @@ export interface BudgetSummary {
 export type RunCommand =
   | PeerMessage<RoundsMessage>
   /** Who else has joined, and who of them has a session with us now. */
-  | { readonly type: "peersChanged"; readonly peers: readonly RunPeer[] }
+  | {
+    readonly type: "peersChanged";
+    readonly peers: readonly RunPeer[];
+    /** Null until it is known: then nobody's results count yet. */
+    readonly registry: Registry | null;
+  }
   | { readonly type: "resultCommitted"; readonly committed: CommittedResult }
   | ChargeAnswer
   | RunPrivateCommand;
@@ -190,46 +197,44 @@ export interface RunPeer {
 export type RunPrivateCommand =
   | { readonly type: "opened"; readonly outcome: TaskOutcome<OpenedRun> }
   | { readonly type: "openDue" }
-  /** Once a second: beats, silence, transfers that stand still. */
+  /** Once a second: beats, transfers that stand still. */
   | { readonly type: "tick" }
+  /** The coordinator may have been silent for too long. */
+  | { readonly type: "silenceDue" }
   /** A phase of our own attempt has lasted long enough. */
-  | { readonly type: "phaseDue"; readonly attempt: number; readonly phase: string }
+  | ({ readonly type: "phaseDue"; readonly phase: string } & Try)
   | { readonly type: "callDue" }
   | { readonly type: "trainingStep"; readonly done: number; readonly total: number }
   | {
     readonly type: "trained";
     readonly round: number;
-    readonly attempt: number;
+    readonly release: number;
     readonly outcome: TaskOutcome<TrainedUpdate>;
   }
   /** The update is masked, signed, and has its proof of work. */
-  | {
+  | ({
     readonly type: "prepared";
-    readonly attempt: number;
     readonly outcome: TaskOutcome<PreparedSubmission>;
-  }
+  } & Try)
   /** This device's word about the survivors is durable. */
-  | {
+  | ({
     readonly type: "signedKept";
-    readonly attempt: number;
     readonly body: Uint8Array;
     readonly outcome: TaskOutcome<void>;
-  }
+  } & Try)
   | {
     readonly type: "vectorRead";
     readonly hash: ContentHash;
     readonly outcome: TaskOutcome<Uint8Array<ArrayBuffer> | undefined>;
   }
-  | {
+  | ({
     readonly type: "checkpointKept";
-    readonly attempt: number;
     readonly outcome: TaskOutcome<VectorOffer>;
-  }
-  | {
+  } & Try)
+  | ({
     readonly type: "combined";
-    readonly attempt: number;
     readonly outcome: TaskOutcome<CombinedRound>;
-  }
+  } & Try)
   | {
     readonly type: "adopted";
     readonly committed: CommittedResult;
@@ -261,10 +266,16 @@ export interface RunHead {
   readonly model: ModelState | null;
 }
 
-/** "I have signed for the survivors of this attempt", kept across restarts. */
-export interface SignedWord {
+/** Which try at which round: what comes back from a disk or a worker may be about one that is over. */
+export interface Try {
   readonly round: number;
   readonly attempt: number;
+}
+
+/** "I have signed for the survivors of this attempt", kept across restarts. */
+export interface SignedWord extends Try {
+  /** Number of the release that it was about. */
+  readonly release: number;
 }
 
 export interface KeptCheckpoint {

@@ -60,15 +60,8 @@ export function onPeerMessage(
     return tellChild(context, state, run);
   }
   if (!may(state.registry, from, "learn.join")) return;
-  if ("run" in message) {
-    const child = state.runs.get(message.run)?.child;
-    if (child != null) context.send(child, { type: "peerMessage", from, message });
-    return;
-  }
-  // Vectors are named by hash alone: whichever run knows it takes it. A hash that several serve is the same bytes.
-  for (const { child } of state.runs.values()) {
-    if (child !== null) context.send(child, { type: "peerMessage", from, message });
-  }
+  const child = state.runs.get(message.run)?.child;
+  if (child != null) context.send(child, { type: "peerMessage", from, message });
 }
 
 /** Tells everybody connected which of these runs this device has joined, and how far it is. */
@@ -106,5 +99,5 @@ export function tellChild(context: RoundsContext, state: RoundsState, run: Known
       round,
       trusted: isTrusted(state, deviceId),
     }));
-  context.send(run.child, { type: "peersChanged", peers });
+  context.send(run.child, { type: "peersChanged", peers, registry });
 }

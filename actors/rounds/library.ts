@@ -70,7 +70,7 @@ function begin(
       run: run.run,
       startedBy: run.startedBy,
       results: [...run.results],
-      coordinates: may(state.registry, deps.self, "learn.coordinate"),
+      registry: state.registry,
       fresh,
       rounds: context.self,
       examples: () => deps.examplesOf(run.plan),

@@ -9,6 +9,7 @@ import { readBody } from "../block_views.ts";
 import { nodeEvents } from "../events.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
 import type { CommittedResult, LoadedRuns } from "./commands.ts";
+import { forgetSecrets } from "./accounting.ts";
 import { REPUTATION_PREFIX } from "./faults.ts";
 import { LEDGER_KEY, SECRET_PREFIX } from "./ledger_setting.ts";
 import { endRun } from "./library.ts";
@@ -128,6 +129,7 @@ export function take(
     ) return;
     run.stopped = true;
     endRun(context, run);
+    forgetSecrets(context, state, deps, run.run, null);
     return context.publish(nodeEvents, { type: "runChanged", run: run.run, state: "stopped" });
   }
   if (kind !== "model" || block.payload === null) return;

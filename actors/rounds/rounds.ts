@@ -18,7 +18,7 @@ import { membershipChanged } from "../members/commands.ts";
 import type { PublisherCommand } from "../publisher/commands.ts";
 import { peerSessions, type SessionsCommand } from "../sessions/commands.ts";
 import { blocksCommitted } from "../storage/commands.ts";
-import { budgetOf, onCharge, onSaved, onSetBudget } from "./accounting.ts";
+import { budgetOf, forgetSecrets, onCharge, onSaved, onSetBudget } from "./accounting.ts";
 import { onRoundFaults } from "./faults.ts";
 import type { RoundsCommand } from "./commands.ts";
 import {
@@ -123,6 +123,7 @@ export function rounds(deps: RoundsDependencies): Behaviour<RoundsCommand, Round
           if (run === undefined) return;
           run.round = command.round;
           makeRoom(context, state, deps, run);
+          forgetSecrets(context, state, deps, run.run, run.round);
           tellMembership(context, state, deps, [command.run]);
           if (command.round >= run.plan.rounds) {
             context.publish(nodeEvents, {

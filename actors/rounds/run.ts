@@ -2,66 +2,32 @@
  * One run of federated learning on this device: takes part in its rounds, coordinates them when it is our turn, and makes each published result
  * the model that the next round begins with. Lives as long as the run is joined; everything it must remember is on the disk.
  */
-import type { RoundsMessage } from "../../protocols/rounds/messages.ts";
-import type { DeviceId } from "../../protocols/ids.ts";
+import { may } from "../../protocols/registry/registry.ts";
 import { nodeEvents } from "../events.ts";
 import type { Behaviour } from "../kernel/actor.ts";
-import { adopt, considerAdopting, onObtained, openRun } from "./adopting.ts";
-import {
-  answerWhere,
-  onCheckpointFetched,
-  onCheckpointKept,
-  onCheckpointStored,
-  onHereIAm,
-  onKeepCheckpoint,
-  onRecovered,
-  resume,
-  takeLead,
-} from "./checkpoints.ts";
+import { considerAdopting, openRun } from "./adopting.ts";
+import { onCheckpointStored, onRecovered, takeLead } from "./checkpoints.ts";
 import { onCombined } from "./combining.ts";
 import type { RunCommand } from "./commands.ts";
 import { reportFaults } from "./faults.ts";
-import {
-  call,
-  closeTrainingWhenAll,
-  enter,
-  onDecline,
-  onPeerReady,
-  onPhaseDue,
-  onSubmission,
-  onUpdateFetched,
-  onUpdateLost,
-} from "./lead.ts";
+import { call, enter, onPhaseDue } from "./lead.ts";
 import {
   askToUnmask,
   closeSharing,
   closeSigning,
   closeUnmasking,
-  onDevicePhase,
   sendClaims,
 } from "./lead_sums.ts";
-import {
-  answerHeldCall,
-  beginTraining,
-  onCharged,
-  onPrepared,
-  onRoundStart,
-  onSecurePhase,
-  onSignedKept,
-  onTrained,
-} from "./participant.ts";
+import { closeTrainingWhenAll } from "./lead_updates.ts";
+import { answerHeldCall, onSignedKept } from "./participant.ts";
 import { evaluateHead, onEvaluated, report } from "./reporting.ts";
-import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
-import { reachable, sameAttempt, tellAll } from "./talking.ts";
-import { beat, BEAT_MS, follow, isOurTurn, nextTerm } from "./terms.ts";
-import {
-  elsewhere,
-  onRequestParts,
-  onVectorPart,
-  onVectorRead,
-  tendTransfers,
-  type TransferEnds,
-} from "./transfers.ts";
+import { onPeerMessage, stepDown } from "./run_messages.ts";
+import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import { onRead, transferEnds } from "./run_vectors.ts";
+import { reachable, tellAll } from "./talking.ts";
+import { beat, BEAT_MS, nextTerm, untilOurTurnMs } from "./terms.ts";
+import { onCharged, onPrepared, onTrained } from "./training.ts";
+import { elsewhere, tendTransfers } from "./transfers.ts";
 
 /** Pause before a disk that fails is read again, ms. */
 const REOPEN_MS = 5_000;
@@ -91,6 +57,8 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
           return open(context, deps);
         case "tick":
           return onTick(context, state, deps);
+        case "silenceDue":
+          return watchCoordinator(context, state, deps);
         case "phaseDue":
           return onPhaseDue(context, state, deps, command, {
             closeSharing: () => closeSharing(context, state, deps),
@@ -133,6 +101,8 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     head: undefined,
     examples: undefined,
     peers: new Map(),
+    registry: deps.registry,
+    coordinates: may(deps.registry, deps.self, "learn.coordinate"),
     term: 0,
     coordinator: null,
     heardAtMs: context.monotonicMs(),
@@ -173,6 +143,9 @@ function onOpened(
     return context.startTimer("open", REOPEN_MS, { type: "openDue" });
   }
   const { head, examples, signed, checkpoint } = outcome.value;
+  const isFirst = state.head === undefined;
+  // It was read again for a version that was fetched; a later one may have come meanwhile.
+  if (!isFirst && state.head!.round > head.round) return;
   state.head = head;
   state.examples = examples;
   state.checkpoint = checkpoint;
@@ -182,7 +155,9 @@ function onOpened(
     state.attempt = signed.attempt;
   }
   // Whoever starts a run calls its first round at once; everybody else listens first.
-  if (deps.fresh && head.round === 0 && deps.coordinates) takeLead(context, state, deps, 0);
+  if (isFirst && deps.fresh && head.round === 0 && state.coordinates) {
+    takeLead(context, state, deps, 0);
+  }
   considerAdopting(context, state, deps);
   report(context, state, deps);
 }
@@ -191,8 +166,11 @@ function onPeersChanged(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
-  { peers }: Of<"peersChanged">,
+  { peers, registry }: Of<"peersChanged">,
 ): void {
+  state.registry = registry;
+  state.coordinates = may(registry, deps.self, "learn.coordinate");
+  if (!state.coordinates && state.lead !== null) stepDown(context, state);
   state.peers = new Map(peers.map((peer) => [peer.deviceId, peer]));
   for (const incoming of [...state.incoming.values()]) {
     if (incoming.from === deps.self || state.peers.get(incoming.from)?.up === true) continue;
@@ -211,6 +189,7 @@ function onPeersChanged(
 function onTick(context: RunContext, state: RunActorState, deps: RunDependencies): void {
   context.startTimer("tick", BEAT_MS, { type: "tick" });
   tendTransfers(context, state, deps, transferEnds(context, state, deps));
+  considerAdopting(context, state, deps);
   const isFinished = (state.head?.round ?? 0) >= deps.opened.plan.rounds;
   if (isFinished && state.lead === null) return;
   if (state.lead !== null) {
@@ -219,121 +198,17 @@ function onTick(context: RunContext, state: RunActorState, deps: RunDependencies
     if (state.lead.phase === "waiting" && state.waitingFor !== null && state.lead.failures === 0) {
       call(context, state, deps);
     }
-  } else if (state.head !== undefined && isOurTurn(context, state, deps)) {
-    takeLead(context, state, deps, nextTerm(state));
-  }
-  considerAdopting(context, state, deps);
+  } else watchCoordinator(context, state, deps);
   report(context, state, deps);
 }
 
-/** Somebody rightful coordinates instead of us. */
-function stepDown(context: RunContext, state: RunActorState): void {
-  context.cancelTimer("phase");
-  context.cancelTimer("call");
-  for (const [hash, { purpose }] of [...state.incoming]) {
-    if (purpose.type === "submission") state.incoming.delete(hash);
-  }
-  state.lead = null;
-}
-
-function onPeerMessage(
-  context: RunContext,
-  state: RunActorState,
-  deps: RunDependencies,
-  from: DeviceId,
-  message: RoundsMessage,
-): void {
-  switch (message.type) {
-    // Said by devices to their coordinator.
-    case "peerReady":
-      return onPeerReady(context, state, deps, from, message);
-    case "decline":
-      return onDecline(context, state, deps, from, message);
-    case "gradientSubmission":
-      return onSubmission(context, state, deps, from, message);
-    case "hereIAm":
-      return onHereIAm(context, state, deps, from, message);
-    case "checkpointKept":
-      return onCheckpointKept(context, state, deps, message);
-    // Between any two.
-    case "requestParts":
-      return onRequestParts(context, state, deps, from, message);
-    case "vectorPart":
-      return onVectorPart(context, state, deps, {
-        from,
-        part: message,
-        ends: transferEnds(context, state, deps),
-      });
-    case "vectorMissing": {
-      const incoming = state.incoming.get(message.hash);
-      if (incoming?.from !== from) return;
-      const ends = transferEnds(context, state, deps);
-      return elsewhere(context, state, deps, { incoming, ends, reason: "it is not there" });
-    }
-    case "runMembership":
-      // The parent's.
-      return;
-    case "securePhase":
-      if (SAID_BY_DEVICES.has(message.phase)) {
-        return onDevicePhase(context, state, deps, from, message);
-      }
-      break;
-  }
-  // Said by whoever coordinates.
-  const { term } = message;
-  const stepsDown = () => stepDown(context, state);
-  if (!follow(context, state, deps, { from, term, stepDown: stepsDown })) return;
-  switch (message.type) {
-    case "roundStart":
-      state.phase = "calling";
-      onRoundStart(context, state, deps, from, message);
-      return report(context, state, deps);
-    case "trainNow":
-      if (state.part !== null && sameAttempt(state.part.key, message)) {
-        beginTraining(context, state, deps);
-      }
-      return;
-    case "securePhase":
-      return onSecurePhase(context, state, deps, from, message);
-    case "submissionRefused":
-      return context.log.write("warning", "our update was refused", { reason: message.reason });
-    case "roundAbandoned":
-      state.waitingFor = message.reason;
-      return;
-    case "coordinatorBeat":
-      if (from !== deps.self) {
-        state.phase = message.phase;
-        state.attempt = Math.max(state.attempt, message.attempt);
-        publishProgress(context, deps, message);
-      }
-      return;
-    case "whereAreYou":
-      return answerWhere(context, state, deps, from);
-    case "keepCheckpoint":
-      return onKeepCheckpoint(context, state, deps, from, message);
-    case "modelUpdate":
-      return;
-    default:
-      message satisfies never;
-  }
-}
-
-const SAID_BY_DEVICES = new Set(["shares", "consistency", "unmask"]);
-
-function publishProgress(
-  context: RunContext,
-  deps: RunDependencies,
-  { round, phase, ready, submitted, fetched }: Extract<RoundsMessage, { type: "coordinatorBeat" }>,
-): void {
-  context.publish(nodeEvents, {
-    type: "roundProgress",
-    run: deps.run,
-    round,
-    phase,
-    ready,
-    submitted,
-    fetched,
-  });
+/** Takes the coordinator's part when it is our turn; looks again at the very moment when that may be. */
+function watchCoordinator(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+  if ((state.head?.round ?? 0) >= deps.opened.plan.rounds) return;
+  const leftMs = untilOurTurnMs(context, state, deps);
+  if (leftMs === null) return;
+  if (leftMs <= 0) return takeLead(context, state, deps, nextTerm(state));
+  if (leftMs < BEAT_MS) context.startTimer("silence", leftMs, { type: "silenceDue" });
 }
 
 function onTrainingStep(
@@ -345,60 +220,6 @@ function onTrainingStep(
   const round = state.part?.key.round;
   if (round === undefined) return;
   context.publish(nodeEvents, { type: "trainingProgress", run: deps.run, round, done, total });
-}
-
-/** What becomes of fetched vectors. */
-function transferEnds(
-  context: RunContext,
-  state: RunActorState,
-  deps: RunDependencies,
-): TransferEnds {
-  return {
-    whole(incoming: Incoming) {
-      const { purpose } = incoming;
-      const { bytes } = incoming.vector;
-      if (purpose.type === "submission") {
-        return onUpdateFetched(context, state, deps, incoming, purpose.device);
-      }
-      if (purpose.type !== "checkpoint") return adopt(context, state, deps, purpose, bytes);
-      if (state.lead?.phase !== "recovering") {
-        return onCheckpointFetched(context, deps, incoming, purpose.attempt);
-      }
-      if (!resume(context, state, deps, bytes)) begin(context, state, deps);
-    },
-    failed(incoming: Incoming, reason: string) {
-      const { purpose } = incoming;
-      if (purpose.type === "submission") {
-        return onUpdateLost(context, state, deps, purpose.device, reason);
-      }
-      if (purpose.type === "checkpoint") {
-        if (state.lead?.phase === "recovering") begin(context, state, deps);
-        return;
-      }
-      // It is looked for again at the next tick, among those who are there then.
-      state.adopting = null;
-    },
-  };
-}
-
-function begin(context: RunContext, state: RunActorState, deps: RunDependencies): void {
-  enter(context, state, deps, "waiting", null);
-  call(context, state, deps);
-}
-
-function onRead(
-  context: RunContext,
-  state: RunActorState,
-  deps: RunDependencies,
-  read: Of<"vectorRead">,
-): void {
-  const bytes = read.outcome.ok ? read.outcome.value : undefined;
-  const { hash } = read;
-  const isObtained = onObtained(context, state, deps, { hash, bytes });
-  if (state.lead?.phase === "recovering" && hash === state.checkpoint?.offer.hash) {
-    if (bytes === undefined || !resume(context, state, deps, bytes)) begin(context, state, deps);
-  }
-  if (!isObtained || state.reading.has(hash)) onVectorRead(context, state, deps, read);
 }
 
 function onAdopted(
@@ -426,18 +247,23 @@ function onAdopted(
     return considerAdopting(context, state, deps);
   }
   const { head } = outcome.value;
+  const isLater = head.round > (state.head?.round ?? 0);
   state.head = head;
   state.waiting.delete(block);
   const { part } = state;
   if (part !== null && part.key.round <= head.round) {
-    const isCounted = committed.result.submissions.some(({ device }) => device === deps.self);
+    const isCounted = part.key.round === head.round &&
+      committed.result.submissions.some(({ device }) => device === deps.self);
     if (isCounted && part.update?.type === "clear") state.residual = part.update.residual;
     state.part = null;
   }
-  state.signed = null;
-  state.signedAtMs = null;
-  state.checkpoint = null;
-  state.attempt = 0;
+  if (state.signed !== null && state.signed.round <= head.round) {
+    state.signed = null;
+    state.signedAtMs = null;
+  }
+  if (state.checkpoint !== null && state.checkpoint.round <= head.round) state.checkpoint = null;
+  // Another version of the same round leaves the attempts at the next one as they are.
+  if (isLater) state.attempt = 0;
   context.send(deps.rounds, { type: "runAdvanced", run: deps.run, round: head.round });
   answerHeldCall(context, state, deps);
   evaluateHead(context, state, deps, committed);

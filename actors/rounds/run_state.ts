@@ -21,6 +21,7 @@ import type {
   VectorOffer,
 } from "../../protocols/rounds/messages.ts";
 import type { IncomingVector } from "../../protocols/rounds/transfer.ts";
+import type { Registry } from "../../protocols/registry/registry.ts";
 import type { Store } from "../../store/store.ts";
 import type { VectorStore } from "../../store/vectors.ts";
 import type { Context, Ref } from "../kernel/actor.ts";
@@ -43,8 +44,8 @@ export interface RunDependencies {
   readonly startedBy: DeviceId;
   /** Results that were committed before it started, oldest first. */
   readonly results: readonly CommittedResult[];
-  /** True when this device may coordinate. */
-  readonly coordinates: boolean;
+  /** What was known of the members when the run was opened. */
+  readonly registry: Registry | null;
   /** True for the run that this device has just started itself: it need not listen for others first. */
   readonly fresh: boolean;
   readonly rounds: Ref<RoundsCommand>;
@@ -69,6 +70,10 @@ export interface RunActorState {
   head: RunHead | undefined;
   examples: TaskExamples | { readonly unavailable: string } | undefined;
   peers: ReadonlyMap<DeviceId, RunPeer>;
+  /** Null until it is known. */
+  registry: Registry | null;
+  /** True while this device may coordinate. */
+  coordinates: boolean;
   term: number;
   coordinator: DeviceId | null;
   /** When the coordinator was last heard, ms of the monotonic clock. */
@@ -133,13 +138,17 @@ export interface Incoming {
 export interface Part {
   readonly key: Attempt;
   coordinator: DeviceId;
-  phase: "ready" | "training" | "submitted" | "signed" | "revealed";
+  /** Number of the release: one for all attempts, unless a sum of the round may be known without a version. */
+  readonly release: number;
+  phase: "ready" | "training" | "preparing" | "submitted" | "signed" | "revealed";
   /** Null in the clear. */
   sum: ClientState | null;
   received: ReceivedShares | null;
   /** Fixed for the round; kept for further attempts. */
   update: LocalUpdate | null;
   submission: GradientSubmission | null;
+  /** What was submitted, while the attempt lasts. */
+  bytes: Uint8Array<ArrayBuffer> | null;
 }
 
 /** An attempt that we coordinate. */
@@ -160,6 +169,10 @@ export interface Lead {
   queue: DeviceId[];
   readonly fetched: Map<DeviceId, FetchedSubmission>;
   refused: number;
+  /** Into whose care the checkpoint goes. */
+  deputy: DeviceId | null;
+  /** Devices that were ready, when another coordinator counted them. */
+  readyBefore: number;
   /** What devices did wrong in this attempt. */
   readonly faults: { readonly device: DeviceId; readonly fault: RoundFault }[];
   /** Answers of those whom a new coordinator asked where they are. */

@@ -52,6 +52,8 @@ export interface RoundsState {
   ledger: Ledger;
   /** Secrets of charged rounds, by "run/round". */
   readonly secrets: Map<string, Uint8Array<ArrayBuffer>>;
+  /** Secrets that a failing disk has not taken; nobody has trained with them. */
+  readonly unsaved: Map<string, Uint8Array<ArrayBuffer>>;
   /** Points that devices have lost, 0 to −100. */
   readonly reputation: Map<DeviceId, number>;
   /** Requests to the publisher and the disk under way. */
@@ -96,6 +98,7 @@ export function emptyState(self: Ref<RoundsCommand>): RoundsState {
     incomplete: new Map(),
     ledger: { limit: { epsilon: 10, delta: 1e-5 }, runs: [] },
     secrets: new Map(),
+    unsaved: new Map(),
     reputation: new Map(),
     requests: new Map(),
     nextRequest: 1,

@@ -13,7 +13,10 @@ export const BEAT_MS = 1_000;
 /** Silence that ends a term, ms. */
 export const SILENCE_MS = 3_000;
 /** The second in the order waits this much longer than the first, and so on, ms. */
-const STAGGER_MS = 700;
+const STAGGER_MS = 500;
+/** Attempts at one round that one message may be ahead of what this device knows. */
+const ATTEMPTS_AHEAD_MAX = 1_024;
+const TERMS = 2 ** 32;
 
 /** Those who could coordinate now, this device among them, in the order of a term. */
 export function orderOfTerm(
@@ -23,7 +26,7 @@ export function orderOfTerm(
 ): readonly DeviceId[] {
   const candidates = [...state.peers.values()].filter(({ up, coordinates }) => up && coordinates)
     .map(({ deviceId }) => deviceId);
-  if (deps.coordinates) candidates.push(deps.self);
+  if (state.coordinates) candidates.push(deps.self);
   return coordinatorOrder(
     candidates,
     { run: deps.run, term, startedBy: deps.startedBy },
@@ -42,8 +45,10 @@ export function follow(
   options: { readonly from: DeviceId; readonly term: number; readonly stepDown: () => void },
 ): boolean {
   const { from, term, stepDown } = options;
-  const known = from === deps.self ? deps.coordinates : state.peers.get(from)?.coordinates === true;
-  if (!known || term < state.term) return false;
+  const known = from === deps.self
+    ? state.coordinates
+    : state.peers.get(from)?.coordinates === true;
+  if (!known || isEarlier(term, state.term)) return false;
   if (term === state.term && state.coordinator !== null && state.coordinator !== from) {
     const [first] = coordinatorOrder(
       [from, state.coordinator],
@@ -53,7 +58,7 @@ export function follow(
     if (first !== from) return false;
   }
   if (state.lead !== null && from !== deps.self) stepDown();
-  if (term > state.term || state.coordinator !== from) {
+  if (term !== state.term || state.coordinator !== from) {
     state.term = term;
     state.coordinator = from;
   }
@@ -61,21 +66,41 @@ export function follow(
   return true;
 }
 
-/** True when nobody was heard for so long that this device is to take the next term. */
-export function isOurTurn(
+/**
+ * How long until this device is to take the next term if nobody is heard meanwhile, ms; null while it could not coordinate. Whoever has fallen
+ * silent is not waited for.
+ */
+export function untilOurTurnMs(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
-): boolean {
-  if (!deps.coordinates || state.lead !== null) return false;
-  const place = orderOfTerm(state, deps, nextTerm(state)).indexOf(deps.self);
+): number | null {
+  // Without the model nobody could be called, and beats would keep those silent who have it.
+  if (!state.coordinates || state.lead !== null || state.head?.model == null) return null;
+  const place = orderOfTerm(state, deps, nextTerm(state))
+    .filter((device) => device !== state.coordinator).indexOf(deps.self);
   const silentMs = context.monotonicMs() - state.heardAtMs;
-  return silentMs >= SILENCE_MS + STAGGER_MS * place;
+  return SILENCE_MS + STAGGER_MS * Math.max(0, place) - silentMs;
+}
+
+/**
+ * Terms go round like the numbers of RFC 1982: what is up to half of them ahead is later. A candidate that jumps as far as it can takes no more
+ * than it could have taken with the next number, and there is always a next one.
+ */
+export function isEarlier(term: number, known: number): boolean {
+  return ((term - known) >>> 0) >= TERMS / 2;
+}
+
+/** Takes notice of an attempt at the round under way; false for one that is too far ahead to be honest. */
+export function noteAttempt(state: RunActorState, attempt: number): boolean {
+  if (attempt > state.attempt + ATTEMPTS_AHEAD_MAX) return false;
+  state.attempt = Math.max(state.attempt, attempt);
+  return true;
 }
 
 /** The term after the one that is known; the first when nobody was ever heard. */
 export function nextTerm(state: RunActorState): number {
-  return state.coordinator === null && state.term === 0 ? 0 : state.term + 1;
+  return state.coordinator === null && state.term === 0 ? 0 : (state.term + 1) % TERMS;
 }
 
 /** Tells everybody that we are here and what we do. */

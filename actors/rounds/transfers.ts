@@ -17,8 +17,10 @@ import { tell } from "./talking.ts";
 
 /** No part for this long: asked again, and then elsewhere, ms. */
 const STALLED_MS = 4_000;
-/** Vectors in memory for others, beside the ones that are part of an attempt. */
+/** Vectors in memory for others, beside this device's own update. */
 const SERVING_MAX = 6;
+/** Vectors being read from the disk for others at once. */
+const READING_MAX = 16;
 
 /** What the owner of a transfer does with it. */
 export interface TransferEnds {
@@ -27,7 +29,7 @@ export interface TransferEnds {
   readonly failed: (incoming: Incoming, reason: string) => void;
 }
 
-/** Begins to fetch; the same vector a second time changes nothing. */
+/** Begins to fetch; false, and nothing changed, when nobody may have it or it is on its way already. */
 export function fetchVector(
   context: RunContext,
   state: RunActorState,
@@ -37,14 +39,15 @@ export function fetchVector(
     readonly sources: readonly DeviceId[];
     readonly purpose: Incoming["purpose"];
   },
-): void {
+): boolean {
   const { offer, purpose } = request;
   const [from, ...sources] = request.sources;
-  if (from === undefined || state.incoming.has(offer.hash)) return;
-  const vector = receiveVector(offer);
+  if (from === undefined || state.incoming.has(offer.hash)) return false;
+  const vector = receiveVector(deps.run, offer);
   const incoming: Incoming = { vector, from, sources, movedAtMs: context.monotonicMs(), purpose };
   state.incoming.set(offer.hash, incoming);
   ask(context, deps, incoming);
+  return true;
 }
 
 function ask(context: RunContext, deps: RunDependencies, incoming: Incoming): void {
@@ -140,14 +143,15 @@ export function onRequestParts(
   request: RequestParts,
 ): void {
   const { hash } = request;
-  const submission = state.part?.submission?.update.hash;
-  // An update is for the coordinator of its attempt and nobody else.
-  if (hash === submission && from !== state.part?.coordinator) {
-    return tell(context, deps, from, { type: "vectorMissing", hash });
-  }
-  const bytes = state.serving.get(hash);
+  const { run } = deps;
+  const { part } = state;
+  // An update is for the coordinator of its attempt and nobody else, and only while the attempt lasts.
+  const own = part?.coordinator === from && part.submission?.update.hash === hash
+    ? part.bytes
+    : null;
+  const bytes = own ?? state.serving.get(hash);
   if (bytes !== undefined) {
-    for (const part of partsOf(hash, bytes, request)) tell(context, deps, from, part);
+    for (const one of partsOf({ run, hash }, bytes, request)) tell(context, deps, from, one);
     return;
   }
   const asking = state.reading.get(hash);
@@ -155,6 +159,8 @@ export function onRequestParts(
     if (!asking.includes(from)) asking.push(from);
     return;
   }
+  // Whoever is not heard now asks again.
+  if (state.reading.size >= READING_MAX) return;
   state.reading.set(hash, [from]);
   context.perform(
     () => deps.vectors.get(hash),
@@ -172,13 +178,15 @@ export function onVectorRead(
   const asking = state.reading.get(hash) ?? [];
   state.reading.delete(hash);
   if (!outcome.ok || outcome.value === undefined) {
-    for (const device of asking) tell(context, deps, device, { type: "vectorMissing", hash });
+    for (const device of asking) {
+      tell(context, deps, device, { type: "vectorMissing", run: deps.run, hash });
+    }
     return;
   }
   serve(state, hash, outcome.value);
   // Their first window; they ask for the rest themselves.
   for (const device of asking) {
-    for (const part of partsOf(hash, outcome.value, { first: 0, count: 8 })) {
+    for (const part of partsOf({ run: deps.run, hash }, outcome.value, { first: 0, count: 8 })) {
       tell(context, deps, device, part);
     }
   }

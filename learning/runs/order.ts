@@ -2,7 +2,7 @@
 import type { Crypto } from "../../platform/ports.ts";
 import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
 import { seededStream } from "../data/seeded_stream.ts";
-import type { Participation, RunId } from "./plan.ts";
+import type { Participation, RunId, RunPlan } from "./plan.ts";
 
 /**
  * Candidates in the order in which they take the coordinator's part in `term`: by SHA-256(run ‖ term ‖ device), which nobody chooses,
@@ -35,6 +35,14 @@ export function calledCount(
 ): number {
   const wanted = Math.min(most, Math.max(least, Math.round(fraction * joined)));
   return Math.min(joined, Math.min(most, Math.ceil(wanted * (1 + overSelection))));
+}
+
+/**
+ * Fewest updates that make a version. Fewer than were called may do: that is what the least number is for, but a round of less than half of it would
+ * be another round.
+ */
+export function countedLeast({ participation }: Pick<RunPlan, "participation">): number {
+  return Math.max(1, Math.ceil(participation.least / 2));
 }
 
 /** Whom a round calls: drawn without replacement from the joined devices by public randomness, ascending. */

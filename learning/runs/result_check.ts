@@ -10,6 +10,7 @@ import { bitmapOf } from "../secure/bitmap.ts";
 import { merkleLevels, merkleRoot } from "../secure/merkle.ts";
 import { rosterBytes, rosterView } from "../secure/roster.ts";
 import { concat, survivorsMessage } from "../secure/transcripts.ts";
+import { countedLeast } from "./order.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import type { RoundResult, SurvivorProof } from "./result.ts";
 import { sumRoundOf, survivorsLeast } from "./secure_round.ts";
@@ -29,6 +30,10 @@ export async function resultProblem(
   deps: ResultCheckDependencies,
 ): Promise<string | undefined> {
   const { submissions, sums } = result;
+  const least = countedLeast(opened.plan);
+  if (submissions.length < least) {
+    return `${submissions.length} devices are in it, expected at least ${least}`;
+  }
   const isSecure = opened.plan.aggregation.type !== "clear";
   if (isSecure !== sums.length > 0) {
     return `it has ${sums.length} secure sums, the plan says "${opened.plan.aggregation.type}"`;

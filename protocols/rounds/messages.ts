@@ -182,6 +182,8 @@ export interface RunMembership {
 /** Parts of an offered vector, from number `first`, as many as `count` (1–16). */
 export interface RequestParts {
   readonly type: "requestParts";
+  /** The run it belongs to: a device may take part in several. */
+  readonly run: BlockId;
   readonly hash: ContentHash;
   readonly first: number;
   readonly count: number;
@@ -190,6 +192,7 @@ export interface RequestParts {
 /** One part. */
 export interface VectorPart {
   readonly type: "vectorPart";
+  readonly run: BlockId;
   readonly hash: ContentHash;
   readonly index: number;
   readonly bytes: Uint8Array;
@@ -198,6 +201,7 @@ export interface VectorPart {
 /** "I do not have that vector (any more)." */
 export interface VectorMissing {
   readonly type: "vectorMissing";
+  readonly run: BlockId;
   readonly hash: ContentHash;
 }
 

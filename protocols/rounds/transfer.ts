@@ -2,7 +2,7 @@
  * A vector on its way to us: which parts are here, which to ask for next. The receiver sets the pace, so that a coordinator takes in what a
  * thousand devices have made in the order and at the speed that it can bear. Whole only when its hash is the one that was offered.
  */
-import type { ContentHash } from "../ids.ts";
+import type { BlockId, ContentHash } from "../ids.ts";
 import {
   PART_BYTES,
   PARTS_AT_ONCE_MAX,
@@ -16,6 +16,8 @@ export const PARTS_IN_FLIGHT_MAX = 8;
 
 /** What is here of one offered vector. */
 export interface IncomingVector {
+  /** The run it is for. */
+  readonly run: BlockId;
   readonly offer: VectorOffer;
   /** The whole vector; parts that are not here are zero. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -26,8 +28,9 @@ export interface IncomingVector {
 }
 
 /** Begins to receive. `offer.bytes` was bounded when the message was decoded. */
-export function receiveVector(offer: VectorOffer): IncomingVector {
+export function receiveVector(run: BlockId, offer: VectorOffer): IncomingVector {
   return {
+    run,
     offer,
     bytes: new Uint8Array(offer.bytes),
     parts: new Uint8Array(partCount(offer.bytes)),
@@ -54,7 +57,7 @@ export function nextRequest(vector: IncomingVector): RequestParts | null {
     count++;
   }
   vector.asked += count;
-  return { type: "requestParts", hash: vector.offer.hash, first, count };
+  return { type: "requestParts", run: vector.run, hash: vector.offer.hash, first, count };
 }
 
 /** Nothing came for a while: what was asked for and is not here is asked for again. */
@@ -87,7 +90,7 @@ export function isWhole(vector: IncomingVector): boolean {
 
 /** The parts a peer asks for; empty when it asks beyond the end. */
 export function partsOf(
-  hash: ContentHash,
+  { run, hash }: { readonly run: BlockId; readonly hash: ContentHash },
   vector: Uint8Array,
   { first, count }: Pick<RequestParts, "first" | "count">,
 ): readonly VectorPart[] {
@@ -97,6 +100,7 @@ export function partsOf(
     const from = index * PART_BYTES;
     parts.push({
       type: "vectorPart",
+      run,
       hash,
       index,
       bytes: vector.subarray(from, Math.min(from + PART_BYTES, vector.length)),

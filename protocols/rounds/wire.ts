@@ -132,17 +132,19 @@ const message = z.discriminatedUnion("type", [
   }),
   z.strictObject({
     type: z.literal("requestParts"),
+    run: blockId,
     hash: contentHash,
     first: z.int().min(0).max(PARTS_MAX - 1),
     count: z.int().min(1).max(PARTS_AT_ONCE_MAX),
   }),
   z.strictObject({
     type: z.literal("vectorPart"),
+    run: blockId,
     hash: contentHash,
     index: z.int().min(0).max(PARTS_MAX - 1),
     bytes: bytes(PART_BYTES),
   }),
-  z.strictObject({ type: z.literal("vectorMissing"), hash: contentHash }),
+  z.strictObject({ type: z.literal("vectorMissing"), run: blockId, hash: contentHash }),
 ]);
 true satisfies Identical<RoundsMessage, Readonly<z.infer<typeof message>>>;
 

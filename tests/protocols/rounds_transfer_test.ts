@@ -1,7 +1,7 @@
 /** A vector arrives whole whatever is lost, repeated or out of order, and never more is asked for than a window. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { ContentHash } from "../../protocols/ids.ts";
+import type { BlockId, ContentHash } from "../../protocols/ids.ts";
 import { PART_BYTES, type RequestParts, type VectorPart } from "../../protocols/rounds/messages.ts";
 import {
   acceptPart,
@@ -15,6 +15,8 @@ import {
 } from "../../protocols/rounds/transfer.ts";
 
 const hash = "ab".repeat(32) as ContentHash;
+const run = "cd".repeat(32) as BlockId;
+const name = { run, hash };
 const source = (length: number) =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 13)) & 255);
 
@@ -27,14 +29,14 @@ Deno.test("a vector arrives whole whatever is lost, repeated or out of order", (
       ),
       (length, fates) => {
         const from = source(length);
-        const to = receiveVector({ hash, bytes: length });
+        const to = receiveVector(run, { hash, bytes: length });
         let waiting: VectorPart[] = [];
         for (let rounds = 0; !isWhole(to); rounds++) {
           assert.ok(rounds < 200, "it never arrives");
           let request: RequestParts | null;
           let asked = 0;
           while ((request = nextRequest(to)) !== null) {
-            waiting.push(...partsOf(hash, from, request));
+            waiting.push(...partsOf(name, from, request));
             asked += request.count;
           }
           assert.ok(to.asked <= PARTS_IN_FLIGHT_MAX);
@@ -57,10 +59,11 @@ Deno.test("a vector arrives whole whatever is lost, repeated or out of order", (
 });
 
 Deno.test("a part of the wrong length or from beyond the end is unexpected and changes nothing", () => {
-  const to = receiveVector({ hash, bytes: PART_BYTES + 10 });
+  const to = receiveVector(run, { hash, bytes: PART_BYTES + 10 });
   assert.equal(partCount(PART_BYTES + 10), 2);
   const part = (index: number, length: number): VectorPart => ({
     type: "vectorPart",
+    run,
     hash,
     index,
     bytes: new Uint8Array(length).fill(1),
@@ -74,6 +77,6 @@ Deno.test("a part of the wrong length or from beyond the end is unexpected and c
 });
 
 Deno.test("who asks beyond the end gets nothing", () => {
-  assert.deepEqual(partsOf(hash, source(10), { first: 1, count: 16 }), []);
-  assert.equal(partsOf(hash, source(10), { first: 0, count: 16 }).length, 1);
+  assert.deepEqual(partsOf(name, source(10), { first: 1, count: 16 }), []);
+  assert.equal(partsOf(name, source(10), { first: 0, count: 16 }).length, 1);
 });

@@ -119,18 +119,21 @@ const message: fc.Arbitrary<RoundsMessage> = fc.oneof(
   }),
   record({
     type: fc.constant("requestParts" as const),
+    run: hash as fc.Arbitrary<BlockId>,
     hash: hash as fc.Arbitrary<ContentHash>,
     first: fc.nat(511),
     count: fc.integer({ min: 1, max: 16 }),
   }),
   record({
     type: fc.constant("vectorPart" as const),
+    run: hash as fc.Arbitrary<BlockId>,
     hash: hash as fc.Arbitrary<ContentHash>,
     index: fc.nat(511),
     bytes: bytes(1_000),
   }),
   record({
     type: fc.constant("vectorMissing" as const),
+    run: hash as fc.Arbitrary<BlockId>,
     hash: hash as fc.Arbitrary<ContentHash>,
   }),
 );
@@ -178,6 +181,7 @@ Deno.test("the largest phase message and the largest part fit, and no larger one
   assert.equal(decodeRoundsMessage(new Uint8Array(ROUNDS_BYTES_MAX + 1)).ok, false);
   const part = (length: number): RoundsMessage => ({
     type: "vectorPart",
+    run: base.run,
     hash: "bb".repeat(32) as ContentHash,
     index: 0,
     bytes: new Uint8Array(length),

@@ -1,0 +1,127 @@
+/** What the devices of a run say to each other, and whom this one believes what. */
+import type { DeviceId } from "../../protocols/ids.ts";
+import type { RoundsMessage } from "../../protocols/rounds/messages.ts";
+import { nodeEvents } from "../events.ts";
+import { answerWhere, onCheckpointKept, onHereIAm, onKeepCheckpoint } from "./checkpoints.ts";
+import { onDecline, onPeerReady } from "./lead.ts";
+import { onDevicePhase } from "./lead_sums.ts";
+import { onSubmission } from "./lead_updates.ts";
+import { onRoundStart, onSecurePhase } from "./participant.ts";
+import { report } from "./reporting.ts";
+import type { RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import { transferEnds } from "./run_vectors.ts";
+import { sameAttempt } from "./talking.ts";
+import { follow, noteAttempt } from "./terms.ts";
+import { beginTraining } from "./training.ts";
+import { elsewhere, onRequestParts, onVectorPart } from "./transfers.ts";
+
+/** Somebody rightful coordinates instead of us. */
+export function stepDown(context: RunContext, state: RunActorState): void {
+  context.cancelTimer("phase");
+  context.cancelTimer("call");
+  for (const [hash, { purpose }] of [...state.incoming]) {
+    if (purpose.type === "submission") state.incoming.delete(hash);
+  }
+  state.lead = null;
+}
+
+/** Somebody says something; also this device, where it coordinates and takes part. */
+export function onPeerMessage(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  from: DeviceId,
+  message: RoundsMessage,
+): void {
+  switch (message.type) {
+    // Said by devices to their coordinator.
+    case "peerReady":
+      return onPeerReady(context, state, deps, from, message);
+    case "decline":
+      return onDecline(context, state, deps, from, message);
+    case "gradientSubmission":
+      return onSubmission(context, state, deps, from, message);
+    case "hereIAm":
+      return onHereIAm(context, state, deps, from, message);
+    case "checkpointKept":
+      return onCheckpointKept(context, state, deps, from, message);
+    // Between any two.
+    case "requestParts":
+      return onRequestParts(context, state, deps, from, message);
+    case "vectorPart":
+      return onVectorPart(context, state, deps, {
+        from,
+        part: message,
+        ends: transferEnds(context, state, deps),
+      });
+    case "vectorMissing": {
+      const incoming = state.incoming.get(message.hash);
+      if (incoming?.from !== from) return;
+      const ends = transferEnds(context, state, deps);
+      return elsewhere(context, state, deps, { incoming, ends, reason: "it is not there" });
+    }
+    case "runMembership":
+      // The parent's.
+      return;
+    case "securePhase":
+      if (SAID_BY_DEVICES.has(message.phase)) {
+        return onDevicePhase(context, state, deps, from, message);
+      }
+      break;
+  }
+  // Said by whoever coordinates.
+  const { term } = message;
+  const stepsDown = () => stepDown(context, state);
+  if (!follow(context, state, deps, { from, term, stepDown: stepsDown })) return;
+  switch (message.type) {
+    case "roundStart":
+      state.phase = "calling";
+      onRoundStart(context, state, deps, from, message);
+      return report(context, state, deps);
+    case "trainNow":
+      if (state.part !== null && sameAttempt(state.part.key, message)) {
+        beginTraining(context, state, deps);
+      }
+      return;
+    case "securePhase":
+      return onSecurePhase(context, state, deps, from, message);
+    case "submissionRefused":
+      return context.log.write("warning", "our update was refused", { reason: message.reason });
+    case "roundAbandoned":
+      state.waitingFor = message.reason;
+      return;
+    case "coordinatorBeat":
+      if (from !== deps.self) {
+        state.phase = message.phase;
+        if (message.round === (state.head?.round ?? 0) + 1) noteAttempt(state, message.attempt);
+        publishProgress(context, deps, message);
+      }
+      return;
+    case "whereAreYou":
+      return answerWhere(context, state, deps, from);
+    case "keepCheckpoint":
+      return onKeepCheckpoint(context, state, deps, from, message);
+    case "modelUpdate":
+      return;
+    default:
+      message satisfies never;
+  }
+}
+
+const SAID_BY_DEVICES = new Set(["shares", "consistency", "unmask"]);
+
+function publishProgress(
+  context: RunContext,
+  deps: RunDependencies,
+  { round, phase, ready, submitted, fetched }: Extract<RoundsMessage, { type: "coordinatorBeat" }>,
+): void {
+  context.publish(nodeEvents, {
+    type: "roundProgress",
+    run: deps.run,
+    round,
+    phase,
+    ready,
+    submitted,
+    fetched,
+  });
+}

@@ -1,0 +1,62 @@
+/** What becomes of vectors that a run has fetched or read. */
+import { adopt, onObtained } from "./adopting.ts";
+import { onCheckpointFetched, resume } from "./checkpoints.ts";
+import { call, enter } from "./lead.ts";
+import { onUpdateFetched, onUpdateLost } from "./lead_updates.ts";
+import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import { onVectorRead, type TransferEnds } from "./transfers.ts";
+
+/** What becomes of fetched vectors. */
+export function transferEnds(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+): TransferEnds {
+  return {
+    whole(incoming: Incoming) {
+      const { purpose } = incoming;
+      const { bytes } = incoming.vector;
+      if (purpose.type === "submission") {
+        return onUpdateFetched(context, state, deps, incoming, purpose.device);
+      }
+      if (purpose.type !== "checkpoint") return adopt(context, state, deps, purpose, bytes);
+      if (state.lead?.phase !== "recovering") {
+        return onCheckpointFetched(context, deps, incoming, purpose.attempt);
+      }
+      if (!resume(context, state, deps, bytes)) begin(context, state, deps);
+    },
+    failed(incoming: Incoming, reason: string) {
+      const { purpose } = incoming;
+      if (purpose.type === "submission") {
+        return onUpdateLost(context, state, deps, purpose.device, reason);
+      }
+      if (purpose.type === "checkpoint") {
+        if (state.lead?.phase === "recovering") begin(context, state, deps);
+        return;
+      }
+      // It is looked for again at the next tick, among those who are there then.
+      state.adopting = null;
+    },
+  };
+}
+
+function begin(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+  enter(context, state, deps, "waiting", null);
+  call(context, state, deps);
+}
+
+/** A vector was looked for on the disk. */
+export function onRead(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  read: Of<"vectorRead">,
+): void {
+  const bytes = read.outcome.ok ? read.outcome.value : undefined;
+  const { hash } = read;
+  const isObtained = onObtained(context, state, deps, { hash, bytes });
+  if (state.lead?.phase === "recovering" && hash === state.checkpoint?.offer.hash) {
+    if (bytes === undefined || !resume(context, state, deps, bytes)) begin(context, state, deps);
+  }
+  if (!isObtained || state.reading.has(hash)) onVectorRead(context, state, deps, read);
+}

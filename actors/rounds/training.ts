@@ -1,0 +1,248 @@
+/**
+ * Training for a round and handing over what came of it.
+ *
+ * Invariants:
+ * - The ledger is charged, durably, before anything that depends on our examples leaves.
+ * - One update per release: every attempt gets the same one, under other masks.
+ */
+import { localUpdate } from "../../learning/runs/update.ts";
+import { submissionStatement } from "../../learning/models/proof.ts";
+import { prepareMasks } from "../../learning/secure/client.ts";
+import type { ClientState } from "../../learning/secure/client_state.ts";
+import type { ReceivedShares, SumClientDependencies } from "../../learning/secure/contract.ts";
+import { encodeMaskedInput } from "../../learning/secure/wire.ts";
+import { searchWork } from "../../learning/screening/proof_of_work.ts";
+import { type ContentHash, publicKeyOf } from "../../protocols/ids.ts";
+import type { ChargeAnswer, PreparedSubmission, TrainedUpdate } from "./commands.ts";
+import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import { sumClientDependencies } from "./sum_dependencies.ts";
+import { shortReason, tell } from "./talking.ts";
+
+/** Nonces tried between two turns of everything else. */
+const WORK_AT_ONCE = 2_048;
+
+/** Everybody is in: asks the ledger, then trains. */
+export function beginTraining(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+): void {
+  const { part } = state;
+  if (part === null || part.phase !== "ready") return;
+  part.phase = "training";
+  if (part.update !== null) return submit(context, state, deps, part.update);
+  const { release, key: { round } } = part;
+  context.send(deps.rounds, {
+    type: "charge",
+    charge: {
+      run: deps.run,
+      round,
+      devices: part.sum !== null && "devices" in part.sum ? part.sum.devices.length / 32 : 1,
+      dimension: deps.opened.layout.count,
+      release,
+    },
+  });
+}
+
+/** The ledger has answered: the secret of the round's noise, or no. */
+export function onCharged(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { round, release, answer }: ChargeAnswer,
+): void {
+  const { part, head, examples } = state;
+  if (part?.key.round !== round || part.release !== release || part.phase !== "training") return;
+  if (part.update !== null) return;
+  if (head?.model == null || examples === undefined || "unavailable" in examples) return;
+  if (!answer.ok) {
+    const { key, coordinator } = part;
+    state.part = null;
+    state.waitingFor = answer.reason;
+    const reason = shortReason(answer.reason);
+    return tell(context, deps, coordinator, { type: "decline", ...key, why: "budget", reason });
+  }
+  const { model } = head;
+  const { residual } = state;
+  const { opened, trainer } = deps;
+  const { local } = opened.plan;
+  const devices = part.sum !== null && "devices" in part.sum ? part.sum.devices.length / 32 : 1;
+  const onStep = context.inlet((
+    { done, total }: { readonly done: number; readonly total: number },
+  ) => (
+    { type: "trainingStep", done, total }
+  ));
+  const number = new Uint8Array(4);
+  new DataView(number.buffer).setUint32(0, round);
+  const seed = deps.crypto.sha256(opened.plan.seed, number, publicKeyOf(deps.self));
+  context.perform(
+    async (): Promise<TrainedUpdate> => {
+      const { training } = examples;
+      const trained = await trainer.train(
+        {
+          network: opened.network,
+          parameters: model.parameters,
+          dataset: training,
+          epochs: local.epochs,
+          batchSize: Math.min(local.batchSize, Math.max(1, training.count)),
+          learningRate: local.learningRate,
+          ...(local.momentum !== null && { momentum: local.momentum }),
+          ...(local.proximal !== null && { proximal: local.proximal }),
+          ...opened.strategy.clients,
+          seed,
+        },
+        { onProgress: (done, total) => onStep({ done, total }) },
+      );
+      const update = localUpdate(opened, {
+        subject: { run: deps.run, round, device: deps.self },
+        before: model.parameters,
+        after: trained.parameters,
+        examples: training.count,
+        devices,
+        secret: answer.secret,
+        residual,
+        crypto: deps.crypto,
+      });
+      return { loss: trained.loss, examples: training.count, update };
+    },
+    (outcome) => ({ type: "trained", round, release, outcome }),
+  );
+}
+
+/** Trained. */
+export function onTrained(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { round, release, outcome }: Of<"trained">,
+): void {
+  const { part } = state;
+  if (part?.key.round !== round || part.release !== release || part.update !== null) return;
+  if (!outcome.ok) {
+    const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
+    context.log.write("warning", "this device could not train", { round, reason });
+    return refuse(context, deps, part, reason);
+  }
+  state.trainingLoss = outcome.value.loss;
+  part.update = outcome.value.update;
+  // Where another attempt has begun meanwhile, it trains no second time: it takes this update when it comes to that.
+  if (part.phase === "training") submit(context, state, deps, outcome.value.update);
+}
+
+/** Masks the update, proves the work and signs: expensive, so outside the actor. */
+function submit(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  update: NonNullable<Part["update"]>,
+): void {
+  const { key, sum, received } = state.part!;
+  state.part!.phase = "preparing";
+  const modelHash = state.head!.parameters;
+  const { crypto, signer, opened, self } = deps;
+  const dependencies = sumClientDependencies(context, deps);
+  context.perform(
+    async (): Promise<PreparedSubmission> => {
+      const { bytes, weight, masked } = update.type === "clear"
+        ? { ...update, masked: null }
+        : await maskedUpdate(deps, { sum, received, values: update.values, dependencies });
+      const hash = crypto.sha256Hex(bytes) as ContentHash;
+      const work = {
+        run: Uint8Array.fromHex(key.run),
+        round: key.round,
+        device: publicKeyOf(self),
+        submission: Uint8Array.fromHex(hash),
+      };
+      let from = 0;
+      for (;;) {
+        const search = searchWork(crypto, work, {
+          bits: opened.plan.proofOfWorkBits,
+          from,
+          tries: WORK_AT_ONCE,
+        });
+        if (search.type === "goOn") {
+          from = search.from;
+          await Promise.resolve();
+          continue;
+        }
+        const { run, round, attempt } = key;
+        const statement = submissionStatement(
+          { run, round, attempt, parent: modelHash },
+          { commitment: hash, weight },
+        );
+        return {
+          sum: masked,
+          bytes,
+          submission: {
+            type: "gradientSubmission",
+            ...key,
+            update: { hash, bytes: bytes.length },
+            modelHash,
+            weight,
+            proofOfWork: search.nonce,
+            signature: signer.sign(statement),
+          },
+        };
+      }
+    },
+    (outcome) => ({ type: "prepared", round: key.round, attempt: key.attempt, outcome }),
+  );
+}
+
+async function maskedUpdate(
+  { maskWork }: Pick<RunDependencies, "maskWork">,
+  { sum, received, values, dependencies }: {
+    readonly sum: ClientState | null;
+    readonly received: ReceivedShares | null;
+    readonly values: Uint32Array<ArrayBuffer>;
+    readonly dependencies: SumClientDependencies;
+  },
+) {
+  if (sum === null || received === null) throw new Error("there are no keys to mask with");
+  const prepared = prepareMasks(sum, received, dependencies);
+  if (!prepared.ok) throw new Error(prepared.detail);
+  const { jobs, finish } = prepared.value;
+  // Masked in place: another attempt needs the update as it was.
+  const numbers = values.slice();
+  await maskWork.apply(numbers, jobs);
+  const step = finish(numbers);
+  return { bytes: encodeMaskedInput(step.message), weight: 1, masked: step.state };
+}
+
+/** The update may leave: its coordinator fetches it. */
+export function onPrepared(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { round, attempt, outcome }: Of<"prepared">,
+): void {
+  const { part } = state;
+  if (part?.key.round !== round || part.key.attempt !== attempt || part.phase !== "preparing") {
+    return;
+  }
+  if (!outcome.ok) {
+    const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
+    return refuse(context, deps, part, reason);
+  }
+  const { sum, bytes, submission } = outcome.value;
+  part.sum = sum;
+  part.submission = submission;
+  part.phase = "submitted";
+  part.bytes = bytes;
+  tell(context, deps, part.coordinator, submission);
+}
+
+/** We take no further part in this attempt. */
+export function refuse(
+  context: RunContext,
+  deps: RunDependencies,
+  part: Part,
+  reason: string,
+): void {
+  tell(context, deps, part.coordinator, {
+    type: "decline",
+    ...part.key,
+    why: "cannot",
+    reason: shortReason(reason),
+  });
+}
