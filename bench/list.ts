@@ -23,6 +23,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   compression: () => import("./micro/compression_bench.ts"),
   privacy: () => import("./micro/privacy_bench.ts"),
   secureSum: () => import("./micro/secure_sum_bench.ts"),
+  rounds: () => import("./micro/rounds_bench.ts"),
   gateway: () => import("./network/gateway_bench.ts"),
   node: () => import("./network/node_bench.ts"),
   webrtc: () => import("./network/webrtc_bench.ts"),

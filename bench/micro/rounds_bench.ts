@@ -1,0 +1,148 @@
+/**
+ * Questions: how long does a round take at 10, 100 and 1,000 devices, in the clear and by a secure sum, with 30 % of them falling away in the worst moment (keys are
+ * shared, nothing is submitted), and how much memory does its coordinator hold? The actors are real, training is a fixed update. All devices share one thread here, and
+ * the processor time of each is taken apart: a round takes what the coordinator and the slowest device need one after the other, without the network. The limit of the
+ * coordinator's work is the sum of its bare steps, timed in the same run.
+ */
+import { mcmahanCnn, mlp2nn, softmaxRegression } from "../../learning/engine/networks.ts";
+import type { Network } from "../../learning/network.ts";
+import { parameterLayout } from "../../learning/engine/shapes.ts";
+import type { RunPlan } from "../../learning/runs/plan.ts";
+import { DEFAULT_ASSUMPTIONS } from "../../learning/secure/contract.ts";
+import { shapeFor } from "../../learning/secure/graph.ts";
+import { addPacked, pack } from "../../learning/secure/packing.ts";
+import { nodeMaskStream } from "../../platform/mask_stream.ts";
+import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
+import { opened } from "../../tests/learning/proof_support.ts";
+import type { Figure } from "../harness.ts";
+import { type PumpedRound, pumpRound } from "./rounds_pump.ts";
+
+const DROPOUTS = 0.3;
+const BITS = 26;
+const crypto = nodeCrypto({ workersMax: 0 });
+const masks = nodeMaskStream();
+
+interface Size {
+  readonly name: string;
+  readonly network: Network;
+  readonly devices: number;
+}
+
+const MODES: readonly { readonly name: string; readonly aggregation: RunPlan["aggregation"] }[] = [
+  {
+    name: "in the clear",
+    aggregation: { type: "clear", rule: { name: "weightedMean", numbers: {} } },
+  },
+  { name: "secure", aggregation: { type: "secure", encoding: { range: 1, bits: 16 } } },
+];
+
+/** Times and memory of whole rounds. */
+export async function run({ quick }: { readonly quick: boolean }): Promise<Figure[]> {
+  const small = { name: "2NN", network: mlp2nn() };
+  const sizes: Size[] = quick
+    ? [{ name: "softmax", network: softmaxRegression({ inputs: 20, classes: 5 }), devices: 10 }]
+    : [
+      ...[10, 100, 1_000].map((devices) => ({ ...small, devices })),
+      { name: "CNN", network: mcmahanCnn(), devices: 10 },
+    ];
+  const figures: Figure[] = [];
+  for (const size of sizes) {
+    for (const { name, aggregation } of MODES) {
+      const plan = opened(size.network, {
+        rounds: 1,
+        aggregation,
+        participation: { least: 3, most: 1_024, fraction: 1, overSelection: 0 },
+      });
+      const dropouts = Math.floor(DROPOUTS * size.devices);
+      const round = await pumpRound({ opened: plan, devices: size.devices, dropouts });
+      const bareMs = bareSteps(size, round, dropouts);
+      figures.push(
+        ...figuresOf(`${size.devices} devices, ${size.name}, ${name}`, { round, bareMs, quick }),
+      );
+    }
+  }
+  return figures;
+}
+
+function figuresOf(
+  name: string,
+  { round, bareMs, quick }: {
+    readonly round: PumpedRound;
+    readonly bareMs: number;
+    readonly quick: boolean;
+  },
+): Figure[] {
+  const { coordinatorMs, deviceMs, coordinatorBytes, result, bytesSent } = round;
+  const { called, dropped } = result.counts;
+  return [
+    {
+      name: `round, ${name}`,
+      value: coordinatorMs + deviceMs.most,
+      unit: "ms",
+      ...(quick ? {} : { limit: called <= 100 ? 60_000 : 300_000 }),
+      note:
+        `coordinator and slowest device one after the other, one core each, no network; ${dropped} of ${called} fell away`,
+    },
+    {
+      name: `coordinator's work, ${name}`,
+      value: coordinatorMs,
+      unit: "ms",
+      ratio: coordinatorMs / bareMs,
+      note: `against its bare steps, one core, same run: ${bareMs.toFixed(1)} ms`,
+    },
+    {
+      name: `a device's work, ${name}`,
+      value: deviceMs.median,
+      unit: "ms",
+      note: `training left out; the slowest took ${deviceMs.most.toFixed(1)} ms`,
+    },
+    { name: `coordinator holds, ${name}`, value: coordinatorBytes, unit: "B" },
+    {
+      name: `sent in all, ${name}`,
+      value: bytesSent,
+      unit: "B",
+      note: `${Math.round(bytesSent / called).toLocaleString("en")} B for each device`,
+    },
+  ];
+}
+
+/** What the coordinator cannot do without: hash and add every update; with a secure sum also check signatures and make masks, ms. */
+function bareSteps({ network, devices }: Size, { result }: PumpedRound, dropouts: number): number {
+  const { count } = parameterLayout(network);
+  const came = result.submissions.length;
+  const signer = nodeSigner(new Uint8Array(32).fill(1));
+  const message = new Uint8Array(100);
+  const signature = signer.sign(message);
+  const verifyMs = best(() => crypto.verify({ publicKey: signer.publicKey, message, signature }));
+  if (result.sums.length === 0) {
+    const bytes = new Uint8Array(4 * count);
+    const [sum, update] = [new Float64Array(count), new Float32Array(count).fill(0.5)];
+    const hashMs = best(() => crypto.sha256Hex(bytes));
+    const addMs = best(() => {
+      for (let i = 0; i < count; i++) sum[i] = sum[i]! + 3 * update[i]!;
+    });
+    return came * (verifyMs + hashMs + addMs);
+  }
+  const target = new Uint32Array(count + 1);
+  const packed = pack(target, BITS);
+  const hashMs = best(() => crypto.sha256Hex(packed));
+  const addMs = best(() => addPacked(target, packed, BITS));
+  const maskMs = best(() => masks.apply({ key: new Uint8Array(32), target, sign: 1 }));
+  const shape = shapeFor(devices, DEFAULT_ASSUMPTIONS);
+  if ("impossible" in shape) throw new Error(`Benchmark is wrong: ${shape.impossible}`);
+  // A device that fell away leaves a mask with each of its neighbours that did not.
+  const pairs = Math.round(dropouts * shape.degree * came / (devices - 1));
+  // Keys, submission and survivors are signed.
+  return came * (3 * verifyMs + hashMs + addMs) + (came + pairs) * maskMs;
+}
+
+/** Shortest of some runs, ms. */
+function best(work: () => unknown): number {
+  let shortest = Infinity;
+  for (let i = 0; i < 20; i++) {
+    const startedMs = performance.now();
+    work();
+    shortest = Math.min(shortest, performance.now() - startedMs);
+  }
+  return shortest;
+}

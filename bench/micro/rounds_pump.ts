@@ -1,0 +1,361 @@
+/**
+ * One round of learning among many devices in one process: the real actors of a run, with real keys, signatures and masks, over a pump that carries encoded messages
+ * in order. Training is a fixed update; sessions, registry, ledger and disk are missing. The processor time of each device is taken apart from that of all others.
+ */
+import process from "node:process";
+import type { Context, Ref, TaskOutcome, Topic } from "../../actors/kernel/actor.ts";
+import type { RoundsCommand, RunCommand } from "../../actors/rounds/commands.ts";
+import { run as runBehaviour } from "../../actors/rounds/run.ts";
+import type { RunActorState, RunDependencies } from "../../actors/rounds/run_state.ts";
+import type { SessionsCommand } from "../../actors/sessions/commands.ts";
+import type { OpenedPlan } from "../../learning/runs/opened_plan.ts";
+import { decodeResult, type RoundResult } from "../../learning/runs/result.ts";
+import { inlineMaskWork } from "../../learning/secure/mask_work.ts";
+import type { Dataset, Trainer } from "../../learning/trainer.ts";
+import { nodeMaskStream } from "../../platform/mask_stream.ts";
+import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
+import { seededRandom } from "../../platform/seeded_random.ts";
+import { type BlockId, type DeviceId, deviceIdOf, type MeshId } from "../../protocols/ids.ts";
+import type { Member, Registry } from "../../protocols/registry/registry.ts";
+import type { RoundsMessage } from "../../protocols/rounds/messages.ts";
+import { decodeRoundsMessage } from "../../protocols/rounds/wire.ts";
+import type { VectorStore } from "../../store/vectors.ts";
+
+export interface PumpOptions {
+  readonly opened: OpenedPlan;
+  readonly devices: number;
+  /** Of the others than the coordinator, so many fall away with their keys shared and nothing submitted. */
+  readonly dropouts: number;
+}
+
+/** What a round took. */
+export interface PumpedRound {
+  readonly result: RoundResult;
+  /** Of the device that coordinates, its own part as a participant included, from the call until the version is its own, ms. */
+  readonly coordinatorMs: number;
+  /** Of a device that takes part to the end: middle and slowest, ms. */
+  readonly deviceMs: { readonly median: number; readonly most: number };
+  /** Most bytes in buffers that the coordinator's actor held at once. */
+  readonly coordinatorBytes: number;
+  /** Of all messages between devices. */
+  readonly bytesSent: number;
+}
+
+const RUN = "ab".repeat(32) as BlockId;
+const ROUNDS: Ref<RoundsCommand> = { path: "rounds" };
+const SESSIONS: Ref<SessionsCommand> = { path: "sessions" };
+
+interface Device {
+  readonly index: number;
+  readonly id: DeviceId;
+  readonly deps: RunDependencies;
+  readonly context: Context<RunCommand>;
+  state: RunActorState;
+  isUp: boolean;
+  spentMs: number;
+}
+
+const crypto = nodeCrypto({ workersMax: 0 });
+const masks = nodeMaskStream();
+
+/** Plays one round. Throws when it comes to no version. */
+export async function pumpRound(
+  { opened, devices: count, dropouts }: PumpOptions,
+): Promise<PumpedRound> {
+  const random = seededRandom("rounds bench");
+  const signers = Array.from({ length: count }, () => nodeSigner(random.bytes(32)))
+    .map((signer) => ({ id: deviceIdOf(signer.publicKey), signer }));
+  const registry = registryOf(signers.map(({ id }) => id));
+  const work: { readonly device: Device; readonly act: () => Promise<void> | void }[] = [];
+  const devices = new Map<DeviceId, Device>();
+  const problems: string[] = [];
+  let opening: TaskOutcome<unknown> | undefined;
+  let result: RoundResult | undefined;
+  let [isDone, bytesSent, newlyDown] = [false, 0, 0];
+  const dropsOut = ({ index }: Device) => index > 0 && index <= dropouts;
+
+  const behaviour = (deps: RunDependencies) => runBehaviour(deps);
+  const handle = (device: Device, command: RunCommand) =>
+    work.push({
+      device,
+      act: () => behaviours.get(device)!.receive(device.context, device.state, command),
+    });
+  const behaviours = new Map<Device, ReturnType<typeof behaviour>>();
+
+  function carry(from: Device, { to, body }: { readonly to: DeviceId; readonly body: Uint8Array }) {
+    const other = devices.get(to)!;
+    bytesSent += body.length;
+    work.push({
+      device: other,
+      act() {
+        const decoded = decodeRoundsMessage(body);
+        if (!decoded.ok) throw new Error(`Benchmark is wrong: ${decoded.reason}`);
+        const { message } = decoded;
+        if (dropsOut(other) && isEndOfSharing(message)) {
+          other.isUp = false;
+          newlyDown++;
+          return;
+        }
+        behaviours.get(other)!.receive(other.context, other.state, {
+          type: "peerMessage",
+          from: from.id,
+          message,
+        });
+      },
+    });
+  }
+
+  function onRounds(device: Device, command: RoundsCommand) {
+    if (command.type === "charge") {
+      const { round, release } = command.charge;
+      const secret = new Uint8Array(32);
+      new DataView(secret.buffer).setUint32(0, device.index);
+      handle(device, { type: "charged", round, release, answer: { ok: true, secret } });
+    } else if (command.type === "publishResult") {
+      const decoded = decodeResult(command.body);
+      if (!decoded.ok) throw new Error(`Benchmark is wrong: ${decoded.reason}`);
+      result = decoded.message;
+      const committed = { block: "cd".repeat(32) as BlockId, author: device.id, atMs: 0, result };
+      handle(device, { type: "resultCommitted", committed });
+    } else if (command.type === "runAdvanced" && device.index === 0) isDone = true;
+  }
+
+  signers.forEach(({ id, signer }, index) => {
+    const deps: RunDependencies = {
+      self: id,
+      opened,
+      run: RUN,
+      startedBy: signers[0]!.id,
+      results: [],
+      registry,
+      fresh: index === 0,
+      rounds: ROUNDS,
+      sessions: SESSIONS,
+      crypto,
+      signer,
+      masks,
+      maskWork: inlineMaskWork(masks),
+      trainer: fixedTrainer(index),
+      vectors: vectorsInMemory(),
+      store: { settings: forgetfulSettings() as RunDependencies["store"]["settings"] },
+      examples: () => Promise.resolve({ training: examples(index), test: null }),
+    };
+    const context: Context<RunCommand> = {
+      ...NOTHING_ELSE,
+      self: { path: id },
+      random: random.fork(id),
+      log: {
+        write: (level, text, fields) => {
+          if (level !== "info") problems.push(`${text} ${JSON.stringify(fields)}`);
+        },
+      },
+      send(to, message) {
+        if (to.path === ROUNDS.path) return onRounds(device, message as RoundsCommand);
+        if (to.path === SESSIONS.path) {
+          const sent = message as unknown as SessionsCommand;
+          if (sent.type === "sendToPeer") carry(device, sent);
+          return;
+        }
+        handle(device, message as unknown as RunCommand);
+      },
+      // Everybody answers or is known to be gone, so no deadline passes; what need not wait does not.
+      startTimer(_key, delayMs, message) {
+        if (delayMs === 0) handle(device, message);
+      },
+      perform(task, toCommand) {
+        // All begin with the same model: it is made once.
+        const known = opening;
+        if (known !== undefined && device.state === undefined) {
+          return void handle(device, toCommand(known as never));
+        }
+        const isOpening = opening === undefined;
+        work.push({
+          device,
+          async act() {
+            let outcome;
+            try {
+              outcome = { ok: true as const, value: await task() };
+            } catch (error) {
+              outcome = { ok: false as const, error };
+              problems.push(String(error));
+            }
+            if (isOpening) opening ??= outcome;
+            handle(device, toCommand(outcome));
+          },
+        });
+      },
+      inlet: (toCommand) => (event) => void handle(device, toCommand(event)),
+    };
+    const device: Device = {
+      index,
+      id,
+      deps,
+      context,
+      state: undefined as unknown as RunActorState,
+      isUp: true,
+      spentMs: 0,
+    };
+    devices.set(id, device);
+    behaviours.set(device, behaviour(deps));
+  });
+
+  const [coordinator, ...others] = [...devices.values()] as [Device, ...Device[]];
+  const peersOf = (device: Device, peers: readonly Device[]) =>
+    handle(device, {
+      type: "peersChanged",
+      registry,
+      peers: peers.map(({ id, isUp, index }) => ({
+        deviceId: id,
+        up: isUp,
+        coordinates: index === 0,
+        round: 0,
+        trusted: true,
+      })),
+    });
+
+  let [handled, coordinatorBytes] = [0, 0];
+  // Looking takes as long as there are devices.
+  const lookEvery = 1 + (count >> 4);
+  async function settle() {
+    for (let next = work.shift(); next !== undefined && !isDone; next = work.shift()) {
+      if (!next.device.isUp) continue;
+      const startedMs = processorMs();
+      const acting = next.act();
+      if (acting !== undefined) await acting;
+      next.device.spentMs += processorMs() - startedMs;
+      if (next.device === coordinator && handled++ % lookEvery === 0) {
+        coordinatorBytes = Math.max(coordinatorBytes, bytesHeld(coordinator.state));
+      }
+    }
+  }
+
+  for (const device of devices.values()) {
+    device.state = behaviours.get(device)!.init(device.context);
+    // The first has to have opened before the others take over what it found.
+    if (device === coordinator) await settle();
+  }
+  for (const device of others) peersOf(device, [coordinator]);
+  await settle();
+  for (const device of devices.values()) device.spentMs = 0;
+  peersOf(coordinator, others);
+  await settle();
+  while (!isDone && newlyDown > 0) {
+    newlyDown = 0;
+    peersOf(coordinator, others);
+    await settle();
+  }
+  if (!isDone || result === undefined) {
+    throw new Error(
+      `Cannot measure a round: it ended while ${coordinator.state.phase}, ${
+        problems.at(0) ?? "without a word"
+      }`,
+    );
+  }
+  const spent = others.filter(({ isUp }) => isUp).map(({ spentMs }) => spentMs)
+    .toSorted((a, b) => a - b);
+  return {
+    result,
+    coordinatorMs: coordinator.spentMs,
+    deviceMs: { median: spent[spent.length >> 1] ?? 0, most: spent.at(-1) ?? 0 },
+    coordinatorBytes,
+    bytesSent,
+  };
+}
+
+/** Processor time of this process: other programs on the machine do not count. */
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
+/** The last that a device hears before it trains. */
+function isEndOfSharing(message: RoundsMessage): boolean {
+  return message.type === "trainNow" ||
+    (message.type === "securePhase" && message.phase === "inbox");
+}
+
+const ALLOWED = new Set(["learn.join", "learn.coordinate"]);
+
+function registryOf(ids: readonly DeviceId[]): Registry {
+  const members = ids.map((deviceId) =>
+    [deviceId, { deviceId, revoked: false, permissions: ALLOWED } as unknown as Member] as const
+  );
+  return { mesh: "" as MeshId, founder: ids[0]!, members: new Map(members), heads: [] };
+}
+
+/** What has been learned is the same for all but for its length. */
+function fixedTrainer(index: number): Trainer {
+  const factor = 1e-3 * (1 + 0.05 * Math.sin(index));
+  return {
+    train({ parameters }) {
+      const trained = parameters.slice();
+      for (let i = 0; i < trained.length; i++) trained[i] = trained[i]! + factor * ((i % 7) - 3);
+      return Promise.resolve({ parameters: trained, loss: 1, examples: 1 } as never);
+    },
+    evaluate: () => Promise.reject(new Error("the bench measures no model")),
+    close() {},
+  };
+}
+
+function examples(index: number): Dataset {
+  return {
+    exampleLength: 1,
+    count: 20 + index % 5,
+    inputs: new Uint8Array(20 + index % 5),
+    labels: new Uint8Array(20 + index % 5),
+  };
+}
+
+/** Keeps the vectors of one device, as long as it lives. */
+function vectorsInMemory(): VectorStore {
+  const kept = new Map<string, Uint8Array<ArrayBuffer>>();
+  return {
+    put: (hash, bytes) => Promise.resolve(void kept.set(hash, bytes.slice())),
+    get: (hash) => Promise.resolve(kept.get(hash)),
+    has: (hash) => Promise.resolve(kept.has(hash)),
+    remove: (hash) => Promise.resolve(void kept.delete(hash)),
+    list: () => Promise.resolve([]),
+  };
+}
+
+function forgetfulSettings() {
+  return {
+    get: () => Promise.resolve(undefined),
+    set: () => Promise.resolve(),
+    entries: () => Promise.resolve([]),
+  };
+}
+
+const NOTHING_ELSE = {
+  wallMs: () => 0,
+  monotonicMs: () => performance.now(),
+  publish<Event>(_topic: Topic<Event>, _event: Event) {},
+  subscribe() {},
+  cancelTimer() {},
+  spawn(): never {
+    throw new Error("the actor of a run is not expected to need this");
+  },
+  stopChild() {},
+  stopSelf() {},
+  watch() {},
+};
+
+/** Bytes of all distinct buffers that can be reached from a value. */
+function bytesHeld(value: unknown): number {
+  const seen = new Set<unknown>();
+  let bytes = 0;
+  const waiting = [value];
+  while (waiting.length > 0) {
+    const next = waiting.pop();
+    if (typeof next !== "object" || next === null || seen.has(next)) continue;
+    seen.add(next);
+    if (ArrayBuffer.isView(next)) {
+      if (seen.has(next.buffer)) continue;
+      seen.add(next.buffer);
+      bytes += next.buffer.byteLength;
+    } else if (next instanceof Map) waiting.push(...next.keys(), ...next.values());
+    else if (next instanceof Set) waiting.push(...next);
+    else waiting.push(...Object.values(next));
+  }
+  return bytes;
+}
