@@ -208,7 +208,10 @@ function watchCoordinator(context: RunContext, state: RunActorState, deps: RunDe
   const leftMs = untilOurTurnMs(context, state, deps);
   if (leftMs === null) return;
   if (leftMs <= 0) return takeLead(context, state, deps, nextTerm(state));
-  if (leftMs < BEAT_MS) context.startTimer("silence", leftMs, { type: "silenceDue" });
+  if (leftMs < BEAT_MS) {
+    // In whole ms, so that the clock has moved when it fires.
+    context.startTimer("silence", Math.ceil(leftMs) + 1, { type: "silenceDue" });
+  }
 }
 
 function onTrainingStep(

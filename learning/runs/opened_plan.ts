@@ -54,6 +54,8 @@ export function openPlan(
     );
   }
   const { aggregation } = plan;
+  const problem = problemOfChoices(plan);
+  if (problem !== undefined) throw new RangeError(`Cannot learn "${plan.task}": ${problem}`);
   return {
     plan,
     task,
@@ -62,6 +64,23 @@ export function openPlan(
     strategy: createStrategy(strategyOf(plan.strategy)),
     rule: aggregation.type === "secure" ? null : createRule(aggregationOf(aggregation.rule)),
   };
+}
+
+/** Choices of a plan that do not go together; undefined when they do. */
+function problemOfChoices({ strategy, aggregation, privacy }: RunPlan): string | undefined {
+  if (strategy.name === "fedBuff") {
+    return 'its strategy "fedBuff" takes updates as they come, and runs go by rounds';
+  }
+  if (privacy === null) return undefined;
+  const noise = aggregation.type === "clear" ? "central" : "distributed";
+  if (privacy.noise !== noise) {
+    return `its noise is "${privacy.noise}", expected "${noise}" with aggregation "${aggregation.type}"`;
+  }
+  // In groups each sum has its own noise, and a rule over the sums spends nothing more; a rule over updates is no sum that noise could hide.
+  if (aggregation.type === "clear" && aggregation.rule.name !== "weightedMean") {
+    return `it promises privacy with the rule "${aggregation.rule.name}", and what one device changes is known of "weightedMean" only; take that, or secure groups`;
+  }
+  return undefined;
 }
 
 /** The model before the first round. */

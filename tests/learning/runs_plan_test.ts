@@ -4,7 +4,9 @@ import fc from "fast-check";
 import { calledCount, calledDevices, coordinatorOrder } from "../../learning/runs/order.ts";
 import type { RunPlan } from "../../learning/runs/plan.ts";
 import { decodePlan, encodePlan } from "../../learning/runs/plan_codec.ts";
+import { softmaxRegression } from "../../learning/engine/networks.ts";
 import { nodeCrypto } from "../../platform/node_crypto.ts";
+import { opened } from "./proof_support.ts";
 import { encodeCanonical } from "../../protocols/codec.ts";
 import { type BlockId, type ContentHash, type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
 
@@ -117,4 +119,26 @@ Deno.test("a round calls the plan's share of devices and some more, never twice 
   }
   // 400 × 13 / 40 = 130 each on average, standard deviation 9.4.
   for (const device of devices) assert.ok(Math.abs(often.get(device)! - 130) < 50);
+});
+
+Deno.test("choices that do not go together are refused when a plan is opened, saying what would", () => {
+  const network = softmaxRegression({ inputs: 2, classes: 2 });
+  const mean = { type: "clear", rule: { name: "weightedMean", numbers: {} } } as const;
+  const privacy = { ...PLAN.privacy!, noise: "central" } as const;
+  const opening = (change: Partial<RunPlan>) => () => opened(network, { privacy: null, ...change });
+  opening({ aggregation: mean, privacy })();
+  assert.throws(
+    opening({ strategy: { name: "fedBuff", numbers: {} } }),
+    /fedBuff.*runs go by rounds/,
+  );
+  assert.throws(
+    opening({ aggregation: { ...mean, rule: { name: "median", numbers: {} } }, privacy }),
+    /privacy with the rule "median".*weightedMean/,
+  );
+  assert.throws(
+    opening({ aggregation: mean, privacy: PLAN.privacy }),
+    /noise is "distributed", expected "central"/,
+  );
+  const secure = { type: "secure", encoding: { range: 1, bits: 16 } } as const;
+  assert.throws(opening({ aggregation: secure, privacy }), /noise is "central"/);
 });

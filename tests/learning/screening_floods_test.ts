@@ -1,8 +1,6 @@
-/** Against floods: who may submit and how often, proofs of work, and what a fault costs in reputation. */
+/** Against floods: proofs of work, and what a fault costs in reputation. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import fc from "fast-check";
-import { Admission, ADMISSION_DEFAULTS } from "../../learning/screening/admission.ts";
 import {
   leadingZeroBits,
   provesWork,
@@ -15,102 +13,6 @@ import {
   type RoundFault,
 } from "../../learning/screening/reputation_effects.ts";
 import { nodeCrypto } from "../../platform/node_crypto.ts";
-import { seededRandom } from "../../platform/seeded_random.ts";
-
-const LIMITS = {
-  submissionBytesMax: 100,
-  waitingBytesMax: 250,
-  offersPerMinute: 6,
-  burst: 3,
-  devicesMax: 4,
-};
-
-function doorOf(...asked: string[]): Admission {
-  const door = new Admission(LIMITS);
-  door.begin(7, asked);
-  return door;
-}
-
-function reasonOf(outcome: ReturnType<Admission["offer"]>): string {
-  return outcome.type === "admitted" ? "admitted" : outcome.reason;
-}
-
-Deno.test("a device that was asked is admitted once a round, if its submission is not too large", () => {
-  const door = doorOf("a", "b");
-  const offer = (device: string, bytes = 10, round = 7) =>
-    reasonOf(door.offer({ device, round, bytes, nowMs: 0 }));
-  assert.equal(offer("a"), "admitted");
-  assert.equal(offer("a"), "twice");
-  assert.equal(offer("stranger"), "notAsked");
-  assert.equal(offer("b", 101), "tooLarge");
-  assert.equal(offer("b", 10, 6), "wrongRound");
-  assert.equal(offer("b", 100), "admitted");
-  door.begin(8, ["a"]);
-  assert.equal(offer("a", 10, 8), "admitted");
-});
-
-Deno.test("sizes that are no sizes are refused", () => {
-  for (const bytes of [NaN, -1, Infinity]) {
-    assert.equal(
-      reasonOf(doorOf("a").offer({ device: "a", round: 7, bytes, nowMs: 0 })),
-      "tooLarge",
-    );
-  }
-});
-
-Deno.test("a device that offers faster than its rate is put off, and may again when time has passed", () => {
-  const door = doorOf("a");
-  const offer = (nowMs: number) => reasonOf(door.offer({ device: "a", round: 1, bytes: 1, nowMs }));
-  assert.deepEqual([0, 0, 0, 0].map(offer), [
-    "wrongRound",
-    "wrongRound",
-    "wrongRound",
-    "rateLimited",
-  ]);
-  assert.equal(offer(9_999), "rateLimited");
-  assert.equal(offer(19_000), "wrongRound");
-  assert.equal(offer(19_000), "rateLimited");
-});
-
-Deno.test("what waits is bounded; who came when it was full may offer again", () => {
-  const door = doorOf("a", "b", "c");
-  const offer = (device: string) =>
-    reasonOf(door.offer({ device, round: 7, bytes: 100, nowMs: 0 }));
-  assert.deepEqual(["a", "b", "c"].map(offer), ["admitted", "admitted", "full"]);
-  assert.equal(door.waitingBytes, 200);
-  door.done("a", 100, { again: false });
-  assert.equal(offer("c"), "admitted");
-  assert.equal(offer("a"), "twice");
-  door.done("b", 100, { again: true });
-  assert.equal(offer("b"), "admitted");
-});
-
-Deno.test("whatever strangers send, tables and waiting bytes stay within their limits", () => {
-  fc.assert(
-    fc.property(fc.nat(), (seed) => {
-      const random = seededRandom(seed);
-      const door = doorOf("device 1", "device 2", "device 3");
-      let nowMs = 0;
-      for (let i = 0; i < 300; i++) {
-        nowMs += random.below(3_000);
-        const device = `device ${random.below(50)}`;
-        const bytes = random.below(200);
-        const outcome = door.offer({ device, round: 7, bytes, nowMs });
-        if (outcome.type === "admitted" && random.below(2) === 0) {
-          door.done(device, bytes, { again: true });
-        }
-        assert.ok(door.waitingBytes <= LIMITS.waitingBytesMax);
-        assert.ok(door.remembered <= LIMITS.devicesMax);
-      }
-    }),
-    { numRuns: 30 },
-  );
-});
-
-Deno.test("limits that are none are refused", () => {
-  assert.throws(() => new Admission({ ...ADMISSION_DEFAULTS, submissionBytesMax: 0 }));
-  assert.throws(() => new Admission({ ...ADMISSION_DEFAULTS, submissionBytesMax: 1, burst: 0.5 }));
-});
 
 const SUBJECT: WorkSubject = {
   run: new Uint8Array(32).fill(1),
