@@ -18,7 +18,7 @@ import { type FaultKind, Faults } from "../faults.ts";
 import type { SimulatedNode } from "../simulated_node.ts";
 import type { Scenario } from "./scenario.ts";
 
-const ROUNDS = 120;
+const ROUNDS = 60;
 const ANSWER_MS = 60_000;
 /** Faults strike for so long, virtual ms. */
 const FAULTS_MS = 40_000;
@@ -106,6 +106,8 @@ export async function playLearning(
   await cluster.formMesh("owner");
   await world.advance(10_000);
   const [starter, ...others] = cluster.nodes;
+  // What people write must be as safe as ever beside it.
+  await world.wait(cluster.publish(starter!));
   const plan = planFor(cluster, options.plan);
   const started = await world.wait(askRounds<Outcome<RunId>>(starter!, (replyTo) => ({
     type: "startRun",
