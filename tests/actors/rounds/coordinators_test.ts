@@ -1,0 +1,150 @@
+/** Who is followed, who takes over and when, and what nobody may do to a run by large numbers or large vectors. */
+import assert from "node:assert/strict";
+import { TestActor, testActor, testRef } from "../../../actors/kernel/testkit.ts";
+import type { OpenedRun, RoundsCommand, RunCommand } from "../../../actors/rounds/commands.ts";
+import { run as runBehaviour } from "../../../actors/rounds/run.ts";
+import type { RunActorState } from "../../../actors/rounds/run_state.ts";
+import { isEarlier, SILENCE_MS } from "../../../actors/rounds/terms.ts";
+import { parameterBytes } from "../../../learning/parameters.ts";
+import { firstModel } from "../../../learning/runs/opened_plan.ts";
+import { seededRandom } from "../../../platform/seeded_random.ts";
+import type { ContentHash, DeviceId } from "../../../protocols/ids.ts";
+import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
+import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
+import { dependencies, other, privatePlan, registryOf, run, self, sessions } from "./support.ts";
+
+type Actor = TestActor<RunCommand, RunActorState>;
+
+/** A device that listens, beside one other that may coordinate. */
+function start(): Actor {
+  const plan = privatePlan();
+  const deps = dependencies(plan);
+  const actor = testActor<RunCommand, RunActorState>(
+    runBehaviour({
+      ...deps,
+      opened: plan,
+      run,
+      startedBy: other,
+      results: [],
+      registry: registryOf([self, other]),
+      fresh: false,
+      rounds: testRef<RoundsCommand>("rounds"),
+      examples: () => Promise.resolve({ unavailable: "none" }),
+    }),
+    { random: seededRandom(4) },
+  );
+  const model = firstModel(plan);
+  const parameters = deps.crypto.sha256Hex(parameterBytes(model.parameters)) as ContentHash;
+  const value: OpenedRun = {
+    head: { round: 0, block: null, parameters, model },
+    examples: { unavailable: "none" },
+    signed: null,
+    checkpoint: null,
+  };
+  actor.settleTask({ ok: true, value });
+  peers(actor, [self, other]);
+  return actor;
+}
+
+function peers(actor: Actor, mayCoordinate: readonly DeviceId[]): void {
+  actor.tell({
+    type: "peersChanged",
+    peers: [{
+      deviceId: other,
+      up: true,
+      coordinates: mayCoordinate.includes(other),
+      round: 0,
+      trusted: true,
+    }],
+    registry: registryOf(mayCoordinate),
+  });
+}
+
+function beat(actor: Actor, change: Partial<{ term: number; attempt: number; round: number }>) {
+  const message = {
+    type: "coordinatorBeat",
+    run,
+    round: 1,
+    term: 0,
+    attempt: 1,
+    phase: "training",
+    ready: 0,
+    submitted: 0,
+    fetched: 0,
+    ...change,
+  } as const;
+  return actor.tell({ type: "peerMessage", from: other, message });
+}
+
+/** What was said to the other device, as it reads it. */
+function said(effects: ReturnType<Actor["tell"]>): readonly RoundsMessage[] {
+  return TestActor.sentTo(effects, sessions).flatMap((command) => {
+    if (command.type !== "sendToPeer") return [];
+    const decoded = decodeRoundsMessage(command.body);
+    assert.ok(decoded.ok, "what is said can be read");
+    return [decoded.message];
+  });
+}
+
+Deno.test("terms go round: a candidate that jumps ahead stops nobody from taking the next one", () => {
+  assert.ok(isEarlier(3, 4) && !isEarlier(4, 4) && !isEarlier(5, 4));
+  assert.ok(!isEarlier(0, 2 ** 32 - 1), "zero follows the last number");
+  const actor = start();
+  beat(actor, { term: 2 ** 32 - 1 });
+  assert.equal(actor.state.term, 0, "one before the first is earlier");
+  beat(actor, { term: 2 ** 31 - 1 });
+  assert.deepEqual([actor.state.term, actor.state.coordinator], [2 ** 31 - 1, other]);
+  const asked = said(actor.advance(SILENCE_MS + 10)).filter(({ type }) => type === "whereAreYou");
+  assert.equal(asked[0]?.type === "whereAreYou" && asked[0].term, 2 ** 31);
+});
+
+Deno.test("a coordinator that falls silent is followed within 3 s of its last word, to the moment", () => {
+  const actor = start();
+  actor.advance(640);
+  beat(actor, {});
+  assert.deepEqual(said(actor.advance(SILENCE_MS - 10)), []);
+  assert.ok(said(actor.advance(20)).some(({ type }) => type === "whereAreYou"));
+});
+
+Deno.test("an attempt far ahead, or of another round, moves nothing", () => {
+  const actor = start();
+  beat(actor, { attempt: 2 ** 32 - 1 });
+  beat(actor, { attempt: 500, round: 9 });
+  assert.equal(actor.state.attempt, 0);
+  beat(actor, { attempt: 3 });
+  assert.equal(actor.state.attempt, 3);
+});
+
+Deno.test("a device that may no longer coordinate is not followed, and stops doing so itself", () => {
+  const actor = start();
+  beat(actor, { term: 1 });
+  peers(actor, [self]);
+  beat(actor, { term: 2 });
+  assert.equal(actor.state.term, 1);
+  actor.advance(SILENCE_MS + 10);
+  assert.ok(actor.state.lead !== null);
+  peers(actor, []);
+  assert.equal(actor.state.lead, null);
+  actor.advance(20_000);
+  assert.equal(actor.state.lead, null);
+});
+
+Deno.test("a coordinator that offers one checkpoint after another fills no memory", () => {
+  const actor = start();
+  beat(actor, {});
+  for (let i = 0; i < 20; i++) {
+    actor.tell({
+      type: "peerMessage",
+      from: other,
+      message: {
+        type: "keepCheckpoint",
+        run,
+        round: 1,
+        term: 0,
+        attempt: 1,
+        checkpoint: { hash: i.toString(16).padStart(64, "0") as ContentHash, bytes: 1_000_000 },
+      },
+    });
+  }
+  assert.equal(actor.state.incoming.size, 1);
+});
