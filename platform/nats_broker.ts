@@ -286,6 +286,8 @@ class NatsBroker implements Broker {
   }
 
   #listen(current: Current, listening: Listening): void {
+    // The connection has ended and its end is not told yet: the next one is asked.
+    if (current.link.connection.isClosed()) return;
     // Without wildcards every message has the subject that was asked for, and need not be read again.
     const exact = PLAIN_SUBJECT.test(listening.subject) ? listening.subject : null;
     const subscription = current.link.connection.subscribe(listening.subject, {
