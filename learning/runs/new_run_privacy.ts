@@ -62,6 +62,14 @@ export function privacyOf(
       epsilon,
       "rdp",
     );
+    if (!Number.isFinite(cost.epsilon)) {
+      throw new RangeError(
+        `${plan.rounds} rounds with noiseMultiplier ${wish.noiseMultiplier} cost more than a ledger can count (ε of some thousands): that is no privacy; ` +
+          `state more noise${
+            needed === undefined ? "" : `, such as ${shown(needed * STEP)}`
+          }, or ask for none`,
+      );
+    }
     throw new RangeError(
       `${plan.rounds} rounds with noiseMultiplier ${wish.noiseMultiplier} cost ε ${
         shown(cost.epsilon)

@@ -164,6 +164,18 @@ Deno.test("privacy that drowns the model is refused with what would be possible,
   }
 });
 
+Deno.test("noise so small that no ledger can count its cost is called what it is", () => {
+  const message = refusal({
+    rounds: 12,
+    privacy: { epsilon: 5_000, clip: 1, noiseMultiplier: 0.02 },
+  });
+  assert.match(
+    message,
+    /more than a ledger can count.*state more noise, such as 0\.\d+, or ask for none/,
+  );
+  assert.doesNotMatch(message, /NaN|Infinity/);
+});
+
 Deno.test("what could never work is refused, and the reason says what would", () => {
   const median = { name: "coordinateMedian", numbers: {} };
   const impossible: readonly (readonly [Partial<NewRun>, RegExp])[] = [
