@@ -26,6 +26,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   rounds: () => import("./micro/rounds_bench.ts"),
   gateway: () => import("./network/gateway_bench.ts"),
   node: () => import("./network/node_bench.ts"),
+  trainingGateway: () => import("./network/training_gateway_bench.ts"),
   webrtc: () => import("./network/webrtc_bench.ts"),
   paths: () => import("./network/paths_bench.ts"),
   transfer: () => import("./network/transfer_bench.ts"),
