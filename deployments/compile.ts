@@ -13,6 +13,7 @@ const INCLUDED = [
   "platform/crypto_worker.ts",
   "platform/sign_worker.ts",
   "platform/training_worker.ts",
+  "platform/mask_worker.ts",
   "docs",
 ];
 /** Folders of packages that hold no code of theirs. The test data of bintrees makes the compiler overflow its stack. */
