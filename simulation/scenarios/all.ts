@@ -5,6 +5,7 @@ import { crowd } from "./crowd.ts";
 import { failureDetection } from "./failure_detection.ts";
 import { largeBodies } from "./large_bodies.ts";
 import { learning } from "./learning.ts";
+import { learningDropouts } from "./learning_dropouts.ts";
 import { messages } from "./messages.ts";
 import { messagesOldDisk } from "./messages_old_disk.ts";
 import { pairing } from "./pairing.ts";
@@ -22,6 +23,7 @@ export const SCENARIOS: readonly Scenario[] = [
   churn,
   pairing,
   learning,
+  learningDropouts,
   messages,
   messagesOldDisk,
   largeBodies,

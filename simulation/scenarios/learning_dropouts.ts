@@ -1,0 +1,104 @@
+/**
+ * In every round a third of the devices fall away at a random moment, by losing power or by losing their paths, and come back. Nearly every round
+ * comes to its version all the same.
+ */
+import { nodeEvents } from "../../actors/events.ts";
+import type { Cluster } from "../cluster.ts";
+import type { SimulatedNode } from "../simulated_node.ts";
+import { playLearning } from "./learning.ts";
+import type { Scenario } from "./scenario.ts";
+
+/** Share of the devices that fall away in a round. */
+const DROPOUT = 0.3;
+/** Share of rounds that must come to a version. */
+const COMPLETED_LEAST = 0.99;
+/** Rounds may take this long before they count as lost, virtual ms: what a signed survivor set binds, and one more attempt. */
+const ROUND_MAX_MS = 120_000;
+/** A device is back after at most this long, virtual ms. */
+const AWAY_MAX_MS = 8_000;
+
+/** How a run with dropouts went. */
+export interface DropoutReport {
+  readonly problems: readonly string[];
+  readonly rounds: number;
+  /** Rounds that had a version in time. */
+  readonly completed: number;
+  /** Devices that fell away, over all rounds. */
+  readonly dropped: number;
+}
+
+/** Plays a run of `rounds` rounds in which 30 % of the devices fall away in each. */
+export async function playDropouts(
+  cluster: Cluster,
+  nodes: number,
+  rounds: number,
+): Promise<DropoutReport> {
+  const { world, random, network } = cluster;
+  let completed = 0;
+  let dropped = 0;
+  let newest = 0;
+  const watch = (node: SimulatedNode): void => {
+    node.running.system.subscribe(nodeEvents, (event) => {
+      if (event.type === "roundFinished") newest = Math.max(newest, event.metrics.round);
+    });
+  };
+  const fallAway = async (node: SimulatedNode): Promise<void> => {
+    dropped++;
+    if (random.below(2) === 0) return node.crash(false);
+    const others = cluster.nodes.filter((other) => other !== node);
+    for (const other of others) network.cut(node.station, other.station);
+    await Promise.resolve();
+  };
+  const comeBack = async (): Promise<void> => {
+    network.heal();
+    for (const node of cluster.nodes) {
+      if (node.isUp) continue;
+      await node.start();
+      watch(node);
+    }
+  };
+  const problems = await playLearning(cluster, nodes, {
+    plan: { rounds, participation: { least: 3, most: nodes, fraction: 1, overSelection: 0 } },
+    async faults() {
+      for (const node of cluster.nodes) watch(node);
+      while (newest < rounds) {
+        const before = newest;
+        const beganMs = world.nowMs;
+        const pool = [...cluster.nodes];
+        const count = Math.floor(DROPOUT * nodes);
+        for (let i = 0; i < count; i++) {
+          await world.advance(random.below(200));
+          await fallAway(pool.splice(random.below(pool.length), 1)[0]!);
+        }
+        const backMs = world.nowMs + 500 + random.below(AWAY_MAX_MS);
+        let isBack = false;
+        while (newest === before && world.nowMs - beganMs < ROUND_MAX_MS) {
+          if (!isBack && world.nowMs >= backMs) {
+            await comeBack();
+            isBack = true;
+          }
+          await world.advance(50);
+        }
+        if (newest > before) completed += newest - before;
+        else newest = before + 1;
+        await comeBack();
+      }
+    },
+  });
+  return { problems, rounds, completed: Math.min(completed, rounds), dropped };
+}
+
+export const learningDropouts: Scenario = {
+  name: "learning_dropouts",
+  purpose: "In every round of learning a third of the devices fall away and come back",
+  nodes: 10,
+  async play(cluster, nodes) {
+    await Promise.resolve();
+    const { problems, rounds, completed, dropped } = await playDropouts(cluster, nodes, 10);
+    if (completed >= COMPLETED_LEAST * rounds) return problems;
+    return [
+      ...problems,
+      `${completed} of ${rounds} rounds came to a version, ${dropped} devices fell away`,
+    ];
+  },
+};
