@@ -111,7 +111,10 @@ export function considerAdopting(
     const isOld = result.round < head.round || (block === head.block && head.model !== null);
     if (isOld || state.invalid.has(block)) state.waiting.delete(block);
   }
-  const candidates = [...state.waiting.values()].filter(({ author }) => mayPublish(state, author))
+  const candidates = [...state.waiting.values()].filter(({ author, result }) =>
+    // News of members may come later than a result: it is looked at again then.
+    mayPublish(state, author) && result.submissions.every(({ device }) => isMember(state, device))
+  )
     .sort((a, b) => b.result.round - a.result.round || (a.block < b.block ? -1 : 1));
   const newest = candidates[0];
   if (newest === undefined) return fetchStart(context, state, deps, head);
@@ -144,6 +147,11 @@ export function considerAdopting(
     sources,
     purpose: { type: "parameters", committed: target },
   });
+}
+
+/** True for devices that were ever admitted. */
+function isMember({ registry }: RunActorState, device: DeviceId): boolean {
+  return registry?.members.has(device) === true;
 }
 
 /** True for members that may coordinate. What somebody published before it was removed from the mesh stays valid. */
@@ -254,8 +262,7 @@ export function adopt(
         }, {
           opened,
           expected: { run, round: head.round + 1 },
-          // Who is a member is news that may come later than the result; whoever verifies a version asks.
-          isParticipant: () => true,
+          isParticipant: (device) => isMember(state, device),
           own: null,
           deps,
         });

@@ -19,7 +19,8 @@ import {
   encodeReveal,
   encodeSurvivorSignature,
 } from "../../learning/secure/wire.ts";
-import type { DeviceId } from "../../protocols/ids.ts";
+import { type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
+import { may } from "../../protocols/registry/registry.ts";
 import type { Decline, RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
 import type { SignedWord } from "./commands.ts";
 import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
@@ -28,8 +29,14 @@ import { noteAttempt } from "./terms.ts";
 import { beginTraining, refuse } from "./training.ts";
 import { sumClientDependencies } from "./sum_dependencies.ts";
 
-/** A word about survivors binds this long; then the coordinator is taken to be gone for good, and a further attempt is another release, ms. */
+/**
+ * A word about survivors binds this long in runs with privacy; then the coordinator is taken to be gone for good, and a further attempt is another
+ * release with noise of its own, which is charged, ms. Without noise two sums over different survivors would tell a device's update by their
+ * difference: there the word binds for good, and only that attempt can be finished.
+ */
 const SIGNED_BINDS_MS = 60_000;
+
+const PUBLIC_KEY_BYTES = 32;
 
 /** Setting: the attempt for whose survivors this device has signed. */
 export function signedSetting(run: string): string {
@@ -65,7 +72,9 @@ export function onRoundStart(
   if (again !== null && sameAttempt(again.key, key)) return;
   const signed = state.signed?.round === call.round ? state.signed : null;
   if (signed !== null && signed.attempt !== call.attempt) {
-    if (context.monotonicMs() - (state.signedAtMs ?? 0) < SIGNED_BINDS_MS) {
+    const isBound = deps.opened.plan.privacy === null &&
+      deps.opened.plan.aggregation.type !== "clear";
+    if (isBound || context.monotonicMs() - (state.signedAtMs ?? 0) < SIGNED_BINDS_MS) {
       return decline("busy", `attempt ${signed.attempt} may still come to its sum`);
     }
   }
@@ -73,6 +82,7 @@ export function onRoundStart(
   const part: Part = {
     key,
     coordinator: from,
+    called: call.called,
     release,
     phase: "ready",
     sum: null,
@@ -124,6 +134,33 @@ export function answerHeldCall(
   onRoundStart(context, state, deps, held.from, held.call);
 }
 
+/**
+ * A sum hides an update among those of other members, as many as the plan promises. A coordinator that filled the roster with keys of its own would
+ * know all vectors but ours.
+ */
+function problemOfRoster(
+  state: RunActorState,
+  { opened }: RunDependencies,
+  { called }: Part,
+  keys: Uint8Array,
+): string | undefined {
+  const { aggregation, participation } = opened.plan;
+  const least = aggregation.type === "secureGroups"
+    ? Math.min(aggregation.groupSize, participation.least)
+    : participation.least;
+  const count = keys.length / PUBLIC_KEY_BYTES;
+  if (!Number.isInteger(count) || count < least) {
+    return `its roster has ${count} devices, expected at least ${least}`;
+  }
+  for (let at = 0; at < keys.length; at += PUBLIC_KEY_BYTES) {
+    const device = deviceIdOf(keys.subarray(at, at + PUBLIC_KEY_BYTES));
+    if (!called.includes(device) || !may(state.registry, device, "learn.join")) {
+      return `its roster has ${device}, which was not called or may not take part`;
+    }
+  }
+  return undefined;
+}
+
 /** A step of the secure sum. */
 export function onSecurePhase(
   context: RunContext,
@@ -142,6 +179,8 @@ export function onSecurePhase(
     case "roster": {
       const roster = decodeRoster(message.body);
       if (!roster.ok) return refuse(context, deps, part, roster.reason);
+      const problem = problemOfRoster(state, deps, part, roster.message.devices);
+      if (problem !== undefined) return refuse(context, deps, part, problem);
       const step = taken(
         context,
         deps,

@@ -138,6 +138,8 @@ export interface Incoming {
 export interface Part {
   readonly key: Attempt;
   coordinator: DeviceId;
+  /** Who was called with us. */
+  readonly called: readonly DeviceId[];
   /** Number of the release: one for all attempts, unless a sum of the round may be known without a version. */
   readonly release: number;
   phase: "ready" | "training" | "preparing" | "submitted" | "signed" | "revealed";
