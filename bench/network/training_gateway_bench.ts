@@ -15,7 +15,7 @@ const LIMIT_MS = 100;
 
 /** Latency of a status, at rest and while the node trains. */
 export async function run({ quick }: { readonly quick: boolean }): Promise<Figure[]> {
-  const requests = quick ? 20 : 2_000;
+  const requests = quick ? 20 : 1_000;
   const directory = await Deno.makeTempDir({ prefix: "submind-bench-" });
   const trainer = new WorkerTrainer();
   let node: RunningNode | undefined;
