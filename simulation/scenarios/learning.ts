@@ -119,9 +119,17 @@ export async function playLearning(
   const run = started.value;
   await world.advance(3_000);
   for (const node of others) {
-    const joined = await world.wait(
-      askRounds<Outcome<RunId>>(node, (replyTo) => ({ type: "joinRun", run, replyTo })),
-    );
+    const join = () =>
+      world.wait(
+        askRounds<Outcome<RunId>>(node, (replyTo) => ({ type: "joinRun", run, replyTo })),
+      );
+    let joined = await join();
+    // The plan spreads like any other block: with many devices that takes a while.
+    for (let tries = 0; joined.type === "refused" && tries < 60; tries++) {
+      if (joined.reason !== "notFound") break;
+      await world.advance(1_000);
+      joined = await join();
+    }
     if (joined.type === "refused") return [`${node.name}: ${joined.message}`];
   }
   await options.faults(cluster.nodes);

@@ -1,0 +1,57 @@
+/** A run goes on when its coordinator dies, whatever it was doing: within five seconds, without a lost round, and paid for once. */
+import assert from "node:assert/strict";
+import { nodeEvents } from "../../actors/events.ts";
+import type { RoundPhase } from "../../protocols/rounds/messages.ts";
+import { Cluster } from "../../simulation/cluster.ts";
+import { playLearning } from "../../simulation/scenarios/learning.ts";
+
+/** From the death of a coordinator to what its successor does in a round. */
+const REPLACED_WITHIN_MS = 5_000;
+/** More than are done while the devices join. */
+const ROUNDS = 60;
+
+for (
+  const phase of ["calling", "training", "collecting"] as RoundPhase[]
+) {
+  Deno.test(`a coordinator that dies while ${phase} is replaced within five seconds, and no round is lost`, async () => {
+    const cluster = new Cluster({ seed: `dies ${phase}` });
+    const { world } = cluster;
+    let replacedMs = Infinity;
+    const problems = await playLearning(cluster, 4, {
+      plan: {
+        rounds: ROUNDS,
+        privacy: {
+          clip: 1,
+          noiseMultiplier: 8,
+          noise: "distributed",
+          delta: 1e-5,
+          dropout: 0.3,
+          epsilonMax: 900,
+        },
+      },
+      async faults([starter, ...others]) {
+        let seen: RoundPhase = "waiting";
+        let round = 0;
+        // Whoever coordinates says nothing of it to itself, so that all others are asked.
+        for (const witness of others) {
+          witness.running.system.subscribe(nodeEvents, (event) => {
+            if (event.type !== "roundProgress") return;
+            seen = event.phase;
+            round = event.round;
+          });
+        }
+        assert.ok(await world.until(() => seen === phase, 60_000, 1), `nobody is ${phase}`);
+        starter!.crash(false);
+        const diedMs = world.nowMs;
+        const atRound = round;
+        seen = "waiting";
+        const goesOn = () => seen !== "waiting" || round > atRound;
+        assert.ok(await world.until(goesOn, 30_000, 10), "nobody takes over");
+        replacedMs = world.nowMs - diedMs;
+        await starter!.start();
+      },
+    });
+    assert.deepEqual(problems, []);
+    assert.ok(replacedMs <= REPLACED_WITHIN_MS, `it took ${replacedMs} ms`);
+  });
+}
