@@ -190,6 +190,23 @@ export function takeLead(
   state.heardAtMs = context.monotonicMs();
   state.lead = newLead();
   context.log.write("info", "this device coordinates", { run: deps.run, term });
+  recover(context, state, deps);
+}
+
+/**
+ * Tries a round again. Whoever holds the checkpoint of an attempt that survivors have signed may have come back, so every other time it is
+ * looked for first; and every other time not, because too few of those who signed may be left to finish it.
+ */
+export function tryAgain(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+  const { lead } = state;
+  if (lead?.phase !== "waiting") return;
+  if (lead.failures % 2 === 1) recover(context, state, deps);
+  else call(context, state, deps);
+}
+
+/** Asks where everybody is. */
+function recover(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+  const { term } = state;
   const others = reachable(state);
   const round = (state.head?.round ?? 0) + 1;
   enter(context, state, deps, "recovering", others.length === 0 ? 0 : RECOVERY_MS);
@@ -262,9 +279,11 @@ export function onRecovered(
   if (state.signed?.round === round) signed.add(state.signed.attempt);
   const signedSomewhere = signed.size > 0;
   // Only who may coordinate is ever given one: others could only make one up.
-  const elsewhere = [...lead.heard].find(([device, { checkpoint }]) =>
+  const holders = [...lead.heard].filter(([device, { checkpoint }]) =>
     checkpoint !== null && state.peers.get(device)?.coordinates === true
   );
+  // Some may hold that of an attempt nobody has signed: another one is asked each time.
+  const elsewhere = holders[(lead.failures >> 1) % Math.max(1, holders.length)];
   if (own !== null && (signed.has(own.attempt) || (signedSomewhere && elsewhere === undefined))) {
     if (state.reading.has(own.offer.hash)) return;
     context.perform(

@@ -6,7 +6,7 @@ import { may } from "../../protocols/registry/registry.ts";
 import { nodeEvents } from "../events.ts";
 import type { Behaviour } from "../kernel/actor.ts";
 import { considerAdopting, openRun } from "./adopting.ts";
-import { onCheckpointStored, onRecovered, takeLead } from "./checkpoints.ts";
+import { onCheckpointStored, onRecovered, takeLead, tryAgain } from "./checkpoints.ts";
 import { onCombined } from "./combining.ts";
 import type { RunCommand } from "./commands.ts";
 import { reportFaults } from "./faults.ts";
@@ -68,7 +68,7 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
             recovered: () => onRecovered(context, state, deps),
           });
         case "callDue":
-          return call(context, state, deps);
+          return tryAgain(context, state, deps);
         case "trainingStep":
           return onTrainingStep(context, state, deps, command);
         case "trained":
