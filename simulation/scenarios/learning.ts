@@ -8,7 +8,9 @@ import type { RunId } from "../../learning/runs/plan.ts";
 import { softmaxRegression } from "../../learning/engine/networks.ts";
 import { seededStream } from "../../learning/data/seeded_stream.ts";
 import type { LearningTask } from "../../learning/task.ts";
+import type { RoundMetrics } from "../../actors/learning_handle.ts";
 import type { BudgetSummary, RoundsCommand, RunSummary } from "../../actors/rounds/commands.ts";
+import { metricsSetting } from "../../actors/rounds/reporting.ts";
 import type { Outcome } from "../../actors/handle.ts";
 import type { Ref } from "../../actors/kernel/actor.ts";
 import { nodeCrypto } from "../../platform/node_crypto.ts";
@@ -24,6 +26,12 @@ const ANSWER_MS = 60_000;
 const FAULTS_MS = 40_000;
 /** Then everything must be done within, virtual ms. */
 const FINISH_MS = 600_000;
+/** A plan is everywhere within so many virtual seconds. */
+const PLAN_SPREADS_S = 60;
+/** The clouds lie apart, so that whoever has learned tells nearly all points; guesses, or a wrong sum, do not. */
+const ACCURACY_LEAST = 0.9;
+/** Measuring the last version takes less than this, virtual ms. */
+const MEASURE_MS = 5_000;
 const NETWORK = softmaxRegression({ inputs: 2, classes: 2 });
 
 /** Two clouds of points that a line can part; every device has its own points. */
@@ -96,6 +104,8 @@ export async function playLearning(
   nodes: number,
   options: {
     readonly plan?: Partial<RunPlan>;
+    /** All join together, so that few rounds are over when the last one has; else each as soon as it can. */
+    readonly together?: boolean;
     readonly faults: (nodes: readonly SimulatedNode[]) => Promise<void>;
   },
 ): Promise<readonly string[]> {
@@ -117,27 +127,27 @@ export async function playLearning(
   })));
   if (started.type === "refused") return [started.message];
   const run = started.value;
-  await world.advance(3_000);
-  for (const node of others) {
-    const join = () =>
-      world.wait(
-        askRounds<Outcome<RunId>>(node, (replyTo) => ({ type: "joinRun", run, replyTo })),
-      );
-    let joined = await join();
-    // The plan spreads like any other block: with many devices that takes a while.
-    for (let tries = 0; joined.type === "refused" && tries < 60; tries++) {
-      if (joined.reason !== "notFound") break;
-      await world.advance(1_000);
-      joined = await join();
-    }
-    if (joined.type === "refused") return [`${node.name}: ${joined.message}`];
-  }
-  await options.faults(cluster.nodes);
   const summaryOf = async (node: SimulatedNode) =>
     (await world.wait(askRounds<readonly RunSummary[]>(
       node,
       (replyTo) => ({ type: "listRuns", replyTo }),
     ))).find((one) => one.run === run);
+  // The plan spreads like any other block: with many devices that takes a while.
+  const hears = async (node: SimulatedNode) => {
+    for (let s = 0; s < PLAN_SPREADS_S && await summaryOf(node) === undefined; s++) {
+      await world.advance(1_000);
+    }
+  };
+  if (options.together === true) { for (const node of others) await hears(node); }
+  else await world.advance(3_000);
+  for (const node of others) {
+    await hears(node);
+    const joined = await world.wait(
+      askRounds<Outcome<RunId>>(node, (replyTo) => ({ type: "joinRun", run, replyTo })),
+    );
+    if (joined.type === "refused") return [`${node.name}: ${joined.message}`];
+  }
+  await options.faults(cluster.nodes);
   const beganMs = world.nowMs;
   let summaries: (RunSummary | undefined)[] = [];
   while (world.nowMs - beganMs < FINISH_MS) {
@@ -161,6 +171,11 @@ export async function playLearning(
   if (problems.length === 0 && hashes.size !== 1) {
     problems.push(`${hashes.size} different last versions`);
   }
+  // With so few devices, noise that hides one of them hides the clouds as well.
+  if (problems.length === 0 && plan.privacy === null) {
+    await world.advance(MEASURE_MS);
+    problems.push(...await badlyLearned(cluster.nodes, metricsSetting(run, plan.rounds)));
+  }
   if (plan.privacy !== null) {
     for (const node of cluster.nodes) {
       const budget = await world.wait(
@@ -173,6 +188,25 @@ export async function playLearning(
     }
   }
   return problems;
+}
+
+/** Whether the last version tells points that nobody has learned from; a device that was away when it came has not measured it. */
+async function badlyLearned(
+  nodes: readonly SimulatedNode[],
+  setting: string,
+): Promise<readonly string[]> {
+  const problems: string[] = [];
+  let measured = 0;
+  for (const { name, running } of nodes) {
+    const metrics = await running.store.settings.get(setting) as RoundMetrics | undefined;
+    if (metrics?.accuracy == null) continue;
+    measured++;
+    if (metrics.accuracy > ACCURACY_LEAST) continue;
+    problems.push(
+      `${name} tells ${metrics.accuracy} of its held-out points with the last version, expected more than ${ACCURACY_LEAST}`,
+    );
+  }
+  return measured === 0 ? ["nobody has measured the last version"] : problems;
 }
 
 /** What may go wrong while a run goes on. */
