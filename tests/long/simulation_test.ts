@@ -3,10 +3,15 @@
  * that replays it.
  */
 import assert from "node:assert/strict";
+import { Cluster } from "../../simulation/cluster.ts";
 import { playInProcesses } from "../../simulation/jobs.ts";
 import { SCENARIOS } from "../../simulation/scenarios/all.ts";
+import { COMPLETED_LEAST, playDropouts } from "../../simulation/scenarios/learning_dropouts.ts";
 
 const PROCESSES = 2;
+/** Rounds of learning in which devices fall away: runs of so many. */
+const DROPOUT_ROUNDS = 1_000;
+const ROUNDS_OF_A_RUN = 10;
 
 interface Job {
   readonly scenario: string;
@@ -14,13 +19,15 @@ interface Job {
   readonly nodes?: number;
 }
 
+const PLAYED_OTHERWISE = ["partition_and_crash", "crowd", "messages", "learning_dropouts"];
+
 const JOBS: readonly Job[] = [
   { scenario: "partition_and_crash", seeds: 1_000 },
   { scenario: "partition_and_crash", seeds: 200, nodes: 3 },
   { scenario: "partition_and_crash", seeds: 200, nodes: 8 },
   { scenario: "partition_and_crash", seeds: 200, nodes: 12 },
   { scenario: "messages", seeds: 2_000 },
-  ...SCENARIOS.filter(({ name }) => !["partition_and_crash", "crowd", "messages"].includes(name))
+  ...SCENARIOS.filter(({ name }) => !PLAYED_OTHERWISE.includes(name))
     .map(({ name }) => ({ scenario: name, seeds: 300 })),
 ];
 
@@ -35,6 +42,24 @@ for (const { scenario, seeds, nodes } of JOBS) {
 Deno.test("a thousand whole nodes in one process share blocks over a partition", async () => {
   const problems = await simulate({ scenario: "crowd", first: 1, count: 1, nodes: 1_000 });
   assert.deepEqual(problems, []);
+});
+
+Deno.test("of a thousand rounds in which 30 % of ten devices fall away, 99 % come to a version", async () => {
+  let rounds = 0;
+  let completed = 0;
+  const problems: string[] = [];
+  for (let seed = 1; rounds < DROPOUT_ROUNDS; seed++) {
+    assert.ok(seed <= DROPOUT_ROUNDS, `${rounds} rounds in ${seed} runs`);
+    const played = await playDropouts(new Cluster({ seed }), 10, ROUNDS_OF_A_RUN);
+    rounds += played.rounds;
+    completed += played.completed;
+    if (played.completed < played.rounds) {
+      problems.push(`seed ${seed}: ${played.completed} of ${played.rounds} rounds`);
+    }
+  }
+  const share = completed / rounds;
+  console.log(`${completed} of ${rounds} rounds (${(100 * share).toFixed(2)} %)`);
+  assert.ok(share >= COMPLETED_LEAST, problems.join("\n"));
 });
 
 /** Plays seeds in processes of their own; returns the lines that tell what went wrong. */
