@@ -15,6 +15,7 @@ import type { Store } from "../../store/store.ts";
 import { nodeEvents } from "../events.ts";
 import type { Outcome, Refusal } from "../handle.ts";
 import type { Behaviour, Context, Ref, TaskOutcome } from "../kernel/actor.ts";
+import { replyOnce } from "../kernel/reply_once.ts";
 import type { PublisherCommand } from "../publisher/commands.ts";
 import { blocksCommitted } from "../storage/commands.ts";
 import { alreadyMember, answer, type Request, succeed, unavailable } from "./answers.ts";
@@ -23,7 +24,6 @@ import { type LoadedRegistry, type MembersCommand, membershipChanged } from "./c
 import { loadRegistry, saveMesh, settleJoin } from "./load.ts";
 import { onCopiesChanged, tendCopies } from "./copies.ts";
 import type { MembersState, Operation } from "./state.ts";
-import { publishReply } from "./publish_reply.ts";
 import { foundingDraft, memberDraft, planStatements } from "./statements.ts";
 
 /** Requests waiting at most. */
@@ -271,7 +271,11 @@ function publish(
   const operationId = operation.id;
   const replyTo = context.spawn(
     `publish-${operationId}`,
-    publishReply(context.self, operationId),
+    replyOnce(context.self, (outcome: Outcome<readonly Block[]>) => ({
+      type: "published" as const,
+      operationId,
+      outcome,
+    })),
     { restart: "temporary" },
   );
   operation.reply = replyTo;

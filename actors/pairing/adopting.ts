@@ -2,7 +2,7 @@
 import type { Block } from "../../protocols/blocks/block.ts";
 import type { MeshId } from "../../protocols/ids.ts";
 import type { Outcome } from "../handle.ts";
-import { replyOnce } from "./reply_once.ts";
+import { replyOnce } from "../kernel/reply_once.ts";
 import type { PairingContext, PairingDependencies, PairingState } from "./state.ts";
 
 /** The outcome comes back as `meshJoined`. Signatures and links are the members actor's to check. */

@@ -15,7 +15,7 @@ import { decodeJoinerMessage, decodeRequest, encodeMessage } from "../../protoco
 import type { Outcome } from "../handle.ts";
 import { burn, close, findOpen, save, sweep } from "./invites.ts";
 import { fittingName } from "../../protocols/pairing/display_name.ts";
-import { replyOnce } from "./reply_once.ts";
+import { replyOnce } from "../kernel/reply_once.ts";
 import {
   activePairings,
   addPairing,

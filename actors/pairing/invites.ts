@@ -16,7 +16,7 @@ import {
   linkTicket,
 } from "../../protocols/pairing/invite.ts";
 import type { AfterSave } from "./commands.ts";
-import { replyOnce } from "./reply_once.ts";
+import { replyOnce } from "../kernel/reply_once.ts";
 import { inviteFromJson, inviteToJson, settingsKey } from "./stored_invite.ts";
 import {
   done,

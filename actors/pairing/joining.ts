@@ -17,7 +17,7 @@ import type { Outcome, PairingView } from "../handle.ts";
 import type { Ref } from "../kernel/actor.ts";
 import { fittingName } from "../../protocols/pairing/display_name.ts";
 import { adopt } from "./adopting.ts";
-import { replyOnce } from "./reply_once.ts";
+import { replyOnce } from "../kernel/reply_once.ts";
 import {
   activePairings,
   addPairing,

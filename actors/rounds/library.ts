@@ -7,9 +7,10 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import { isAdmitted, may } from "../../protocols/registry/registry.ts";
 import { nodeEvents } from "../events.ts";
 import type { Outcome, Refusal } from "../handle.ts";
-import type { Behaviour, Ref, TaskOutcome } from "../kernel/actor.ts";
+import type { TaskOutcome } from "../kernel/actor.ts";
+import { replyOnce } from "../kernel/reply_once.ts";
 import { restoreLedger } from "./accounting.ts";
-import type { LoadedRuns, RoundsCommand, RunSummary } from "./commands.ts";
+import type { LoadedRuns, RunSummary } from "./commands.ts";
 import { tellChild, tellMembership } from "./joined.ts";
 import { JOINED_PREFIX, take } from "./reading.ts";
 import type { RoundsDependencies } from "./rounds.ts";
@@ -190,26 +191,21 @@ function publish(
 ): void {
   const id = state.nextRequest++;
   state.requests.set(id, request);
-  const replyTo = context.spawn(`publish.${id}`, publishReply(context.self, id), {
-    restart: "temporary",
-  });
-  context.send(deps.publisher, { type: "publish", drafts: [draft], idempotencyKey, replyTo });
-}
-
-/** Waits for one answer of the publisher and passes it on. */
-function publishReply(
-  rounds: Ref<RoundsCommand>,
-  request: number,
-): Behaviour<Outcome<readonly Block[]>, null> {
-  return {
-    name: "publishReply",
-    mailbox: { capacity: 1, overflow: "reject" },
-    init: () => null,
-    receive(context, _state, outcome) {
-      context.send(rounds, { type: "published", request, outcome });
-      context.stopSelf();
+  const replyTo = context.spawn(
+    `publish.${id}`,
+    replyOnce(
+      context.self,
+      (outcome: Outcome<readonly Block[]>) => ({
+        type: "published" as const,
+        request: id,
+        outcome,
+      }),
+    ),
+    {
+      restart: "temporary",
     },
-  };
+  );
+  context.send(deps.publisher, { type: "publish", drafts: [draft], idempotencyKey, replyTo });
 }
 
 /** The publisher has answered. */

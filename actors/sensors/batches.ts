@@ -12,8 +12,8 @@ import {
 } from "../../protocols/sensors/readings.ts";
 import type { WaitingReadings } from "../../store/readings.ts";
 import type { Outcome } from "../handle.ts";
-import type { Behaviour, Ref, TaskOutcome } from "../kernel/actor.ts";
-import type { SensorsCommand } from "./commands.ts";
+import type { TaskOutcome } from "../kernel/actor.ts";
+import { replyOnce } from "../kernel/reply_once.ts";
 import type { SensorsDependencies } from "./sensors.ts";
 import type { Of, SensorsContext, SensorsState } from "./state.ts";
 
@@ -79,9 +79,16 @@ export function onWaitingRead(
   const idempotencyKey = deps.crypto.sha256(...drafts.map(({ body }) => body)).toHex();
   const request = ++state.requests;
   state.batch = { request, readings: batch };
-  const reply = context.spawn(`publish.${request}`, publishReply(context.self, request), {
-    restart: "temporary",
-  });
+  const reply = context.spawn(
+    `publish.${request}`,
+    replyOnce(
+      context.self,
+      (outcome: Outcome<readonly Block[]>) => ({ type: "published" as const, request, outcome }),
+    ),
+    {
+      restart: "temporary",
+    },
+  );
   context.send(deps.publisher, { type: "publish", drafts, idempotencyKey, replyTo: reply });
   context.startTimer("publish", PUBLISH_MS, { type: "publishDue" });
 }
@@ -143,20 +150,4 @@ function retryLater(context: SensorsContext, state: SensorsState, why: string): 
   state.batch = "idle";
   state.batchTimer = true;
   context.startTimer("batch", RETRY_MS, { type: "batchDue" });
-}
-
-/** Waits for one answer of the publisher and passes it on. */
-function publishReply(
-  sensors: Ref<SensorsCommand>,
-  request: number,
-): Behaviour<Outcome<readonly Block[]>, null> {
-  return {
-    name: "publishReply",
-    mailbox: { capacity: 1, overflow: "reject" },
-    init: () => null,
-    receive(context, _state, outcome) {
-      context.send(sensors, { type: "published", request, outcome });
-      context.stopSelf();
-    },
-  };
 }

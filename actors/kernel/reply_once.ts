@@ -1,5 +1,5 @@
 /** A reply address inside an actor: a child that hands one answer to its parent, wrapped as a command, and ends. */
-import type { Behaviour, Ref } from "../kernel/actor.ts";
+import type { Behaviour, Ref } from "./actor.ts";
 
 /** A behaviour for `spawn` whose ref is given away as `replyTo`. */
 export function replyOnce<Reply, Command>(
@@ -8,6 +8,7 @@ export function replyOnce<Reply, Command>(
 ): Behaviour<Reply, null> {
   return {
     name: "reply",
+    mailbox: { capacity: 1, overflow: "reject" },
     init: () => null,
     receive(context, _state, reply) {
       context.send(parent, toCommand(reply));
