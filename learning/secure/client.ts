@@ -1,6 +1,7 @@
 /**
- * A device's part in a secure sum. Each step takes the state and what the coordinator said, and gives the next state and what to answer;
- * store the state before answering. The same question again gets the same answer, byte for byte.
+ * A device's part in a secure sum. Each step takes the state and what the coordinator said, and gives the next state and what to answer.
+ * The same question again gets the same answer, byte for byte. From the masked vector on, store what is to be kept of the state
+ * (`kept_state.ts`) before answering; signing and revealing go on from either.
  *
  * Invariants, whatever the coordinator says:
  * - of one neighbour it reveals the share of the self-mask seed or the share of the mask secret, never both;
@@ -12,9 +13,11 @@
 import { invariant } from "../../platform/invariant.ts";
 import { equalBytes } from "../../protocols/codec.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
+import { agreed, agreedOnce, hasLowOrder, keyPairOf } from "./agreements.ts";
 import { hasBit, indicesOf } from "./bitmap.ts";
 import { claimProblem, neighboursProblem, requestProblem } from "./checks.ts";
 import type { ClientState, JoinedState, SignedState } from "./client_state.ts";
+import type { KeptSignedState, KeptState } from "./kept_state.ts";
 import type {
   Advertisement,
   KeyShares,
@@ -41,11 +44,9 @@ import { openShares, sealShares } from "./shares.ts";
 import {
   advertisedLeaf,
   advertisedMessage,
-  agreed,
   commitment,
   COMMITTED,
   concat,
-  keyPairOf,
   pairMaskKey,
   roundHash,
   selfMaskKey,
@@ -58,6 +59,9 @@ export interface ClientStep<State, Message> {
   readonly message: Message;
 }
 
+/** A step from a whole state gives a whole one, a step from what was kept gives what is to be kept. */
+type Same<State> = State extends KeptState ? KeptState : ClientState;
+
 /**
  * Draws fresh keys for an attempt. `previous` is this device's state of any earlier attempt at the same round: refused when that
  * went so far that a second sum could betray somebody, or when the attempt is not a later one.
@@ -66,7 +70,7 @@ export function advertise(
   options: {
     readonly round: SumRound;
     readonly device: DeviceId;
-    readonly previous?: ClientState;
+    readonly previous?: ClientState | KeptState;
   },
   deps: SumClientDependencies,
 ): SumOutcome<ClientStep<ClientState, Advertisement>> {
@@ -149,16 +153,12 @@ export function shareKeys(
     });
   const seedShares = split(seed);
   const maskShares = split(state.maskSecret);
-  const own = keyPairOf(deps.crypto, state.shareSecret);
-  const ownMask = keyPairOf(deps.crypto, state.maskSecret);
   const sealed: Uint8Array[] = [];
   for (const [i, neighbour] of neighbours.entries()) {
     const device = devices[neighbour]!;
-    const secret = agreed(own, roster.neighbours[i]!.shareKey);
-    if (
-      secret === undefined ||
-      agreed(ownMask, roster.neighbours[i]!.maskKey) === undefined
-    ) {
+    const { shareKey, maskKey } = roster.neighbours[i]!;
+    const secret = agreedOnce(deps.crypto, state.shareSecret, shareKey);
+    if (secret === undefined || hasLowOrder(maskKey)) {
       return refused("badKey", `Cannot share keys: a key of ${device} has low order`, device);
     }
     sealed.push(sealShares({
@@ -290,11 +290,16 @@ export function prepareMasks(
 }
 
 /** Signs the survivors, once. */
-export function signSurvivors(
-  state: ClientState,
+export function signSurvivors<State extends ClientState | KeptState>(
+  state: State,
   claim: SurvivorClaim,
   deps: SumClientDependencies,
-): SumOutcome<ClientStep<ClientState, SurvivorSignature>> {
+): SumOutcome<ClientStep<Same<State>, SurvivorSignature>>;
+export function signSurvivors(
+  state: ClientState | KeptState,
+  claim: SurvivorClaim,
+  deps: SumClientDependencies,
+): SumOutcome<ClientStep<ClientState | KeptState, SurvivorSignature>> {
   if (state.phase === "advertised" || state.phase === "shared") {
     return refused("wrongPhase", "Cannot sign survivors: no masked vector was sent");
   }
@@ -305,7 +310,10 @@ export function signSurvivors(
       : refused("otherSurvivors", "Cannot sign survivors: others were signed for this round");
   }
   const view = viewOf(state, deps);
-  const problem = claimProblem(state, claim, view, deps);
+  const inputHash = "inputHash" in state
+    ? state.inputHash
+    : deps.crypto.sha256(state.input.packed);
+  const problem = claimProblem({ ...state, inputHash }, claim, view, deps);
   if (problem !== undefined) return problem;
   const signature = deps.sign(survivorsMessage(view.hash, claim));
   return {
@@ -315,11 +323,16 @@ export function signSurvivors(
 }
 
 /** Gives the shares that unmask the sum of the signed survivors, and no others. */
-export function reveal(
-  state: ClientState,
+export function reveal<State extends ClientState | KeptState>(
+  state: State,
   request: UnmaskRequest,
   deps: SumDependencies,
-): SumOutcome<ClientStep<ClientState, Reveal>> {
+): SumOutcome<ClientStep<Same<State>, Reveal>>;
+export function reveal(
+  state: ClientState | KeptState,
+  request: UnmaskRequest,
+  deps: SumDependencies,
+): SumOutcome<ClientStep<ClientState | KeptState, Reveal>> {
   // Whoever revealed has seen a quorum for its one survivor set: the answer stays the same.
   if (state.phase === "revealed") {
     return { ok: true, value: { state, message: revealOf(state, deps) } };
@@ -334,7 +347,7 @@ export function reveal(
   return { ok: true, value: { state: next, message: revealOf(next, deps) } };
 }
 
-function revealOf(state: SignedState, deps: SumDependencies): Reveal {
+function revealOf(state: SignedState | KeptSignedState, deps: SumDependencies): Reveal {
   const view = viewOf(state, deps);
   const neighbours = view.neighbours(view.indexOf.get(state.device)!);
   const held = indicesOf(state.held, neighbours.length)!;
@@ -347,7 +360,7 @@ function revealOf(state: SignedState, deps: SumDependencies): Reveal {
 }
 
 function viewOf(
-  state: JoinedState,
+  state: JoinedState | KeptState,
   deps: Pick<SumDependencies, "crypto" | "masks">,
 ): RosterView {
   const view = rosterView(state, deps);

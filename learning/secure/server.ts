@@ -7,6 +7,7 @@
  */
 import { equalBytes } from "../../protocols/codec.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
+import { hasLowOrder } from "./agreements.ts";
 import { bitmapOf } from "./bitmap.ts";
 import { advertisementProblem, SIGNATURE_BYTES } from "./checks.ts";
 import {
@@ -36,18 +37,14 @@ import {
 } from "./server_state.ts";
 import {
   advertisedLeaf,
-  agreed,
   COMMITMENT_BYTES,
   concat,
   inputLeaf,
-  keyPairOf,
   roundHash,
   survivorsMessage,
 } from "./transcripts.ts";
 
 const ACCEPTED: Accepted = { ok: true, value: "accepted" };
-/** Nobody's secret: agreeing with it shows whether a public key has low order. */
-const PROBE_SECRET = new Uint8Array(32).fill(0x55);
 const REPEATED: Accepted = { ok: true, value: "repeated" };
 
 /** A device wants to take part. */
@@ -83,11 +80,7 @@ export function acceptAdvertisement(
       refused("badKey", `Cannot take keys of ${device}: ${other} has the same`, device),
     );
   }
-  const probe = keyPairOf(deps.crypto, PROBE_SECRET);
-  if (
-    agreed(probe, advertisement.maskKey) === undefined ||
-    agreed(probe, advertisement.shareKey) === undefined
-  ) {
+  if (hasLowOrder(advertisement.maskKey) || hasLowOrder(advertisement.shareKey)) {
     return count(
       state,
       refused("badKey", `Cannot take keys of ${device}: one has low order`, device),

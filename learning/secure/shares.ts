@@ -2,20 +2,13 @@
 import type { Crypto } from "../../platform/ports.ts";
 import { equalBytes } from "../../protocols/codec.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
+import { agreedOnce } from "./agreements.ts";
 import { bitmapOf } from "./bitmap.ts";
 import type { SharedState } from "./client_state.ts";
 import { SEALED_SHARE_BYTES, type SumDependencies } from "./contract.ts";
 import type { RosterView } from "./roster.ts";
 import { SECRET_BYTES } from "./shamir.ts";
-import {
-  agreed,
-  commitment,
-  COMMITMENT_BYTES,
-  COMMITTED,
-  concat,
-  keyPairOf,
-  shareKey,
-} from "./transcripts.ts";
+import { commitment, COMMITMENT_BYTES, COMMITTED, concat, shareKey } from "./transcripts.ts";
 
 // The key is used for this one message.
 const NONCE = new Uint8Array(12);
@@ -77,7 +70,6 @@ export function openShares(
 ): OpenedShares {
   const { state, view, present, sealed } = options;
   const neighbours = view.neighbours(view.indexOf.get(state.device)!);
-  const own = keyPairOf(crypto, state.shareSecret);
   const held: number[] = [];
   const shares: Uint8Array[] = [];
   const unreadable: number[] = [];
@@ -89,7 +81,7 @@ export function openShares(
     const plaintext = crypto.open({
       key: shareKey(crypto, {
         // Keys of low order were refused with the roster.
-        agreed: agreed(own, state.neighbours[i]!.shareKey)!,
+        agreed: agreedOnce(crypto, state.shareSecret, state.neighbours[i]!.shareKey)!,
         roster: view.hash,
         sender: owner,
         recipient: state.device,

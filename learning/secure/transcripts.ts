@@ -1,5 +1,5 @@
 /** Every byte of a secure sum that is hashed, signed or keyed with: `docs/protocols/secure-aggregation.md` in code. */
-import type { AgreementKeyPair, Crypto, Random } from "../../platform/ports.ts";
+import type { Crypto } from "../../platform/ports.ts";
 import { domainSeparated } from "../../protocols/domains.ts";
 import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
 import type { Advertisement, SumDependencies, SumRound } from "./contract.ts";
@@ -33,11 +33,14 @@ export function roundHash(crypto: Hashing, round: SumRound): Uint8Array<ArrayBuf
   numbers.setUint16(15, round.assumptions.dropoutPermille);
   numbers.setUint8(17, round.assumptions.privacyBits);
   numbers.setUint8(18, round.assumptions.completionBits);
+  const tuning = new DataView(new ArrayBuffer(round.tuning === undefined ? 0 : 8));
+  if (round.tuning !== undefined) tuning.setFloat64(0, round.tuning);
   return crypto.sha256(
     LABELS.round,
     Uint8Array.fromHex(round.run),
     Uint8Array.fromHex(round.modelHash),
     new Uint8Array(numbers.buffer),
+    new Uint8Array(tuning.buffer),
   );
 }
 
@@ -149,9 +152,14 @@ export function inputLeaf(
   index: number,
   packed: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
+  return inputLeafOf(index, crypto.sha256(packed));
+}
+
+/** The same, where only the SHA-256 of the masked input is known. */
+export function inputLeafOf(index: number, inputHash: Uint8Array): Uint8Array<ArrayBuffer> {
   const place = new Uint8Array(4);
   new DataView(place.buffer).setUint32(0, index);
-  return concat(place, crypto.sha256(packed));
+  return concat(place, inputHash);
 }
 
 /** What a survivor signs. */
@@ -160,25 +168,6 @@ export function survivorsMessage(
   claim: { readonly survivors: Uint8Array; readonly inputsRoot: Uint8Array },
 ): Uint8Array<ArrayBuffer> {
   return domainSeparated("sumSurvivors", roster, claim.survivors, claim.inputsRoot);
-}
-
-/** The X25519 key pair of a stored secret. */
-export function keyPairOf(
-  crypto: Pick<Crypto, "agreementKeyPair">,
-  secret: Uint8Array,
-): AgreementKeyPair {
-  const stored: Pick<Random, "bytes"> = { bytes: () => secret.slice() };
-  return crypto.agreementKeyPair(stored as Random);
-}
-
-/** The agreed secret; undefined when the other key has low order. */
-export function agreed(pair: AgreementKeyPair, other: Uint8Array): Uint8Array | undefined {
-  try {
-    return pair.agree(other);
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
 }
 
 /** Bytes one after another. */

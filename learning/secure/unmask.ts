@@ -5,6 +5,7 @@
 import { invariant } from "../../platform/invariant.ts";
 import { equalBytes } from "../../protocols/codec.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
+import { agreed, keyPairOf } from "./agreements.ts";
 import type { Reveal, SumDependencies, SumOutcome } from "./contract.ts";
 import { applyMasks, type MaskJob } from "./mask_work.ts";
 import { maskOf } from "./packing.ts";
@@ -20,14 +21,7 @@ import {
 } from "./server_state.ts";
 import { combineShares, SECRET_BYTES } from "./shamir.ts";
 import { shareFits } from "./shares.ts";
-import {
-  agreed,
-  commitment,
-  COMMITTED,
-  keyPairOf,
-  pairMaskKey,
-  selfMaskKey,
-} from "./transcripts.ts";
+import { commitment, COMMITTED, pairMaskKey, selfMaskKey } from "./transcripts.ts";
 
 /** A survivor's shares of its neighbours' secrets. Refused as a whole when one does not fit what its owner committed to. */
 export function acceptReveal(
