@@ -11,7 +11,12 @@ import type {
   Verification,
 } from "../actors/learning_handle.ts";
 import { ROUNDS_MAX } from "../learning/runs/plan_codec.ts";
-import { PARTICIPANTS_MAX, type RoundPhase } from "../protocols/rounds/messages.ts";
+import {
+  GRID_AXES_MAX,
+  GRID_SIDE_MAX,
+  PARTICIPANTS_MAX,
+  type RoundPhase,
+} from "../protocols/rounds/messages.ts";
 import { identical, type Matches } from "./schema_identity.ts";
 import { base64Schema, blockIdSchema, count, deviceIdSchema, text } from "./schemas.ts";
 
@@ -71,7 +76,7 @@ const choiceSchema = z.strictObject({
   numbers: z.record(nameSchema, z.number()),
 }).openapi("Choice", { example: { name: "trimmedMean", numbers: { share: 0.2 } } });
 const optionsSchema = z.record(nameSchema, z.union([text(256), z.number(), z.boolean()]));
-const aggregationKindSchema = z.enum(["secure", "secureGroups", "clear"]);
+const aggregationKindSchema = z.enum(["secure", "secureGroups", "clear", "grid"]);
 const shareKindSchema = z.enum(["iid", "shards", "dirichlet"]);
 const milliseconds = () => z.int().min(10).max(7 * 86_400_000);
 const participants = () => z.int().min(1).max(PARTICIPANTS_MAX);
@@ -104,6 +109,10 @@ export const newRunSchema = z.strictObject({
   strategy: choiceSchema.optional(),
   aggregation: aggregationKindSchema.optional(),
   rule: choiceSchema.optional(),
+  grid: z.strictObject({
+    dimensions: z.int().min(1).max(GRID_AXES_MAX),
+    side: z.int().min(2).max(GRID_SIDE_MAX),
+  }).partial().optional(),
   compression: choiceSchema.optional(),
   privacy: z.strictObject({
     epsilon: z.number().positive().max(1e6),
@@ -143,6 +152,12 @@ const planSchema = z.strictObject({
       type: z.literal("secureGroups"),
       encoding: encodingSchema,
       groupSize: count(),
+      rule: choiceSchema,
+    }),
+    z.strictObject({
+      type: z.literal("grid"),
+      dimensions: count(),
+      side: count(),
       rule: choiceSchema,
     }),
   ]),

@@ -167,8 +167,8 @@ export interface BudgetSummary {
   }[];
 }
 
-/** Commands of one run's actor. */
-export type RunCommand =
+/** What the actor of any run is told. */
+export type AnyRunCommand =
   | PeerMessage<RoundsMessage>
   /** Who else has joined, and who of them has a session with us now. */
   | {
@@ -178,8 +178,10 @@ export type RunCommand =
     readonly registry: Registry | null;
   }
   | { readonly type: "resultCommitted"; readonly committed: CommittedResult }
-  | ChargeAnswer
-  | RunPrivateCommand;
+  | ChargeAnswer;
+
+/** Commands of the actor of a run that is coordinated. */
+export type RunCommand = AnyRunCommand | RunPrivateCommand;
 
 /** Another device that has joined the run. */
 export interface RunPeer {

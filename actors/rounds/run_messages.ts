@@ -63,6 +63,9 @@ export function onPeerMessage(
     case "runMembership":
       // The parent's.
       return;
+    case "gridPlace":
+      // Of runs without a coordinator.
+      return;
     case "securePhase":
       if (SAID_BY_DEVICES.has(message.phase)) {
         return onDevicePhase(context, state, deps, from, message);

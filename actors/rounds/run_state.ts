@@ -131,7 +131,9 @@ export interface Incoming {
     | { readonly type: "aggregate"; readonly committed: CommittedResult }
     | { readonly type: "parameters"; readonly committed: CommittedResult }
     | { readonly type: "state"; readonly committed: CommittedResult }
-    | { readonly type: "checkpoint"; readonly attempt: Attempt };
+    | { readonly type: "checkpoint"; readonly attempt: Attempt }
+    /** Parameters of devices that are met on a grid. */
+    | { readonly type: "member" };
 }
 
 /** Our part in an attempt that somebody (perhaps we) coordinates. */

@@ -7,11 +7,11 @@ import type { Registry } from "../../protocols/registry/registry.ts";
 import type { Outcome } from "../handle.ts";
 import type { Context, Ref } from "../kernel/actor.ts";
 import type {
+  AnyRunCommand,
   BudgetSummary,
   ChargeRequest,
   CommittedResult,
   RoundsCommand,
-  RunCommand,
   RunReport,
 } from "./commands.ts";
 
@@ -34,7 +34,7 @@ export interface KnownRun {
   readonly results: CommittedResult[];
   report: RunReport | null;
   /** Null while it is not joined. */
-  child: Ref<RunCommand> | null;
+  child: Ref<AnyRunCommand> | null;
   /** Others that have joined, and the rounds they have done. */
   readonly devices: Map<DeviceId, number>;
 }

@@ -2,11 +2,13 @@
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { Attempt, RoundsMessage } from "../../protocols/rounds/messages.ts";
 import { encodeRoundsMessage } from "../../protocols/rounds/wire.ts";
-import type { RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import type { Context } from "../kernel/actor.ts";
+import type { PeerMessage } from "../sessions/commands.ts";
+import type { RunActorState, RunDependencies } from "./run_state.ts";
 
 /** Sends to one device, also to this one. */
 export function tell(
-  context: RunContext,
+  context: Context<PeerMessage<RoundsMessage>>,
   deps: Pick<RunDependencies, "self" | "sessions">,
   to: DeviceId,
   message: RoundsMessage,
@@ -20,7 +22,7 @@ export function tell(
 
 /** Sends one message to several devices; it is encoded once. */
 export function tellAll(
-  context: RunContext,
+  context: Context<PeerMessage<RoundsMessage>>,
   deps: Pick<RunDependencies, "self" | "sessions">,
   devices: Iterable<DeviceId>,
   message: RoundsMessage,
@@ -36,7 +38,7 @@ export function tellAll(
 }
 
 /** The other devices that have joined and can be reached now. */
-export function reachable(state: RunActorState): DeviceId[] {
+export function reachable(state: Pick<RunActorState, "peers">): DeviceId[] {
   return [...state.peers.values()].filter(({ up }) => up).map(({ deviceId }) => deviceId);
 }
 

@@ -3,7 +3,12 @@
  * are kept in memory for others, everything else is on the disk.
  */
 import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
-import type { RequestParts, VectorOffer, VectorPart } from "../../protocols/rounds/messages.ts";
+import type {
+  RequestParts,
+  RoundsMessage,
+  VectorOffer,
+  VectorPart,
+} from "../../protocols/rounds/messages.ts";
 import {
   acceptPart,
   askAgain,
@@ -12,7 +17,9 @@ import {
   partsOf,
   receiveVector,
 } from "../../protocols/rounds/transfer.ts";
-import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import type { Context } from "../kernel/actor.ts";
+import type { PeerMessage } from "../sessions/commands.ts";
+import type { Incoming, Of, Part, RunActorState, RunDependencies } from "./run_state.ts";
 import { tell } from "./talking.ts";
 
 /** No part for this long: asked again, and then elsewhere, ms. */
@@ -21,6 +28,17 @@ const STALLED_MS = 4_000;
 const SERVING_MAX = 6;
 /** Vectors being read from the disk for others at once. */
 const READING_MAX = 16;
+
+/** What transfers need of the actor of a run, whichever kind it is. */
+export type TransferContext = Context<PeerMessage<RoundsMessage> | Of<"vectorRead">>;
+export interface TransferState
+  extends Pick<RunActorState, "peers" | "incoming" | "serving" | "reading"> {
+  readonly part: Pick<Part, "coordinator" | "submission" | "bytes"> | null;
+}
+export type TransferDependencies = Pick<
+  RunDependencies,
+  "self" | "run" | "sessions" | "crypto" | "vectors"
+>;
 
 /** What the owner of a transfer does with it. */
 export interface TransferEnds {
@@ -31,9 +49,9 @@ export interface TransferEnds {
 
 /** Begins to fetch; false, and nothing changed, when nobody may have it or it is on its way already. */
 export function fetchVector(
-  context: RunContext,
-  state: RunActorState,
-  deps: RunDependencies,
+  context: TransferContext,
+  state: TransferState,
+  deps: TransferDependencies,
   request: {
     readonly offer: VectorOffer;
     readonly sources: readonly DeviceId[];
@@ -50,16 +68,16 @@ export function fetchVector(
   return true;
 }
 
-function ask(context: RunContext, deps: RunDependencies, incoming: Incoming): void {
+function ask(context: TransferContext, deps: TransferDependencies, incoming: Incoming): void {
   const request = nextRequest(incoming.vector);
   if (request !== null) tell(context, deps, incoming.from, request);
 }
 
 /** A part of something we fetch. */
 export function onVectorPart(
-  context: RunContext,
-  state: RunActorState,
-  deps: RunDependencies,
+  context: TransferContext,
+  state: TransferState,
+  deps: TransferDependencies,
   options: { readonly from: DeviceId; readonly part: VectorPart; readonly ends: TransferEnds },
 ): void {
   const { from, part, ends } = options;
@@ -83,9 +101,9 @@ export function onVectorPart(
 
 /** The next who may have it, from the beginning; or the end of trying. */
 export function elsewhere(
-  context: RunContext,
-  state: RunActorState,
-  deps: RunDependencies,
+  context: TransferContext,
+  state: TransferState,
+  deps: TransferDependencies,
   options: { readonly incoming: Incoming; readonly ends: TransferEnds; readonly reason: string },
 ): void {
   const { incoming, ends, reason } = options;
@@ -101,9 +119,9 @@ export function elsewhere(
 
 /** Looks after transfers that stand still; called once a second. */
 export function tendTransfers(
-  context: RunContext,
-  state: RunActorState,
-  deps: RunDependencies,
+  context: TransferContext,
+  state: TransferState,
+  deps: TransferDependencies,
   ends: TransferEnds,
 ): void {
   const nowMs = context.monotonicMs();
@@ -122,7 +140,7 @@ export function tendTransfers(
 
 /** Lets others fetch a vector from memory; the oldest make room. */
 export function serve(
-  state: RunActorState,
+  state: TransferState,
   hash: ContentHash,
   bytes: Uint8Array<ArrayBuffer>,
 ): void {
@@ -136,9 +154,9 @@ export function serve(
 
 /** Somebody asks for parts: from memory, else the vector is read first. */
 export function onRequestParts(
-  context: RunContext,
-  state: RunActorState,
-  deps: RunDependencies,
+  context: TransferContext,
+  state: TransferState,
+  deps: TransferDependencies,
   from: DeviceId,
   request: RequestParts,
 ): void {
@@ -170,9 +188,9 @@ export function onRequestParts(
 
 /** It was read: whoever asked begins again, or looks elsewhere. */
 export function onVectorRead(
-  context: RunContext,
-  state: RunActorState,
-  deps: RunDependencies,
+  context: TransferContext,
+  state: TransferState,
+  deps: TransferDependencies,
   { hash, outcome }: Of<"vectorRead">,
 ): void {
   const asking = state.reading.get(hash) ?? [];

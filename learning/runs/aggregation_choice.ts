@@ -13,6 +13,16 @@ export type Aggregation =
     /** Devices per group, at least 3. */
     readonly groupSize: number;
     readonly rule: Choice;
+  }
+  /** Nobody coordinates: devices average their parameters in the groups of a grid, group after group (`learning/gossip_averaging/grid.ts`). */
+  | {
+    readonly type: "grid";
+    /** d: averaging steps of a round, 1–4. */
+    readonly dimensions: number;
+    /** M: devices of one group when the grid is full, 2–16. */
+    readonly side: number;
+    /** How the parameters of a group become one. */
+    readonly rule: Choice;
   };
 
 /** How numbers become integers modulo a power of two. */

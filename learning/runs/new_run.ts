@@ -13,6 +13,7 @@ import { strategyOf } from "../strategies/strategy.ts";
 import type { LearningTask, TaskOptions } from "../task.ts";
 import { TrainingError } from "../trainer.ts";
 import type { Aggregation } from "./aggregation_choice.ts";
+import { gridOfMembers, NO_PRIVACY_ON_A_GRID } from "./grid_plan.ts";
 import { privacyOf, type PrivacyWish } from "./new_run_privacy.ts";
 import { networkHash, type OpenedPlan, openPlan } from "./opened_plan.ts";
 import { decodePlan, encodePlan } from "./plan_codec.ts";
@@ -32,11 +33,13 @@ export interface NewRun {
   };
   readonly local?: Partial<RunPlan["local"]>;
   readonly strategy?: Choice;
-  /** "secure" (default with three devices and more), "secureGroups", "clear". */
-  readonly aggregation?: "secure" | "secureGroups" | "clear";
-  /** The rule for "clear" (default weightedMean) and "secureGroups" (default coordinateMedian). */
+  /** "secure" (default with three devices and more), "secureGroups", "clear", "grid". */
+  readonly aggregation?: "secure" | "secureGroups" | "clear" | "grid";
+  /** The rule for "clear" and "grid" (default weightedMean) and "secureGroups" (default coordinateMedian). */
   readonly rule?: Choice;
   readonly compression?: Choice;
+  /** Of aggregation "grid": averaging steps of a round, and devices of a group; default: as fits the members. */
+  readonly grid?: { readonly dimensions?: number; readonly side?: number };
   /** Asks for privacy: the noise follows from ε, or is stated. */
   readonly privacy?: PrivacyWish;
   readonly deadlines?: Partial<RunPlan["deadlines"]>;
@@ -128,6 +131,9 @@ function plan(wish: NewRun, context: PlanningContext): OpenedPlan {
   if (aggregation.type === "clear" && aggregation.rule.name !== "weightedMean") {
     throw new RangeError(
       `privacy with rule "${aggregation.rule.name}" is not accounted for: noise is added to a mean; expected rule weightedMean, or aggregation "secureGroups"`,
+  if (aggregation.type === "grid") {
+    throw new RangeError(`privacy cannot be promised: ${NO_PRIVACY_ON_A_GRID}`);
+  }
     );
   }
   const opened = open(draft);
@@ -145,19 +151,23 @@ function taskOf({ task: name }: NewRun, { tasks }: PlanningContext): LearningTas
   throw new RangeError(`no task "${name}" is known, expected one of: ${known}`);
 }
 
-function aggregationFor({ aggregation, rule }: NewRun, members: number): Aggregation {
+function aggregationFor({ aggregation, rule, grid }: NewRun, members: number): Aggregation {
   const type = aggregation ?? (members >= SUM_DEVICES_MIN ? "secure" : "clear");
   if (type === "secure") {
     if (rule === undefined) return { type, encoding: ENCODING };
     throw new RangeError(
+  if (grid !== undefined && type !== "grid") {
+    throw new RangeError(`a grid is for aggregation "grid" only, and the aggregation is "${type}"`);
+  }
       `rule "${rule.name}" needs more than one sum, and "secure" has one; expected aggregation "secureGroups", or "clear"`,
     );
   }
-  const name = type === "clear" ? "weightedMean" : "coordinateMedian";
+  const name = type === "secureGroups" ? "coordinateMedian" : "weightedMean";
   const chosen = toChoice(aggregationOf(rule ?? { name, numbers: {} }));
   return type === "clear"
     ? { type, rule: chosen }
     : { type, encoding: ENCODING, groupSize: GROUP_SIZE, rule: chosen };
+  if (type === "grid") return { type, ...gridOfMembers(members), ...grid, rule: chosen };
 }
 
 /** Fewest devices with which a round can end. */
@@ -170,6 +180,8 @@ function leastPossible(aggregation: Aggregation, clientsMin: number): number {
     case "clear":
       return clientsMin;
   }
+    case "grid":
+      return 2;
 }
 
 function participationFor(
@@ -178,7 +190,7 @@ function participationFor(
   members: number,
 ): Participation {
   const { fraction = 1 } = participants;
-  const isSecure = aggregation.type !== "clear";
+  const isSecure = aggregation.type === "secure" || aggregation.type === "secureGroups";
   // The noise is reckoned for the fewest: with more than that, there is more noise than is needed.
   const forNoise = privacy === undefined || !isSecure ? 0 : Math.ceil(2 * fraction * members / 3);
   const most = participants.most ?? PARTICIPANTS_MAX;

@@ -11,6 +11,7 @@ import type { ParameterLayout } from "../parameters.ts";
 import { initialState } from "../strategies/server_optimiser.ts";
 import { createStrategy, type RunningStrategy, strategyOf } from "../strategies/strategy.ts";
 import type { LearningTask } from "../task.ts";
+import { problemOfGrid } from "./grid_plan.ts";
 import type { ModelState } from "./model_state.ts";
 import type { RunPlan } from "./plan.ts";
 
@@ -67,7 +68,11 @@ export function openPlan(
 }
 
 /** Choices of a plan that do not go together; undefined when they do. */
-function problemOfChoices({ strategy, aggregation, privacy }: RunPlan): string | undefined {
+function problemOfChoices(plan: RunPlan): string | undefined {
+  const { strategy, aggregation, privacy } = plan;
+  if (aggregation.type === "grid") {
+    return problemOfGrid(plan, aggregation) ?? "this version of submind averages on no grid";
+  }
   if (strategy.name === "fedBuff") {
     return 'its strategy "fedBuff" takes updates as they come, and runs go by rounds';
   }

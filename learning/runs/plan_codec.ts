@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { decodeCanonical, encodeCanonical } from "../../protocols/codec.ts";
 import { publicKeyOf } from "../../protocols/ids.ts";
-import { PARTICIPANTS_MAX } from "../../protocols/rounds/messages.ts";
+import { GRID_AXES_MAX, GRID_SIDE_MAX, PARTICIPANTS_MAX } from "../../protocols/rounds/messages.ts";
 import {
   bytes,
   contentHash,
@@ -84,6 +84,12 @@ const plan = z.strictObject({
       type: z.literal("secureGroups"),
       encoding,
       groupSize: z.int().min(3).max(PARTICIPANTS_MAX),
+      rule: choice,
+    }).readonly(),
+    z.strictObject({
+      type: z.literal("grid"),
+      dimensions: z.int().min(1).max(GRID_AXES_MAX),
+      side: z.int().min(2).max(GRID_SIDE_MAX),
       rule: choice,
     }).readonly(),
   ]),

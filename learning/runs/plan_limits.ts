@@ -1,6 +1,7 @@
 /** What a plan asks of the devices, before anybody is asked: numbers that fit 32 bits, vectors that fit a transfer, updates that fit a coordinator's memory. */
 import { VECTOR_BYTES_MAX } from "../../protocols/rounds/messages.ts";
 import { packedBytes } from "../secure/packing.ts";
+import { groupMost } from "./grid_plan.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import { sizeOf, sumFormOf } from "./secure_round.ts";
 
@@ -18,6 +19,7 @@ export function problemOfSize(opened: OpenedPlan, devices: number): string | und
   if (4 * count > VECTOR_BYTES_MAX) {
     return `its model has ${count} parameters, expected at most ${VECTOR_BYTES_MAX / 4}`;
   }
+  if (aggregation.type === "grid") return problemOfGridSize(opened, aggregation);
   if (aggregation.type === "clear") {
     const bytes = combiningBytes(opened, devices);
     return bytes <= COMBINING_BYTES_MAX
@@ -44,6 +46,21 @@ export function problemOfSize(opened: OpenedPlan, devices: number): string | und
   return `${devices} devices make ${sums} groups, whose sums have ${
     megabytes(bytes)
   } MiB; expected at most ${SUMS_MAX} groups and ${megabytes(VECTOR_BYTES_MAX)} MiB`;
+}
+
+/** Why a device cannot hold the parameters of its group of a grid; however many devices there are, a group has so many at most. */
+function problemOfGridSize(
+  opened: OpenedPlan,
+  { side }: { readonly side: number },
+): string | undefined {
+  const clients = groupMost(side);
+  const bytes = combiningBytes(opened, clients);
+  if (bytes <= COMBINING_BYTES_MAX) return undefined;
+  return `averaging in groups of up to ${clients} devices takes ${
+    megabytes(bytes)
+  } MiB of memory, expected at most ${
+    megabytes(COMBINING_BYTES_MAX)
+  }; a smaller side or a smaller model would fit`;
 }
 
 /** As they came, as numbers, and what the rule needs beside them. */

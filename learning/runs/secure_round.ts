@@ -23,7 +23,7 @@ export function sumFormOf(
   devices: number,
 ): SumForm | null {
   const { aggregation, privacy } = opened.plan;
-  if (aggregation.type === "clear") return null;
+  if (aggregation.type === "clear" || aggregation.type === "grid") return null;
   if (privacy !== null) return { type: "release", release: releaseOfPlan(opened) };
   const { range, bits } = aggregation.encoding;
   return {

@@ -2,7 +2,7 @@
  * What members say to each other about rounds of federated learning. One coordinator per term calls a round; participants answer it and
  * nobody else. Large vectors are never pushed: they are announced by hash and length, and whoever needs them asks for parts.
  *
- * Every message names run, round, term and attempt; a message for another one is stale and dropped, never a strike.
+ * Every message of a coordinated round names run, round, term and attempt; a message for another one is stale and dropped, never a strike.
  */
 import type { BlockId, ContentHash, DeviceId } from "../ids.ts";
 
@@ -16,6 +16,10 @@ export const VECTOR_BYTES_MAX = 64 * 1024 * 1024;
 export const PARTICIPANTS_MAX = 1_024;
 /** Bytes of one phase message of secure aggregation, at most. */
 export const PHASE_BYTES_MAX = 448 * 1024;
+/** Axes of a grid, at most. */
+export const GRID_AXES_MAX = 4;
+/** Places along one axis of a grid, at most. */
+export const GRID_SIDE_MAX = 16;
 /** Longest reason, bytes. */
 export const REASON_BYTES_MAX = 200;
 
@@ -205,6 +209,25 @@ export interface VectorMissing {
   readonly hash: ContentHash;
 }
 
+/**
+ * "I have come to this place of the grid": in runs without a coordinator each device says it to all others whenever it has moved, and again now and
+ * then. The newest counts; nobody repeats another's words, so the session's proof of who speaks is enough.
+ */
+export interface GridPlace {
+  readonly type: "gridPlace";
+  readonly run: BlockId;
+  /** Under way on that device; one more than the plan has when it has done all. */
+  readonly round: number;
+  /** 0 while it trains or waits; k while it waits to average for the k-th time in this round. */
+  readonly step: number;
+  /** Places it got in its latest averagings, oldest first: who has the same meets. One less than the grid has axes. */
+  readonly places: readonly number[];
+  /** Its parameters as they are at this place, for whoever meets it or has been away; null while it has none. */
+  readonly model: VectorOffer | null;
+  /** False for a device without examples: it takes the average and adds nothing to it. */
+  readonly gives: boolean;
+}
+
 export type RoundsMessage =
   | RoundStart
   | PeerReady
@@ -223,4 +246,5 @@ export type RoundsMessage =
   | RunMembership
   | RequestParts
   | VectorPart
-  | VectorMissing;
+  | VectorMissing
+  | GridPlace;

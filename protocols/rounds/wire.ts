@@ -14,6 +14,8 @@ import {
   uint32,
 } from "../wire_schema.ts";
 import {
+  GRID_AXES_MAX,
+  GRID_SIDE_MAX,
   PART_BYTES,
   PARTICIPANTS_MAX,
   PARTS_AT_ONCE_MAX,
@@ -145,6 +147,15 @@ const message = z.discriminatedUnion("type", [
     bytes: bytes(PART_BYTES),
   }),
   z.strictObject({ type: z.literal("vectorMissing"), run: blockId, hash: contentHash }),
+  z.strictObject({
+    type: z.literal("gridPlace"),
+    run: blockId,
+    round: z.int().min(1).max(ROUND_MAX + 1),
+    step: z.int().min(0).max(GRID_AXES_MAX),
+    places: z.array(z.int().min(0).max(GRID_SIDE_MAX - 1)).max(GRID_AXES_MAX - 1).readonly(),
+    model: offer.nullable(),
+    gives: z.boolean(),
+  }),
 ]);
 true satisfies Identical<RoundsMessage, Readonly<z.infer<typeof message>>>;
 
