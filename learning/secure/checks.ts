@@ -2,7 +2,7 @@
 import { equalBytes } from "../../protocols/codec.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import { hasBit, indicesOf } from "./bitmap.ts";
-import type { AdvertisedState, MaskedState } from "./client_state.ts";
+import type { AdvertisedState } from "./client_state.ts";
 import type {
   Advertisement,
   Roster,
@@ -10,9 +10,10 @@ import type {
   SurvivorClaim,
   UnmaskRequest,
 } from "./contract.ts";
+import type { KeptMaskedState } from "./kept_state.ts";
 import { merkleHolds } from "./merkle.ts";
 import { refused, type RosterView } from "./roster.ts";
-import { advertisedMessage, inputLeaf, roundHash, survivorsMessage } from "./transcripts.ts";
+import { advertisedMessage, inputLeafOf, roundHash, survivorsMessage } from "./transcripts.ts";
 
 /** Bytes of an Ed25519 signature. */
 export const SIGNATURE_BYTES = 64;
@@ -87,7 +88,7 @@ export function neighboursProblem(
 
 /** What is wrong with a survivor set that the device at hand is to sign. */
 export function claimProblem(
-  state: MaskedState,
+  state: Pick<KeptMaskedState, "device" | "present" | "inputHash">,
   claim: SurvivorClaim,
   view: RosterView,
   deps: SumDependencies,
@@ -117,7 +118,7 @@ export function claimProblem(
       `Cannot sign survivors: ${near.length} of this device's neighbours are among them, expected at least ${view.shape.threshold}`,
     );
   }
-  const leaf = inputLeaf(deps.crypto, index, state.input.packed);
+  const leaf = inputLeafOf(index, state.inputHash);
   const { inputsRoot: root, proof } = claim;
   return merkleHolds(deps.crypto, { root, proof, leaf, index: rank, count: survivors.length })
     ? undefined
