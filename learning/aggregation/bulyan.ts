@@ -4,12 +4,12 @@
  * 4. Bears f liars of n ≥ 4f + 3. Weights are not read.
  */
 import { invariant } from "../../platform/invariant.ts";
-import type { AggregationRule } from "./rule.ts";
+import { type AggregationRule, ruleOf } from "./rule.ts";
 import { columnFolder, columnFolderBytes } from "./column_ranks.ts";
 import { bestFirst, krumScores } from "./krum_scores.ts";
 import { pairwiseDistances, pairwiseDistancesBytes } from "./pairwise_distances.ts";
 import { allClients, forEachTile } from "./tiles.ts";
-import { finiteResult, requireClients, type UpdateSource } from "./update_source.ts";
+import { finiteResult, type Reading, requireClients, type UpdateSource } from "./update_source.ts";
 
 const RULE = "bulyan";
 
@@ -21,14 +21,14 @@ export function bulyan(options: { readonly faulty: number }): AggregationRule {
     () => `Cannot aggregate by Bulyan: faulty is ${faulty}, expected an integer >= 0`,
   );
   const clientsMin = 4 * faulty + 3;
-  return {
+  return ruleOf({
     name: RULE,
     clientsMin,
     weighted: false,
     workingBytes: ({ clients }) => pairwiseDistancesBytes(clients) + columnFolderBytes(clients),
-    aggregate(source) {
+    *steps(source) {
       requireClients(source, clientsMin, `${RULE} with ${faulty} faulty`);
-      const chosen = choose(source, faulty);
+      const chosen = yield* choose(source, faulty);
       const nearest = chosen.length - 2 * faulty;
       const result = new Float32Array(source.count);
       const fold = columnFolder(
@@ -36,16 +36,16 @@ export function bulyan(options: { readonly faulty: number }): AggregationRule {
         { from: 0, to: chosen.length - 1, sorted: true },
         (column) => meanAroundMedian(column, nearest),
       );
-      forEachTile(source, chosen, (tile) => fold(tile, result));
+      yield* forEachTile(source, chosen, (tile) => fold(tile, result));
       return finiteResult(result, RULE);
     },
     begin: null,
-  };
+  });
 }
 
 /** θ clients in ascending order. After each choice Krum is asked again about those that are left. */
-function choose(source: UpdateSource, faulty: number): readonly number[] {
-  const distances = pairwiseDistances(source);
+function* choose(source: UpdateSource, faulty: number): Reading<readonly number[]> {
+  const distances = yield* pairwiseDistances(source);
   const left = [...allClients(source)];
   const chosen: number[] = [];
   while (chosen.length < source.clients - 2 * faulty) {

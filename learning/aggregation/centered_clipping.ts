@@ -5,11 +5,11 @@
  */
 import { invariant } from "../../platform/invariant.ts";
 import type { Parameters } from "../parameters.ts";
-import type { AggregationRule } from "./rule.ts";
+import { type AggregationRule, ruleOf } from "./rule.ts";
 import { clippingFactor } from "./norm_clipping.ts";
 import { distancesTo } from "./point_distances.ts";
 import { TILE_LENGTH } from "./tiles.ts";
-import { finiteResult, requireClients, type UpdateSource } from "./update_source.ts";
+import { finiteResult, type Reading, requireClients, type UpdateSource } from "./update_source.ts";
 import { sumOfSource } from "./weighted_sum.ts";
 
 const RULE = "centeredClipping";
@@ -24,29 +24,33 @@ export function centeredClipping(
     () =>
       `Cannot clip around a centre: radius ${radius}, iterations ${iterations}; expected > 0 and 1 to 100`,
   );
-  return {
+  return ruleOf({
     name: RULE,
     clientsMin: 1,
     weighted: false,
     workingBytes: ({ clients, count }) => 4 * count + 20 * TILE_LENGTH + 40 * clients,
-    aggregate(source) {
+    *steps(source) {
       requireClients(source, 1, RULE);
       let centre = new Float32Array(source.count);
-      for (let step = 0; step < iterations; step++) centre = moved(source, centre, radius);
+      for (let step = 0; step < iterations; step++) centre = yield* moved(source, centre, radius);
       return finiteResult(centre, RULE);
     },
     begin: null,
-  };
+  });
 }
 
 /** v + Σ fᵢ (xᵢ − v), reckoned as (1 − Σ fᵢ) v + Σ fᵢ xᵢ. */
-function moved(source: UpdateSource, centre: Parameters, radius: number): Parameters {
-  const factors = distancesTo(source, centre)
+function* moved(
+  source: UpdateSource,
+  centre: Parameters,
+  radius: number,
+): Reading<Parameters> {
+  const factors = (yield* distancesTo(source, centre))
     .map((distance) => clippingFactor(distance, radius) / source.clients);
   const kept = 1 - factors.reduce((sum, factor) => sum + factor, 0);
   // The divisor of the sum is the sum of weights: one.
   const shares = Array.from(factors, (factor, i) => ({ factor, weight: i === 0 ? 1 : 0 }));
-  const next = sumOfSource(source, shares, RULE);
+  const next = yield* sumOfSource(source, shares, RULE);
   for (let i = 0; i < next.length; i++) next[i] = next[i]! + kept * centre[i]!;
   return next;
 }

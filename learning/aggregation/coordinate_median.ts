@@ -2,7 +2,7 @@
  * Coordinate-wise median. Yin, Chen, Kannan, Bartlett: "Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates", ICML
  * 2018, definition 1. Each coordinate stays among honest values while fewer than half of the clients lie. Weights are not read.
  */
-import type { AggregationRule } from "./rule.ts";
+import { type AggregationRule, ruleOf } from "./rule.ts";
 import { columnFolder, columnFolderBytes } from "./column_ranks.ts";
 import { allClients, forEachTile, tileBytes } from "./tiles.ts";
 import { finiteResult, requireClients } from "./update_source.ts";
@@ -11,12 +11,12 @@ const RULE = "coordinateMedian";
 
 /** The rule; of two middle values their mean. */
 export function coordinateMedian(): AggregationRule {
-  return {
+  return ruleOf({
     name: RULE,
     clientsMin: 1,
     weighted: false,
     workingBytes: ({ clients }) => tileBytes(clients) + columnFolderBytes(clients),
-    aggregate(source) {
+    *steps(source) {
       requireClients(source, 1, RULE);
       const from = (source.clients - 1) >> 1;
       const to = source.clients >> 1;
@@ -26,9 +26,9 @@ export function coordinateMedian(): AggregationRule {
         { from, to, sorted: false },
         (column) => (column[from]! + column[to]!) / 2,
       );
-      forEachTile(source, allClients(source), (tile) => fold(tile, result));
+      yield* forEachTile(source, allClients(source), (tile) => fold(tile, result));
       return finiteResult(result, RULE);
     },
     begin: null,
-  };
+  });
 }

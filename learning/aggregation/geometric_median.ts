@@ -5,9 +5,9 @@
  */
 import { invariant } from "../../platform/invariant.ts";
 import type { Parameters } from "../parameters.ts";
-import type { AggregationRule } from "./rule.ts";
+import { type AggregationRule, ruleOf } from "./rule.ts";
 import { TILE_LENGTH } from "./tiles.ts";
-import { requireClients, type UpdateSource } from "./update_source.ts";
+import { type Reading, requireClients, type UpdateSource } from "./update_source.ts";
 import { distancesTo } from "./point_distances.ts";
 import { sumOfSource } from "./weighted_sum.ts";
 
@@ -30,22 +30,22 @@ export function geometricMedian(options: GeometricMedianOptions = {}): Aggregati
     () =>
       `Cannot take a geometric median: smoothing ${smoothing}, iterations ${iterations}, tolerance ${tolerance}; expected > 0, 1 to 1,000, >= 0`,
   );
-  return {
+  return ruleOf({
     name: RULE,
     clientsMin: 1,
     weighted: true,
     workingBytes: ({ clients, count }) => 4 * count + 20 * TILE_LENGTH + 48 * clients,
-    aggregate(source) {
+    *steps(source) {
       requireClients(source, 1, RULE);
       const weights = Float64Array.from({ length: source.clients }, (_, i) => source.weight(i));
-      let point = meanBy(source, weights);
+      let point = yield* meanBy(source, weights);
       let before = Infinity;
       for (let step = 0; step < iterations; step++) {
-        const distances = distancesTo(source, point);
+        const distances = yield* distancesTo(source, point);
         const sum = distances.reduce((total, distance, i) => total + weights[i]! * distance, 0);
         if (sum >= before * (1 - tolerance)) break;
         before = sum;
-        point = meanBy(
+        point = yield* meanBy(
           source,
           distances.map((distance, i) => weights[i]! / Math.max(smoothing, distance)),
         );
@@ -53,10 +53,13 @@ export function geometricMedian(options: GeometricMedianOptions = {}): Aggregati
       return point;
     },
     begin: null,
-  };
+  });
 }
 
-function meanBy(source: UpdateSource, factors: Float64Array<ArrayBuffer>): Parameters {
+function* meanBy(
+  source: UpdateSource,
+  factors: Float64Array<ArrayBuffer>,
+): Reading<Parameters> {
   const shares = Array.from(factors, (factor) => ({ factor, weight: factor }));
-  return sumOfSource(source, shares, RULE);
+  return yield* sumOfSource(source, shares, RULE);
 }

@@ -3,11 +3,11 @@
  * Adversaries: Byzantine Tolerant Gradient Descent", NIPS 2017, section 4. Bears f liars of n ≥ 2f + 3. Weights are not read.
  */
 import { invariant } from "../../platform/invariant.ts";
-import type { AggregationRule } from "./rule.ts";
+import { type AggregationRule, ruleOf } from "./rule.ts";
 import { bestFirst, krumScores } from "./krum_scores.ts";
 import { pairwiseDistances, pairwiseDistancesBytes } from "./pairwise_distances.ts";
-import { allClients } from "./tiles.ts";
-import { finiteResult, requireClients, type UpdateSource } from "./update_source.ts";
+import { allClients, TILE_LENGTH } from "./tiles.ts";
+import { finiteResult, type Reading, requireClients, type UpdateSource } from "./update_source.ts";
 
 const RULE = "krum";
 
@@ -15,20 +15,24 @@ const RULE = "krum";
 export function krum(options: { readonly faulty: number }): AggregationRule {
   const { faulty } = options;
   const clientsMin = krumClientsMin(faulty);
-  return {
+  return ruleOf({
     name: RULE,
     clientsMin,
     weighted: false,
     workingBytes: ({ clients }) => pairwiseDistancesBytes(clients),
-    aggregate(source) {
+    *steps(source) {
       requireClients(source, clientsMin, `${RULE} with ${faulty} faulty`);
-      const chosen = krumOrder(source, faulty)[0]!;
+      const chosen = (yield* krumOrder(source, faulty))[0]!;
       const result = new Float32Array(source.count);
-      source.read(chosen, 0, result);
+      for (let start = 0; start < source.count; start += TILE_LENGTH) {
+        const length = Math.min(TILE_LENGTH, source.count - start);
+        yield { start, length };
+        source.read(chosen, start, result.subarray(start, start + length));
+      }
       return finiteResult(result, RULE);
     },
     begin: null,
-  };
+  });
 }
 
 /** 2f + 3: fewest clients among whom f may lie. */
@@ -41,9 +45,12 @@ export function krumClientsMin(faulty: number): number {
 }
 
 /** All clients, the one Krum would choose first. */
-export function krumOrder(source: UpdateSource, faulty: number): readonly number[] {
+export function* krumOrder(
+  source: UpdateSource,
+  faulty: number,
+): Reading<readonly number[]> {
   const scores = krumScores({
-    distances: pairwiseDistances(source),
+    distances: yield* pairwiseDistances(source),
     clients: source.clients,
     faulty,
     among: allClients(source),

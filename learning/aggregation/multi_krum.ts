@@ -3,7 +3,7 @@
  * with Adversaries: Byzantine Tolerant Gradient Descent", NIPS 2017, section 4. Bears f liars of n ≥ 2f + 3. Weights are not read.
  */
 import { invariant } from "../../platform/invariant.ts";
-import type { AggregationRule } from "./rule.ts";
+import { type AggregationRule, ruleOf } from "./rule.ts";
 import { krumClientsMin, krumOrder } from "./krum.ts";
 import { pairwiseDistancesBytes } from "./pairwise_distances.ts";
 import { TILE_LENGTH } from "./tiles.ts";
@@ -22,18 +22,18 @@ export function multiKrum(
     () => `Cannot choose by multi-Krum: keep is ${keep}, expected an integer >= 1`,
   );
   const clientsMin = Math.max(krumClientsMin(faulty), keep + faulty);
-  return {
+  return ruleOf({
     name: RULE,
     clientsMin,
     weighted: false,
     workingBytes: ({ clients }) =>
       Math.max(pairwiseDistancesBytes(clients), 12 * TILE_LENGTH + 24 * clients),
-    aggregate(source) {
+    *steps(source) {
       requireClients(source, clientsMin, `${RULE} with ${faulty} faulty keeping ${keep}`);
       // In the order of clients, not of scores: then the sum does not depend on ties.
-      const kept = krumOrder(source, faulty).slice(0, keep).sort((a, b) => a - b);
+      const kept = (yield* krumOrder(source, faulty)).slice(0, keep).sort((a, b) => a - b);
       const one = { factor: 1, weight: 1 };
-      return sumOfSource(
+      return yield* sumOfSource(
         {
           clients: kept.length,
           count: source.count,
@@ -45,5 +45,5 @@ export function multiKrum(
       );
     },
     begin: null,
-  };
+  });
 }

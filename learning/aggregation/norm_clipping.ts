@@ -3,9 +3,9 @@
  * Backdoor Federated Learning?", 2019 (arXiv 1911.07963), section 4. Bounds what one client can do, does not tell liars from others.
  */
 import { invariant } from "../../platform/invariant.ts";
-import type { AggregationRule } from "./rule.ts";
+import { type AggregationRule, ruleOf } from "./rule.ts";
 import { requireClients } from "./update_source.ts";
-import { normOf, normOfClient, TILE_LENGTH } from "./tiles.ts";
+import { normOf, normsOf, TILE_LENGTH } from "./tiles.ts";
 import { streamSum, sumOfSource } from "./weighted_sum.ts";
 
 const RULE = "normClipping";
@@ -18,18 +18,16 @@ export function normClipping(options: { readonly norm: number }): AggregationRul
     factor: weight * clippingFactor(norm, bound),
     weight,
   });
-  return {
+  return ruleOf({
     name: RULE,
     clientsMin: 1,
     weighted: true,
     workingBytes: () => 12 * TILE_LENGTH,
-    aggregate(source) {
+    *steps(source) {
       requireClients(source, 1, RULE);
-      const shares = Array.from(
-        { length: source.clients },
-        (_, client) => share(normOfClient(source, client), source.weight(client)),
-      );
-      return sumOfSource(source, shares, RULE);
+      const norms = yield* normsOf(source);
+      const shares = Array.from(norms, (norm, client) => share(norm, source.weight(client)));
+      return yield* sumOfSource(source, shares, RULE);
     },
     begin: (count) =>
       streamSum({
@@ -37,7 +35,7 @@ export function normClipping(options: { readonly norm: number }): AggregationRul
         count,
         shareOf: ({ values, weight }) => share(normOf(values), weight),
       }),
-  };
+  });
 }
 
 /** What a vector of this norm is multiplied with so that its norm is at most `bound`. */

@@ -1,12 +1,12 @@
 /** Squared Euclidean distances between all updates, read once in tiles: what Krum and Bulyan choose by. */
 import { allClients, forEachTile, tileBytes } from "./tiles.ts";
-import type { UpdateSource } from "./update_source.ts";
+import type { Reading, UpdateSource } from "./update_source.ts";
 
 /** A symmetric matrix: entry [i · clients + j] is ‖xᵢ − xⱼ‖². Sums of differences, so near updates keep their digits. */
-export function pairwiseDistances(source: UpdateSource): Float64Array<ArrayBuffer> {
+export function* pairwiseDistances(source: UpdateSource): Reading<Float64Array<ArrayBuffer>> {
   const { clients } = source;
   const distances = new Float64Array(clients * clients);
-  forEachTile(source, allClients(source), ({ kernels, addresses, vectorLength }) => {
+  yield* forEachTile(source, allClients(source), ({ kernels, addresses, vectorLength }) => {
     for (let i = 0; i < clients; i++) {
       for (let j = i + 1; j < clients; j++) {
         distances[i * clients + j]! += kernels.squaredDistance(

@@ -1,6 +1,11 @@
 /** Walks over updates in tiles: the same stretch of coordinates of all chosen clients, small enough for the cache. */
-import type { UpdateSource } from "./update_source.ts";
-import { type VectorKernels, wholeVectors, withKernels } from "./vector_kernels.ts";
+import type { Reading, UpdateSource } from "./update_source.ts";
+import {
+  borrowKernels,
+  returnKernels,
+  type VectorKernels,
+  wholeVectors,
+} from "./vector_kernels.ts";
 
 /** Coordinates read at once of one client; sums go tile by tile, so this number is part of what makes results equal bit by bit. */
 export const TILE_LENGTH = 4_096;
@@ -33,18 +38,20 @@ export interface Tile {
 }
 
 /** Calls `visit` for every tile of the chosen clients, from the first coordinate to the last. */
-export function forEachTile(
+export function* forEachTile(
   source: UpdateSource,
   clients: readonly number[],
   visit: (tile: Tile) => void,
-): void {
+): Reading<void> {
   const step = tileLength(clients.length);
-  withKernels(4 * clients.length * step, (kernels) => {
+  const kernels = borrowKernels(4 * clients.length * step);
+  try {
     const addresses = clients.map((_, row) => 4 * row * step);
     const rows = addresses.map((address) => new Float32Array(kernels.memory, address, step));
     for (let start = 0; start < source.count; start += step) {
       const length = Math.min(step, source.count - start);
       const vectorLength = wholeVectors(length);
+      yield { start, length };
       clients.forEach((client, index) => {
         const row = rows[index]!;
         source.read(client, start, length === step ? row : row.subarray(0, length));
@@ -52,7 +59,9 @@ export function forEachTile(
       });
       visit({ rows, addresses, kernels, start, length, vectorLength });
     }
-  });
+  } finally {
+    returnKernels(kernels);
+  }
 }
 
 /** 0, 1, … clients − 1. */
@@ -84,15 +93,18 @@ export function normOf(values: Float32Array<ArrayBuffer>): number {
   return Math.sqrt(sum);
 }
 
-/** Euclidean norm of one client's update, read in tiles. */
-export function normOfClient(source: UpdateSource, client: number): number {
+/** Euclidean norm of every client's update, read in tiles. The same bits as `normOf`. */
+export function* normsOf(source: UpdateSource): Reading<Float64Array<ArrayBuffer>> {
   const buffer = new Float32Array(Math.min(TILE_LENGTH, source.count));
-  let sum = 0;
+  const sums = new Float64Array(source.clients);
   for (let start = 0; start < source.count; start += TILE_LENGTH) {
     const length = Math.min(TILE_LENGTH, source.count - start);
     const part = buffer.subarray(0, length);
-    source.read(client, start, part);
-    sum += squaredNorm(part);
+    yield { start, length };
+    for (let client = 0; client < source.clients; client++) {
+      source.read(client, start, part);
+      sums[client]! += squaredNorm(part);
+    }
   }
-  return Math.sqrt(sum);
+  return sums.map(Math.sqrt);
 }

@@ -3,7 +3,7 @@
  * "Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates", ICML 2018, definition 2. Bears ⌊βn⌋ liars. Weights are not read.
  */
 import { invariant } from "../../platform/invariant.ts";
-import type { AggregationRule } from "./rule.ts";
+import { type AggregationRule, ruleOf } from "./rule.ts";
 import { columnFolder, columnFolderBytes } from "./column_ranks.ts";
 import { allClients, forEachTile, tileBytes } from "./tiles.ts";
 import { finiteResult, requireClients } from "./update_source.ts";
@@ -18,12 +18,12 @@ export function trimmedMean(options: { readonly share: number }): AggregationRul
     () => `Cannot trim: share is ${share}, expected 0 <= share < 0.5`,
   );
   const clientsMin = share === 0 ? 1 : fewestCut(share);
-  return {
+  return ruleOf({
     name: RULE,
     clientsMin,
     weighted: false,
     workingBytes: ({ clients }) => tileBytes(clients) + columnFolderBytes(clients),
-    aggregate(source) {
+    *steps(source) {
       requireClients(source, clientsMin, RULE);
       const from = Math.floor(share * source.clients);
       const to = source.clients - 1 - from;
@@ -33,11 +33,11 @@ export function trimmedMean(options: { readonly share: number }): AggregationRul
         for (let i = from; i <= to; i++) sum += column[i]!;
         return sum / (to - from + 1);
       });
-      forEachTile(source, allClients(source), (tile) => fold(tile, result));
+      yield* forEachTile(source, allClients(source), (tile) => fold(tile, result));
       return finiteResult(result, RULE);
     },
     begin: null,
-  };
+  });
 }
 
 /** Fewest clients of whom a share this small cuts one. */

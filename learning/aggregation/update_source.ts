@@ -19,8 +19,26 @@ export interface UpdateSource {
   readonly count: number;
   /** Weight of one client, 0 ≤ client < clients. */
   weight(client: number): number;
-  /** Copies the client's numbers from `start` on into `into`, all of it. */
+  /** Copies the client's numbers from `start` on into `into`, all of it. In a `Reading`: of the stretch that was said last. */
   read(client: number, start: number, into: Float32Array<ArrayBuffer>): void;
+}
+
+/** Numbers of the same coordinates of all updates. */
+export interface Stretch {
+  readonly start: number;
+  /** At most `TILE_LENGTH` of `tiles.ts`. */
+  readonly length: number;
+}
+
+/** Work over a source that says which stretch it reads next before it reads it, so that somebody can bring it from a disk meanwhile. */
+export type Reading<T> = Generator<Stretch, T, void>;
+
+/** The result of a reading whose source has everything at hand. */
+export function atOnce<T>(reading: Reading<T>): T {
+  for (;;) {
+    const step = reading.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 /** Largest weight: sums of a million clients still are exact integers. */

@@ -39,13 +39,22 @@ const kept: VectorKernels[] = [];
  * gets a memory of its own.
  */
 export function withKernels<T>(bytes: number, use: (kernels: VectorKernels) => T): T {
-  if (bytes > KEPT_BYTES) return use(vectorKernels(bytes));
-  const kernels = kept.pop() ?? vectorKernels(KEPT_BYTES);
+  const kernels = borrowKernels(bytes);
   try {
     return use(kernels);
   } finally {
-    if (kept.length < KEPT_MAX) kept.push(kernels);
+    returnKernels(kernels);
   }
+}
+
+/** Lends kernels for work that goes on later, until `returnKernels`; who never returns them only makes the next ones dearer. */
+export function borrowKernels(bytes: number): VectorKernels {
+  return bytes > KEPT_BYTES ? vectorKernels(bytes) : kept.pop() ?? vectorKernels(KEPT_BYTES);
+}
+
+/** They are somebody else's from here on. */
+export function returnKernels(kernels: VectorKernels): void {
+  if (kept.length < KEPT_MAX && kernels.memory.byteLength === KEPT_BYTES) kept.push(kernels);
 }
 
 /** The next multiple of 4: rows begin and end at whole vectors. */

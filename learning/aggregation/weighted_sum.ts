@@ -6,11 +6,18 @@ import {
   checkUpdate,
   type ClientUpdate,
   finiteResult,
+  type Reading,
   type UpdateSource,
   WEIGHT_MAX,
 } from "./update_source.ts";
 import { TILE_LENGTH } from "./tiles.ts";
-import { type VectorKernels, vectorKernels, wholeVectors, withKernels } from "./vector_kernels.ts";
+import {
+  borrowKernels,
+  returnKernels,
+  type VectorKernels,
+  vectorKernels,
+  wholeVectors,
+} from "./vector_kernels.ts";
 
 /** What a client's numbers are multiplied with, and what it adds to the divisor. */
 export interface Share {
@@ -64,26 +71,30 @@ export function streamSum(options: {
 }
 
 /** The same sum over a source, tile by tile: reads every number once. */
-export function sumOfSource(
+export function* sumOfSource(
   source: UpdateSource,
   shares: readonly Share[],
   rule: string,
-): Parameters {
+): Reading<Parameters> {
   const result = new Float32Array(source.count);
   const divisor = shares.reduce((total, { weight }) => total + weight, 0);
-  withKernels(sumBytes(TILE_LENGTH), (kernels) => {
+  const kernels = borrowKernels(sumBytes(TILE_LENGTH));
+  try {
     const sum = sumIn(kernels, TILE_LENGTH);
     for (let start = 0; start < source.count; start += TILE_LENGTH) {
       const length = Math.min(TILE_LENGTH, source.count - start);
       const into = length === TILE_LENGTH ? sum.part : sum.part.subarray(0, length);
       sum.values.fill(0);
+      yield { start, length };
       for (let client = 0; client < source.clients; client++) {
         source.read(client, start, into);
         sum.add(shares[client]!.factor, 0, length);
       }
       divide(sum.values, divisor, result.subarray(start, start + length), length);
     }
-  });
+  } finally {
+    returnKernels(kernels);
+  }
   return finiteResult(result, rule);
 }
 
