@@ -37,9 +37,9 @@ export interface NewRun {
   readonly aggregation?: "secure" | "secureGroups" | "clear" | "grid";
   /** The rule for "clear" and "grid" (default weightedMean) and "secureGroups" (default coordinateMedian). */
   readonly rule?: Choice;
-  readonly compression?: Choice;
   /** Of aggregation "grid": averaging steps of a round, and devices of a group; default: as fits the members. */
   readonly grid?: { readonly dimensions?: number; readonly side?: number };
+  readonly compression?: Choice;
   /** Asks for privacy: the noise follows from ε, or is stated. */
   readonly privacy?: PrivacyWish;
   readonly deadlines?: Partial<RunPlan["deadlines"]>;
@@ -128,12 +128,12 @@ function plan(wish: NewRun, context: PlanningContext): OpenedPlan {
   const open = (one: RunPlan) => openPlan(checked(one), context);
   const { privacy } = wish;
   if (privacy === undefined) return fitting(draft, wish, open);
-  if (aggregation.type === "clear" && aggregation.rule.name !== "weightedMean") {
-    throw new RangeError(
-      `privacy with rule "${aggregation.rule.name}" is not accounted for: noise is added to a mean; expected rule weightedMean, or aggregation "secureGroups"`,
   if (aggregation.type === "grid") {
     throw new RangeError(`privacy cannot be promised: ${NO_PRIVACY_ON_A_GRID}`);
   }
+  if (aggregation.type === "clear" && aggregation.rule.name !== "weightedMean") {
+    throw new RangeError(
+      `privacy with rule "${aggregation.rule.name}" is not accounted for: noise is added to a mean; expected rule weightedMean, or aggregation "secureGroups"`,
     );
   }
   const opened = open(draft);
@@ -153,21 +153,21 @@ function taskOf({ task: name }: NewRun, { tasks }: PlanningContext): LearningTas
 
 function aggregationFor({ aggregation, rule, grid }: NewRun, members: number): Aggregation {
   const type = aggregation ?? (members >= SUM_DEVICES_MIN ? "secure" : "clear");
-  if (type === "secure") {
-    if (rule === undefined) return { type, encoding: ENCODING };
-    throw new RangeError(
   if (grid !== undefined && type !== "grid") {
     throw new RangeError(`a grid is for aggregation "grid" only, and the aggregation is "${type}"`);
   }
+  if (type === "secure") {
+    if (rule === undefined) return { type, encoding: ENCODING };
+    throw new RangeError(
       `rule "${rule.name}" needs more than one sum, and "secure" has one; expected aggregation "secureGroups", or "clear"`,
     );
   }
   const name = type === "secureGroups" ? "coordinateMedian" : "weightedMean";
   const chosen = toChoice(aggregationOf(rule ?? { name, numbers: {} }));
+  if (type === "grid") return { type, ...gridOfMembers(members), ...grid, rule: chosen };
   return type === "clear"
     ? { type, rule: chosen }
     : { type, encoding: ENCODING, groupSize: GROUP_SIZE, rule: chosen };
-  if (type === "grid") return { type, ...gridOfMembers(members), ...grid, rule: chosen };
 }
 
 /** Fewest devices with which a round can end. */
@@ -177,11 +177,11 @@ function leastPossible(aggregation: Aggregation, clientsMin: number): number {
       return SUM_DEVICES_MIN;
     case "secureGroups":
       return aggregation.groupSize * clientsMin;
+    case "grid":
+      return 2;
     case "clear":
       return clientsMin;
   }
-    case "grid":
-      return 2;
 }
 
 function participationFor(
