@@ -137,6 +137,16 @@ export interface BrokerLogin {
   sign(nonce: Uint8Array): Uint8Array<ArrayBuffer>;
 }
 
+/** Room on a disk for what does not fit into memory. Nothing in it outlives `close` or the process; what was never written reads as zeros. */
+export interface Scratch {
+  /** Resolves when the bytes would be read. Rejects when the disk is full or fails. Writes go one after another; `bytes` may be reused then. */
+  write(at: number, bytes: Uint8Array): Promise<void>;
+  /** Fills `into` with the bytes from a place on. */
+  read(at: number, into: Uint8Array): Promise<void>;
+  /** Gives the room back. Harmless when it was closed before. */
+  close(): Promise<void>;
+}
+
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
 /** Structured log lines. Fields never hold secrets or bodies. */

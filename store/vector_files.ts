@@ -1,8 +1,13 @@
 /** Vectors as files by hash, in `models/` of the data folder. */
+import { join } from "node:path";
 import type { Crypto } from "../platform/ports.ts";
 import type { ContentHash } from "../protocols/ids.ts";
 import { ChunkFiles } from "./chunk_files.ts";
+import { openScratchFile } from "./scratch_file.ts";
 import type { VectorStore } from "./vectors.ts";
+
+/** The folder of what is being worked on. */
+const SCRATCH = "scratch";
 
 /** Opens the folder and removes what a crash has left unfinished. */
 export async function openVectorFiles(
@@ -11,6 +16,10 @@ export async function openVectorFiles(
 ): Promise<VectorStore> {
   const files = new ChunkFiles(directory);
   await files.open();
+  // A crash leaves them behind.
+  await Deno.remove(join(directory, SCRATCH), { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
   const has = async (hash: ContentHash): Promise<boolean> => {
     try {
       return (await Deno.stat(files.pathOf(hash))).isFile;
@@ -38,6 +47,7 @@ export async function openVectorFiles(
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
     },
+    scratch: () => openScratchFile(join(directory, SCRATCH)),
     async list() {
       const found = [];
       for await (const hash of files.hashes()) {

@@ -1,4 +1,5 @@
 /** The port for large vectors of learning (parameters, sums, checkpoints), kept by hash beside the store. They can be made again or fetched. */
+import type { Scratch } from "../platform/ports.ts";
 import type { ContentHash } from "../protocols/ids.ts";
 
 export interface VectorStore {
@@ -9,5 +10,7 @@ export interface VectorStore {
   has(hash: ContentHash): Promise<boolean>;
   /** Harmless when it is not here. */
   remove(hash: ContentHash): Promise<void>;
+  /** Room beside the vectors for the work on a round. */
+  scratch(): Promise<Scratch>;
   list(): Promise<readonly { readonly hash: ContentHash; readonly bytes: number }[]>;
 }

@@ -19,6 +19,7 @@ import { type BlockId, type DeviceId, deviceIdOf, type MeshId } from "../../prot
 import type { Member, Registry } from "../../protocols/registry/registry.ts";
 import type { RoundsMessage } from "../../protocols/rounds/messages.ts";
 import { decodeRoundsMessage } from "../../protocols/rounds/wire.ts";
+import { memoryScratch } from "../../store/memory_vectors.ts";
 import type { VectorStore } from "../../store/vectors.ts";
 
 export interface PumpOptions {
@@ -314,6 +315,7 @@ function vectorsInMemory(): VectorStore {
     get: (hash) => Promise.resolve(kept.get(hash)),
     has: (hash) => Promise.resolve(kept.has(hash)),
     remove: (hash) => Promise.resolve(void kept.delete(hash)),
+    scratch: () => Promise.resolve(memoryScratch()),
     list: () => Promise.resolve([]),
   };
 }

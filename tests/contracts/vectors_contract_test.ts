@@ -52,7 +52,49 @@ for (const [name, withStore] of Object.entries(ADAPTERS)) {
       (await store.get(hash))!.fill(0);
       assert.deepEqual(await store.get(hash), bytes);
     }));
+
+  Deno.test(`${name} vectors have room beside them that reads what was written, in any order, and zeros elsewhere`, () =>
+    withStore(async (open) => {
+      const store = await open();
+      const [one, other] = [await store.scratch(), await store.scratch()];
+      const bytes = new Uint8Array(150_000).map((_, i) => i * 7);
+      // Not waited for: they go one after another.
+      const writing = [
+        one.write(200_000, bytes),
+        one.write(10, bytes.subarray(0, 5)),
+        other.write(0, Uint8Array.of(9)),
+        one.write(200_001, Uint8Array.of(1, 2, 3)),
+      ];
+      const expected = new Uint8Array(400_000);
+      expected.set(bytes, 200_000);
+      expected.set(bytes.subarray(0, 5), 10);
+      expected.set([1, 2, 3], 200_001);
+      const whole = new Uint8Array(400_000).fill(5);
+      await one.read(0, whole);
+      assert.deepEqual(whole, expected);
+      const part = new Uint8Array(2);
+      await one.read(200_002, part);
+      assert.deepEqual([...part], [2, 3]);
+      await Promise.all(writing);
+      await one.close();
+      await one.close();
+      await other.read(0, part);
+      assert.deepEqual([...part], [9, 0]);
+      assert.deepEqual(await store.list(), []);
+      await other.close();
+    }));
 }
+
+Deno.test("what a crash leaves of the work on a round is gone when vectors are opened again", () =>
+  withFolder(async (directory) => {
+    const scratch = await (await openVectorFiles(directory, crypto)).scratch();
+    await scratch.write(0, Uint8Array.of(1));
+    const names = () => [...Deno.readDirSync(directory)].map((entry) => entry.name);
+    assert.ok(names().includes("scratch"));
+    await openVectorFiles(directory, crypto);
+    assert.ok(!names().includes("scratch"));
+    await scratch.close().catch(() => undefined);
+  }));
 
 Deno.test("a vector file that the disk has damaged is as good as gone", () =>
   withFolder(async (directory) => {
