@@ -1,13 +1,14 @@
 /** `submind learn`: versions of models — show, compare, roll back, check, write as a file. */
 import { object, or } from "@optique/core/constructs";
 import { map, optional, withDefault } from "@optique/core/modifiers";
-import { argument, command, flag, option } from "@optique/core/primitives";
-import { choice, string } from "@optique/core/valueparser";
+import { command, flag, option } from "@optique/core/primitives";
+import { choice } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import type { ModelComparison, ModelView, Verification } from "../../actors/learning_handle.ts";
 import { type Action, clientOf, type CommandContext, plain } from "../command.ts";
 import { EXIT } from "../exit_codes.ts";
 import { figure, percent, SHORT_ID } from "../learning/figures.ts";
+import { idArgument } from "../learning/short_id.ts";
 import { refuseExisting, writeOut } from "../learning/write_file.ts";
 import { formatTable } from "../output/table.ts";
 import { formatBytes, formatCount, formatDuration } from "../output/units.ts";
@@ -19,13 +20,12 @@ const FORMATS = ["safetensors", "onnx"] as const;
 export function learnModelCommands(texts: Texts) {
   const { help, options } = texts.learnModels;
   const shared = texts.learnRuns.options;
-  const version = (description = options.version) =>
-    argument(string({ metavar: "VERSION" }), { description: plain(description) });
+  const version = (description = options.version) => idArgument(texts, "VERSION", description);
   const models = command(
     "models",
     map(
       object({
-        run: optional(argument(string({ metavar: "RUN" }), { description: plain(shared.anyRun) })),
+        run: optional(idArgument(texts, "RUN", shared.anyRun)),
       }),
       (found): Action => (context) => runModels(context, found.run),
     ),

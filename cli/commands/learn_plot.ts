@@ -1,13 +1,13 @@
 /** `submind learn plot`: accuracy and loss of a run as a picture. */
 import { object } from "@optique/core/constructs";
 import { map, withDefault } from "@optique/core/modifiers";
-import { argument, command, flag, option } from "@optique/core/primitives";
-import { string } from "@optique/core/valueparser";
+import { command, flag, option } from "@optique/core/primitives";
 import { path } from "@optique/run/valueparser";
 import { type Action, clientOf, type CommandContext, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
 import { drawCurves } from "../learning/curve_svg.ts";
 import { describePlan } from "../learning/plan_text.ts";
+import { idArgument } from "../learning/short_id.ts";
 import { refuseExisting, writeOut } from "../learning/write_file.ts";
 import type { Texts } from "../texts.ts";
 
@@ -18,7 +18,7 @@ export function learnPlotCommand(texts: Texts) {
     "plot",
     map(
       object({
-        run: argument(string({ metavar: "RUN" }), { description: plain(options.run) }),
+        run: idArgument(texts, "RUN", options.run),
         out: option("--out", path({ metavar: "FILE.svg" }), { description: plain(options.out) }),
         force: withDefault(flag("--force", { description: plain(options.force) }), false),
       }),

@@ -1,7 +1,7 @@
 /** `submind learn`: tasks, runs and their rounds, and this device's budget of privacy. */
 import { object, or } from "@optique/core/constructs";
 import { map, optional } from "@optique/core/modifiers";
-import { argument, command, option } from "@optique/core/primitives";
+import { command, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import type { BudgetView, RoundMetrics, TaskView } from "../../actors/learning_handle.ts";
 import type { RunJson } from "../client_learning.ts";
@@ -11,6 +11,7 @@ import { figure, NONE, percent, SHORT_ID } from "../learning/figures.ts";
 import { livePicture } from "../learning/live_picture.ts";
 import { numberOption } from "../learning/number_option.ts";
 import { describePlan } from "../learning/plan_text.ts";
+import { idArgument } from "../learning/short_id.ts";
 import { watchToTheEnd } from "../learning/watch.ts";
 import { formatPairs, formatTable, printable } from "../output/table.ts";
 import { formatBytes, formatCount, formatDuration, formatTime } from "../output/units.ts";
@@ -21,8 +22,7 @@ const BUDGET = { least: 0, most: 1e6, above: true } as const;
 /** Parser of the commands, to stand below `learn`. */
 export function learnRunCommands(texts: Texts) {
   const { help, options } = texts.learnRuns;
-  const run = (description: string) =>
-    argument(string({ metavar: "RUN" }), { description: plain(description) });
+  const run = (description: string) => idArgument(texts, "RUN", description);
   const changing = (what: "join" | "leave" | "stop") =>
     command(
       what,
@@ -151,6 +151,9 @@ function formatTasks(context: CommandContext, tasks: readonly TaskView[]): strin
   if (tasks.length === 0) return texts.noTasks;
   const count = (value: number) => formatCount(value, language);
   const { green, yellow } = output.terminal.colors;
+  const missing = tasks.filter(({ available }) => !available).map(({ task, reason }) =>
+    `${yellow(task)}: ${printable(reason ?? NONE)}`
+  );
   const table = formatTable(
     output.terminal,
     [texts.task, texts.title, texts.parameters, texts.training, texts.test, texts.ready],
@@ -160,11 +163,12 @@ function formatTasks(context: CommandContext, tasks: readonly TaskView[]): strin
       count(task.parameters),
       count(task.trainingExamples),
       count(task.testExamples),
-      task.available ? green(texts.yes) : yellow((task.reason ?? NONE).slice(0, 80)),
+      task.available ? green(texts.yes) : yellow(texts.notReady),
     ]),
   );
   const first = tasks.find(({ available }) => available);
-  return first === undefined ? table : `${table}\n${texts.startHint(first.task)}`;
+  const start = first === undefined ? [] : [texts.startHint(first.task)];
+  return [table, ...missing, ...start].join("\n");
 }
 
 function formatRuns(context: CommandContext, runs: readonly RunJson[]): string {

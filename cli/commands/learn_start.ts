@@ -14,38 +14,40 @@ import {
   type NumberRange,
   taskOption,
 } from "../learning/number_option.ts";
+import { shortId } from "../learning/short_id.ts";
 import { watchToTheEnd } from "../learning/watch.ts";
 import type { Texts } from "../texts.ts";
 
-const COUNT_MAX = 1_000_000;
+const TITLE_BYTES_MAX = 256;
+const KEY_MAX = 64;
 const AGGREGATIONS = ["secure", "groups", "clear"] as const;
 const SHARES = ["iid", "shards", "dirichlet"] as const;
 const SECONDS: NumberRange = { least: 0.1, most: 86_400 };
 const POSITIVE: NumberRange = { least: 0, most: 1e6, above: true };
 const whole = (most: number): NumberRange => ({ least: 1, most, integer: true });
 
-/** Every option that is a number, and what it may be. */
-const NUMBERS = {
-  rounds: whole(COUNT_MAX),
-  epochs: whole(10_000),
-  batch: whole(COUNT_MAX),
-  rate: { least: 0, most: 1_000, above: true },
-  momentum: { least: 0, most: 1 },
-  proximal: { least: 0, most: 100 },
+/** Every option that is a number, and what it may be: as `newRunSchema` of the gateway, whose words are no person's. A test holds them together. */
+export const NUMBERS = {
+  rounds: whole(100_000),
+  epochs: whole(1_000),
+  batch: whole(1_024),
+  rate: { least: 0, most: 100, above: true },
+  momentum: { least: 0, most: 0.999 },
+  proximal: { least: 0, most: 1e6 },
   least: whole(1_024),
   most: whole(1_024),
   fraction: { least: 0, most: 1, above: true },
   epsilon: POSITIVE,
-  delta: { least: 1e-100, most: 0.5 },
+  delta: { least: 1e-100, most: 0.1 },
   clip: POSITIVE,
-  noise: { least: 0, most: 1e6 },
+  noise: POSITIVE,
   alpha: POSITIVE,
   readyTime: SECONDS,
   trainTime: SECONDS,
   phaseTime: SECONDS,
 } as const satisfies Readonly<Record<string, NumberRange>>;
 type NumberName = keyof typeof NUMBERS;
-type Metavar = "NUMBER" | "RULE" | "TEXT" | "VERSION";
+type Metavar = "NUMBER" | "RULE" | "TEXT";
 
 /** The options as typed. */
 export type StartArguments =
@@ -78,7 +80,9 @@ export function learnStartCommand(texts: Texts) {
         description: plain(options.option),
       }),
     ),
-    from: text("from", "VERSION"),
+    from: optional(
+      option("--from", shortId(texts, "VERSION"), { description: plain(options.from) }),
+    ),
     key: text("key", "TEXT"),
     watch: withDefault(flag("--watch", { description: plain(options.watch) }), false),
     rounds: number("rounds"),
@@ -141,6 +145,7 @@ async function runStart(context: CommandContext, found: StartArguments) {
 /** What is asked of the node. Throws a `CliError` that names an option, what was given and what was expected. */
 export function newRunOf(texts: Texts, found: StartArguments): NewRun {
   const numbers = readNumbers(texts, found);
+  checkTexts(texts, found);
   checkTogether(texts, found);
   const rule = (name: "strategy" | "rule" | "compress") => {
     const text = found[name];
@@ -194,6 +199,23 @@ function readNumbers(
       return [[name, numberOption(texts, { name: optionName(name), text, range })]];
     }),
   );
+}
+
+function checkTexts(texts: Texts, { title, key }: StartArguments): void {
+  const { badValue, expectedTitle, expectedKey } = texts.learnRuns;
+  const wrong = (name: string, text: string, expected: string) =>
+    new CliError(badValue(name, text.slice(0, 60), expected), {
+      code: "usage",
+      exitCode: EXIT.usage,
+      hint: "submind learn start --help",
+    });
+  const titleBytes = title === undefined ? 1 : new TextEncoder().encode(title).length;
+  if (titleBytes === 0 || titleBytes > TITLE_BYTES_MAX) {
+    throw wrong("--title", title!, expectedTitle(TITLE_BYTES_MAX));
+  }
+  if (key !== undefined && (!/^[!-~]+$/.test(key) || key.length > KEY_MAX)) {
+    throw wrong("--key", key, expectedKey(KEY_MAX));
+  }
 }
 
 /** Options that mean nothing without others. */

@@ -8,6 +8,9 @@ const NAME = /^[A-Za-z][A-Za-z0-9]{0,31}$/;
 /** A choice has no more numbers than this. */
 const NUMBERS_MAX = 16;
 
+/** Longest value of a task's option, as the node takes it. */
+const VALUE_MAX = 256;
+
 /** Short names of rules that have long ones. */
 const SHORT: Readonly<Record<string, string>> = {
   mean: "weightedMean",
@@ -64,7 +67,7 @@ export function taskOption(
 ): readonly [key: string, value: string | number | boolean] {
   const at = text.indexOf("=");
   const [key, value] = [text.slice(0, Math.max(0, at)), text.slice(at + 1)];
-  if (at === -1 || !NAME.test(key) || value.length > 1_000) {
+  if (at === -1 || !NAME.test(key) || value.length > VALUE_MAX) {
     throw usage(texts, "--option", text, texts.learnRuns.expectedOption);
   }
   if (value === "true" || value === "false") return [key, value === "true"];

@@ -60,6 +60,14 @@ export const deLearnRuns: typeof enLearnRuns = {
     },
     expectedNumber: ({ least, most, integer = false, above = false }) =>
       `eine ${integer ? "ganze " : ""}Zahl ${above ? "über" : "von"} ${least} bis ${most}`,
+    badId: {
+      RUN: (text) =>
+        `"${text}" nennt keinen Lauf, erwartet wird seine Kennung oder ihr Anfang, mindestens 6 von 0-9 und a-f; zu sehen mit: submind learn status`,
+      VERSION: (text) =>
+        `"${text}" nennt keine Fassung, erwartet wird ihr Hash oder sein Anfang, mindestens 6 von 0-9 und a-f; zu sehen mit: submind learn models`,
+    },
+    expectedTitle: (most) => `1 bis ${most} Byte Text`,
+    expectedKey: (most) => `1 bis ${most} sichtbare ASCII-Zeichen`,
     expectedChoice: "ein Name, oder ein Name mit Zahlen wie fedAdam:serverRate=0.1",
     expectedOption: "NAME=WERT, etwa model=cnn",
     badValue: (name, text, expected) =>
@@ -74,6 +82,7 @@ export const deLearnRuns: typeof enLearnRuns = {
     test: "Zum Prüfen",
     ready: "Bereit",
     yes: "ja",
+    notReady: "nein",
     noTasks: "Dieses Gerät kennt keine Aufgaben.",
     startHint: (task) => `Eine lernen mit: submind learn start ${task}`,
     noRuns: "Noch keine Läufe. Beginnen mit: submind learn start mnist",

@@ -68,6 +68,14 @@ export const enLearnRuns = {
       `a ${integer ? "whole number" : "number"} ${above ? "above" : "from"} ${least}${
         above ? ", up to" : " to"
       } ${most}`,
+    badId: {
+      RUN: (text: string) =>
+        `"${text}" names no run, expected its id or a beginning of it, at least 6 of 0-9 and a-f; to be seen with: submind learn status`,
+      VERSION: (text: string) =>
+        `"${text}" names no version, expected its hash or a beginning of it, at least 6 of 0-9 and a-f; to be seen with: submind learn models`,
+    },
+    expectedTitle: (most: number) => `1 to ${most} bytes of text`,
+    expectedKey: (most: number) => `1 to ${most} visible ASCII characters`,
     expectedChoice: "a name, or a name with numbers like fedAdam:serverRate=0.1",
     expectedOption: "NAME=VALUE, like model=cnn",
     badValue: (name: string, text: string, expected: string) =>
@@ -82,6 +90,7 @@ export const enLearnRuns = {
     test: "For testing",
     ready: "Ready",
     yes: "yes",
+    notReady: "no",
     noTasks: "This device knows no tasks.",
     startHint: (task: string) => `Learn one with: submind learn start ${task}`,
     noRuns: "No runs yet. Start one with: submind learn start mnist",

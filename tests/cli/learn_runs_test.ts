@@ -206,7 +206,8 @@ Deno.test("tasks say what is ready, and why not", () => {
       description: { en: "", de: "" },
       parameters: 900,
       available: false,
-      reason: "no series",
+      reason:
+        "sensors/temperature.csv is not here, and no sensor has readings; bring some with: submind sensors import FILE",
       trainingExamples: 0,
       testExamples: 0,
     },
@@ -214,7 +215,8 @@ Deno.test("tasks say what is ready, and why not", () => {
   return withFakeNode(() => json({ tasks }), async ({ run }) => {
     const { out } = await run(["learn", "tasks", "--lang", "de"]);
     assert.match(out, /mnist +Ziffern +199\.210 +500 +100 +ja/);
-    assert.match(out, /sensors +Sensoren .* no series/);
+    assert.match(out, /sensors +Sensoren .* nein/);
+    assert.ok(out.includes(`sensors: ${tasks[1]!.reason}`), "a reason is told to its end");
     assert.match(out, /submind learn start mnist/);
   });
 });
