@@ -174,7 +174,11 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
     if (state === undefined || state === null) return "the optimiser's state of its parent";
     const released = await vectors.get(aggregate.hash);
     if (released === undefined) return "what the round released";
-    return { parent: { parameters, optimiser: state }, aggregate: released };
+    const tuning = before?.result.tuning?.next;
+    return {
+      parent: { parameters, optimiser: state, ...(tuning !== undefined && { tuning }) },
+      aggregate: released,
+    };
   }
 
   return {

@@ -39,6 +39,7 @@ interface StoredHead {
   readonly block: BlockId | null;
   readonly parameters: ContentHash;
   readonly state: ContentHash | null;
+  readonly tuning?: number;
 }
 
 /** Reads what the disk has of the run. */
@@ -75,10 +76,10 @@ async function firstHead(deps: RunDependencies): Promise<RunHead> {
 }
 
 async function readHead(deps: RunDependencies, stored: StoredHead): Promise<RunHead> {
-  const { round, block, parameters, state } = stored;
+  const { round, block, parameters, state, tuning } = stored;
   const bytes = await deps.vectors.get(parameters);
   const stateBytes = state === null ? null : await deps.vectors.get(state);
-  const model = bytes === undefined ? null : modelFrom(deps, bytes, stateBytes);
+  const model = bytes === undefined ? null : modelFrom(deps, bytes, stateBytes, tuning);
   return { round, block, parameters, model };
 }
 
@@ -87,6 +88,7 @@ function modelFrom(
   deps: RunDependencies,
   parameterBytes: Uint8Array,
   state: Uint8Array | null | undefined,
+  tuning: number | undefined,
 ): ModelState | null {
   const { layout, strategy } = deps.opened;
   const parameters = parametersFromBytes(parameterBytes);
@@ -95,7 +97,7 @@ function modelFrom(
     ? { step: 0, slots: [] }
     : optimiserStateFrom(state, strategy.optimiser, layout.count);
   if (optimiser?.slots.length !== strategy.optimiser.slots) return null;
-  return { parameters, optimiser };
+  return { parameters, optimiser, ...(tuning !== undefined && { tuning }) };
 }
 
 /** Looks for a result that leads on from here, and begins to make it ours. */
@@ -309,7 +311,7 @@ async function whole(
 ): Promise<Made> {
   const problem = await resultProblem(result, deps.opened, deps);
   if (problem !== undefined) return problem;
-  const model = modelFrom(deps, parameters, state);
+  const model = modelFrom(deps, parameters, state, result.tuning?.next);
   if (model === null) return "its vectors do not fit the plan";
   const hash = hashOf(deps, parameters);
   return hash === result.result
@@ -339,7 +341,13 @@ function finish(
         : optimiserStateBytes(model.optimiser, model.parameters.length);
       const stateHash = state === null ? null : hashOf(deps, state);
       if (state !== null) await deps.vectors.put(stateHash!, state);
-      const stored: StoredHead = { round: result.round, block, parameters: hash, state: stateHash };
+      const stored: StoredHead = {
+        round: result.round,
+        block,
+        parameters: hash,
+        state: stateHash,
+        ...(model.tuning !== undefined && { tuning: model.tuning }),
+      };
       const { settings } = deps.store;
       const care = await settings.get(checkpointSetting(deps.run)) as KeptCheckpoint | undefined;
       const word = await settings.get(signedSetting(deps.run)) as SignedWord | undefined;

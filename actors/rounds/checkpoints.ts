@@ -20,6 +20,7 @@ import type {
 import type { KeptCheckpoint } from "./commands.ts";
 import { call, enter, newLead } from "./lead.ts";
 import { sendClaims } from "./lead_sums.ts";
+import { roundPlan } from "./round_plan.ts";
 import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { attemptOf, reachable, sameAttempt, tell, tellAll } from "./talking.ts";
 import { sumDependencies } from "./sum_dependencies.ts";
@@ -322,7 +323,7 @@ export function resume(
   const { round, attempt } = checkpoint;
   const key = { run: deps.run, round, term: state.term, attempt };
   const groups = checkpoint.groups.map((group) => {
-    const sumRound = sumRoundOf(deps.opened, {
+    const sumRound = sumRoundOf(roundPlan(state, deps), {
       ...key,
       modelHash: head.parameters,
       devices: checkpoint.called.length,

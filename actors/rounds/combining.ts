@@ -10,6 +10,7 @@ import { closeReveals, finishSum, nextMasks } from "../../learning/secure/unmask
 import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type { VectorOffer } from "../../protocols/rounds/messages.ts";
 import { abandon, enter } from "./lead.ts";
+import { roundPlan } from "./round_plan.ts";
 import type {
   FetchedSubmission,
   Lead,
@@ -37,6 +38,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
   const { run, round, attempt } = lead.key!;
   const called = lead.called.length;
   const { crypto } = deps;
+  const opened = roundPlan(state, deps);
   const random = context.random.fork(`noise ${round} ${attempt}`);
   context.perform(
     async () => {
@@ -50,15 +52,16 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
           screening: random.bytes(32),
           read: ({ device }) => bytesOf(deps, lead.fetched.get(device)!),
           pause: () => deps.maskWork.pause(),
+          scratch: () => deps.vectors.scratch(),
         });
       const aggregate = clear?.aggregate ??
-        combineSums(deps.opened, await sums(lead.groups, deps), called);
+        combineSums(opened, await sums(lead.groups, deps), called);
       const counted = clear?.counted ?? countedDevices(lead);
       const least = countedLeast(deps.opened.plan);
       if (counted.size < least) {
         throw new Error(`${counted.size} updates count, expected at least ${least}`);
       }
-      const next = nextModel(deps.opened, model, aggregate, called);
+      const next = nextModel(opened, model, aggregate, called);
       const keep = async (bytes: Uint8Array): Promise<VectorOffer> => {
         const hash = deps.crypto.sha256Hex(bytes) as ContentHash;
         await deps.vectors.put(hash, bytes);
@@ -84,6 +87,9 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
         },
         durationMs,
         updateBytes: [...lead.fetched.values()][0]?.submission.update.bytes ?? 0,
+        ...(next.tuning !== undefined && {
+          tuning: { used: model.tuning ?? null, next: next.tuning },
+        }),
       };
       return { body: encodeResult(result), faults: clear?.faults ?? [] };
     },

@@ -35,6 +35,7 @@ import { combine } from "./combining.ts";
 import { noteFault } from "./faults.ts";
 import { abandon, enter } from "./lead.ts";
 import { refuseSubmission } from "./lead_updates.ts";
+import { roundPlan } from "./round_plan.ts";
 import type { Lead, RunActorState, RunContext, RunDependencies, SumGroup } from "./run_state.ts";
 import { sameAttempt, tell } from "./talking.ts";
 import { sumDependencies } from "./sum_dependencies.ts";
@@ -46,7 +47,7 @@ export function openSums(context: RunContext, state: RunActorState, deps: RunDep
   const dependencies = sumDependencies(deps);
   const key = lead.key!;
   for (const members of groupsOf(opened.plan, key, lead.participants)) {
-    const round = sumRoundOf(opened, {
+    const round = sumRoundOf(roundPlan(state, deps), {
       ...key,
       modelHash: state.head!.parameters,
       devices: lead.called.length,

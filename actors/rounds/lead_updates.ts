@@ -16,6 +16,7 @@ import { combine } from "./combining.ts";
 import { noteFault } from "./faults.ts";
 import { abandon } from "./lead.ts";
 import { closeMasking, takeInput } from "./lead_sums.ts";
+import { roundPlan } from "./round_plan.ts";
 import type { Incoming, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { sameAttempt, shortReason, tell } from "./talking.ts";
 import { beat } from "./terms.ts";
@@ -65,7 +66,7 @@ function problemOfSubmission(
   const lead = state.lead!;
   const { opened, crypto } = deps;
   if (!lead.participants.includes(from)) return "it was not called";
-  const { least, most } = expectedUpdateBytes(opened, lead.participants.length);
+  const { least, most } = expectedUpdateBytes(roundPlan(state, deps), lead.called.length);
   const { bytes } = submission.update;
   if (bytes < least || bytes > most) {
     return `it has ${bytes} bytes, expected ${least === most ? least : `${least} to ${most}`}`;

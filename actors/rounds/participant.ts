@@ -23,6 +23,7 @@ import { type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import type { Decline, RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
 import type { SignedWord } from "./commands.ts";
+import { roundPlan } from "./round_plan.ts";
 import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { attemptOf, sameAttempt, shortReason, tell } from "./talking.ts";
 import { noteAttempt } from "./terms.ts";
@@ -93,7 +94,7 @@ export function onRoundStart(
     bytes: null,
   };
   let keys: Uint8Array = new Uint8Array();
-  const round = sumRoundOf(deps.opened, {
+  const round = sumRoundOf(roundPlan(state, deps), {
     ...key,
     modelHash: head.parameters,
     devices: call.called.length,

@@ -257,7 +257,7 @@ function onAdopted(
   if (part !== null && part.key.round <= head.round) {
     const isCounted = part.key.round === head.round &&
       committed.result.submissions.some(({ device }) => device === deps.self);
-    if (isCounted && part.update?.type === "clear") state.residual = part.update.residual;
+    if (isCounted && part.update !== null) state.residual = part.update.residual;
     state.part = null;
   }
   if (state.signed !== null && state.signed.round <= head.round) {

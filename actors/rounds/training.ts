@@ -14,6 +14,7 @@ import { encodeMaskedInput } from "../../learning/secure/wire.ts";
 import { searchWork } from "../../learning/screening/proof_of_work.ts";
 import { type ContentHash, publicKeyOf } from "../../protocols/ids.ts";
 import type { ChargeAnswer, PreparedSubmission, TrainedUpdate } from "./commands.ts";
+import { roundPlan } from "./round_plan.ts";
 import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { sumClientDependencies } from "./sum_dependencies.ts";
 import { shortReason, tell } from "./talking.ts";
@@ -66,6 +67,7 @@ export function onCharged(
   const { residual } = state;
   const { opened, trainer } = deps;
   const { local } = opened.plan;
+  const forRound = roundPlan(state, deps);
   const devices = part.sum !== null && "devices" in part.sum ? part.sum.devices.length / 32 : 1;
   const onStep = context.inlet((
     { done, total }: { readonly done: number; readonly total: number },
@@ -93,7 +95,7 @@ export function onCharged(
         },
         { onProgress: (done, total) => onStep({ done, total }) },
       );
-      const update = localUpdate(opened, {
+      const update = localUpdate(forRound, {
         subject: { run: deps.run, round, device: deps.self },
         before: model.parameters,
         after: trained.parameters,

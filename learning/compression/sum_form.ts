@@ -17,8 +17,8 @@ export interface SumForm {
   readonly range: number;
   /** Levels are 2^bits, 1–24. */
   readonly bits: number;
-  /** 32 bytes, `compressionSeed` without a device. */
-  readonly seed: Uint8Array;
+  /** 32 bytes, `compressionSeed` without a device; null for numbers that are not rotated. */
+  readonly seed: Uint8Array | null;
 }
 
 /** Deviations of a normal number beyond which rotated numbers are clamped by default: one in 1.7 million. */
@@ -51,7 +51,7 @@ export function encodeForSum(
   checkForm({ range, bits, seed });
   requireModerate(update, "the form for secure sums");
   const rotated = update.slice();
-  rotateWhole(rotated, seed);
+  if (seed !== null) rotateWhole(rotated, seed);
   const { length } = rotated;
   const levels = new Uint32Array(length);
   roundingNoise(random)(levels, length);
@@ -82,7 +82,7 @@ export function decodeSum(
     if (sums[i]! > top) return undefined;
     values[i] = sums[i]! * step - devices * range;
   }
-  unrotateWhole(values, seed);
+  if (seed !== null) unrotateWhole(values, seed);
   return values;
 }
 

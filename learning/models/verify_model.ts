@@ -9,6 +9,7 @@ import { SEED_BYTES, seededStream } from "../data/seeded_stream.ts";
 import { parameterBytes } from "../parameters.ts";
 import type { ModelState } from "../runs/model_state.ts";
 import type { OpenedPlan } from "../runs/opened_plan.ts";
+import { atRound } from "../runs/round_form.ts";
 import { combineClear } from "../runs/combine_clear.ts";
 import { nextModel } from "../runs/release.ts";
 import { ReleaseError } from "../runs/release_error.ts";
@@ -76,10 +77,14 @@ export type Verification =
 export async function verifyModel(
   result: RoundResult,
   material: VerificationMaterial,
-  context: VerificationContext,
+  given: VerificationContext,
 ): Promise<Verification> {
-  const { opened, deps } = context;
+  const { deps, expected } = given;
+  const tuning = material.parent.tuning ?? null;
+  const opened = atRound(given.opened, { ...expected, tuning }, deps.crypto);
+  const context = { ...given, opened };
   const refusal = problemOfSubject(result, material, context) ??
+    problemOfUsedTuning(result, material) ??
     problemOfDevices(result, context) ?? problemOfOwn(result, context);
   if (refusal !== undefined) return refusal;
   const signatures = await resultProblem(result, opened, deps);
@@ -104,7 +109,23 @@ export async function verifyModel(
       `what follows has the hash ${hash}, the result names ${result.result}`,
     );
   }
+  if (model.tuning !== result.tuning?.next) {
+    return refuse(
+      "otherResult",
+      `the next round is tuned to ${model.tuning}, the result names ${result.tuning?.next}`,
+    );
+  }
   return { ok: true, model, participants: result.submissions.length, recombined };
+}
+
+/** The round was tuned to what the version before says. */
+function problemOfUsedTuning(
+  { tuning }: RoundResult,
+  { parent }: VerificationMaterial,
+): Verification | undefined {
+  const [used, expected] = [tuning?.used ?? null, parent.tuning ?? null];
+  if (used === expected) return undefined;
+  return refuse("wrongSubject", `it is tuned to ${used}, the version before to ${expected}`);
 }
 
 function problemOfSubject(

@@ -19,6 +19,7 @@ import { networkHash, type OpenedPlan, openPlan } from "./opened_plan.ts";
 import { decodePlan, encodePlan } from "./plan_codec.ts";
 import { problemOfSize } from "./plan_limits.ts";
 import type { Choice, Participation, RunPlan } from "./plan.ts";
+import { problemOfSumCompression } from "./sum_compression.ts";
 
 /** What a person may say when a run starts; everything else has the task's defaults. */
 export interface NewRun {
@@ -95,9 +96,9 @@ function plan(wish: NewRun, context: PlanningContext): OpenedPlan {
   const { defaults } = task;
   const aggregation = aggregationFor(wish, context.members.length);
   const compression = wish.compression === undefined ? null : compressionOf(wish.compression);
-  if (compression !== null && aggregation.type !== "clear") {
+  if (compression !== null && aggregation.type === "grid") {
     throw new RangeError(
-      `compression "${compression.name}" cannot be summed under masks; expected none, or aggregation "clear"`,
+      `compression "${compression.name}" is for differences, and devices of a grid exchange whole parameters; expected none, or aggregation "clear"`,
     );
   }
   const draft: RunPlan = {
@@ -125,6 +126,8 @@ function plan(wish: NewRun, context: PlanningContext): OpenedPlan {
     proofOfWorkBits: PROOF_OF_WORK_BITS,
     share: shareFor(wish, context.members),
   };
+  const problem = problemOfSumCompression(draft);
+  if (problem !== undefined) throw new RangeError(problem);
   const open = (one: RunPlan) => openPlan(checked(one), context);
   const { privacy } = wish;
   if (privacy === undefined) return fitting(draft, wish, open);

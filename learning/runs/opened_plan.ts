@@ -14,6 +14,7 @@ import type { LearningTask } from "../task.ts";
 import { problemOfGrid } from "./grid_plan.ts";
 import type { ModelState } from "./model_state.ts";
 import type { RunPlan } from "./plan.ts";
+import { problemOfSumCompression } from "./sum_compression.ts";
 
 export interface OpenedPlan {
   readonly plan: RunPlan;
@@ -23,6 +24,19 @@ export interface OpenedPlan {
   readonly strategy: RunningStrategy;
   /** Null with one secure sum, which is a mean by itself. */
   readonly rule: AggregationRule | null;
+  /** What follows from the results so far, in runs whose rounds differ: see `atRound`. Absent before any round. */
+  readonly form?: RoundForm;
+}
+
+/** What one round does otherwise than the one before, worked out alike by all from public numbers. */
+export interface RoundForm {
+  /** Of rotations and choices that all devices share; 32 bytes. */
+  readonly seed: Uint8Array;
+  /**
+   * What the rounds before have shown of the lengths of updates: the clipping length with adaptive clipping, the typical length of an update with
+   * compressed sums. Null in the first round.
+   */
+  readonly tuning: number | null;
 }
 
 /** Names a network: devices whose task makes another one of the same options must not train together. */
@@ -76,6 +90,8 @@ function problemOfChoices(plan: RunPlan): string | undefined {
   if (strategy.name === "fedBuff") {
     return 'its strategy "fedBuff" takes updates as they come, and runs go by rounds';
   }
+  const compression = problemOfSumCompression(plan);
+  if (compression !== undefined) return `its ${compression}`;
   if (privacy === null) return undefined;
   const noise = aggregation.type === "clear" ? "central" : "distributed";
   if (privacy.noise !== noise) {

@@ -5,12 +5,14 @@
 import { heldUpdates } from "../aggregation/update_source.ts";
 import { isFinite, type Parameters, parametersFromBytes } from "../parameters.ts";
 import { decodeSum as decodeRelease } from "../privacy/release.ts";
+import { decodeSumVector, typicalLength } from "../compression/sum_vector.ts";
 import { decodeSum, signed } from "../secure/encoding.ts";
 import { pack, packedBytes, unpack } from "../secure/packing.ts";
 import type { ModelState } from "./model_state.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import { ReleaseError } from "./release_error.ts";
 import { sizeOf, sumFormOf } from "./secure_round.ts";
+import { isMeasured } from "./sum_compression.ts";
 
 /** One finished secure sum. */
 export interface SumOf {
@@ -51,22 +53,28 @@ export function nextModel(
   aggregate: Uint8Array,
   called: number,
 ): ModelState {
-  const update = updateOf(opened, aggregate, called);
+  const { update, tuning } = updateOf(opened, aggregate, called);
   const { parameters, state } = opened.strategy.optimiser.step({
     state: model.optimiser,
     parameters: model.parameters,
     update,
   });
-  return { parameters, optimiser: state };
+  return { parameters, optimiser: state, ...(tuning !== null && { tuning }) };
 }
 
-/** The combined update that an aggregate stands for. */
-function updateOf(opened: OpenedPlan, aggregate: Uint8Array, called: number): Parameters {
+/** What an aggregate stands for. */
+interface Combined {
+  readonly update: Parameters;
+  /** What the next round is tuned to; null where rounds are alike. */
+  readonly tuning: number | null;
+}
+
+function updateOf(opened: OpenedPlan, aggregate: Uint8Array, called: number): Combined {
   const { count } = opened.layout;
   const form = sumFormOf(opened, called);
   if (form === null) {
     const update = parametersFromBytes(aggregate);
-    if (update?.length === count && isFinite(update)) return update;
+    if (update?.length === count && isFinite(update)) return { update, tuning: null };
     throw new ReleaseError(
       `Cannot read an aggregate of ${aggregate.length} bytes: expected ${4 * count}, all finite`,
     );
@@ -79,6 +87,7 @@ function updateOf(opened: OpenedPlan, aggregate: Uint8Array, called: number): Pa
     );
   }
   const means: { values: Parameters; weight: number }[] = [];
+  const measured = { lengths: 0, weight: 0 };
   for (let at = 0; at < aggregate.length; at += size) {
     const part = aggregate.subarray(at, at + size);
     const devices = new DataView(part.buffer, part.byteOffset).getUint32(0);
@@ -91,15 +100,27 @@ function updateOf(opened: OpenedPlan, aggregate: Uint8Array, called: number): Pa
       means.push({ values: decodeRelease(integers, devices, form.release).mean, weight: devices });
       continue;
     }
-    const decoded = decodeSum(sum, { encoding: form.encoding, bits, summands: devices });
+    const decoded = form.type === "compressed"
+      ? decodeSumVector(sum, form.vector, devices)
+      : unmeasured(decodeSum(sum, { encoding: form.encoding, bits, summands: devices }));
     if (decoded === undefined) {
       throw new ReleaseError(`Cannot read a sum of ${devices} devices: its weight is impossible`);
     }
     means.push({ values: decoded.mean, weight: decoded.weight });
+    measured.lengths += decoded.lengths ?? 0;
+    measured.weight += decoded.weight;
   }
+  const tuning = isMeasured(opened.plan)
+    ? typicalLength(measured, opened.form?.tuning ?? null)
+    : null;
   if (opened.rule === null) {
-    if (means.length === 1) return means[0]!.values;
+    if (means.length === 1) return { update: means[0]!.values, tuning };
     throw new ReleaseError(`Cannot read ${means.length} sums where the plan has one`);
   }
-  return opened.rule.aggregate(heldUpdates(means, count));
+  return { update: opened.rule.aggregate(heldUpdates(means, count)), tuning };
+}
+
+/** A sum in which lengths are not counted. */
+function unmeasured<T>(decoded: T | undefined): T & { readonly lengths: null } | undefined {
+  return decoded && { ...decoded, lengths: null };
 }

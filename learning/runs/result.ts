@@ -16,6 +16,7 @@ import {
   type Identical,
   uint32,
 } from "../../protocols/wire_schema.ts";
+import { float64Bytes, positiveFloat64 } from "../float64.ts";
 import type { RunId } from "./plan.ts";
 import { ROUNDS_MAX } from "./plan_codec.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
@@ -73,6 +74,8 @@ export interface RoundResult {
   readonly durationMs: number;
   /** Bytes of one submission. */
   readonly updateBytes: number;
+  /** In runs whose rounds are tuned to the lengths of earlier updates: what this round was tuned to (null: nothing yet), and what the next is. */
+  readonly tuning?: { readonly used: number | null; readonly next: number } | undefined;
 }
 
 const offer = z.strictObject({
@@ -118,6 +121,8 @@ const schema = z.strictObject({
     .readonly(),
   durationMs: z.int().min(0).max(2 ** 40),
   updateBytes: z.int().min(0).max(VECTOR_BYTES_MAX),
+  tuning: z.strictObject({ used: positiveFloat64.nullable(), next: positiveFloat64 }).readonly()
+    .optional(),
 }).readonly();
 true satisfies Identical<RoundResult, z.infer<typeof schema>>;
 
@@ -132,8 +137,15 @@ export function decodeResult(input: Uint8Array): Decoded<RoundResult> {
 
 /** The bytes of a result. */
 export function encodeResult(value: RoundResult): Uint8Array<ArrayBuffer> {
+  const { tuning, ...rest } = value;
   return encodeCanonical({
-    ...value,
+    ...rest,
+    ...(tuning !== undefined && {
+      tuning: {
+        used: tuning.used === null ? null : float64Bytes(tuning.used),
+        next: float64Bytes(tuning.next),
+      },
+    }),
     run: Uint8Array.fromHex(value.run),
     parent: Uint8Array.fromHex(value.parent),
     result: Uint8Array.fromHex(value.result),

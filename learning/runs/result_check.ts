@@ -12,6 +12,7 @@ import { rosterBytes, rosterView } from "../secure/roster.ts";
 import { concat, survivorsMessage } from "../secure/transcripts.ts";
 import { countedLeast } from "./order.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
+import { atRound, problemOfTuning } from "./round_form.ts";
 import type { RoundResult, SurvivorProof } from "./result.ts";
 import { sumRoundOf, survivorsLeast } from "./secure_round.ts";
 
@@ -23,13 +24,16 @@ export interface ResultCheckDependencies {
   readonly masks: MaskStream;
 }
 
-/** Why the result does not hold; undefined when it does. */
+/** Why the result does not hold; undefined when it does. That its round was tuned to what the version before says is for whoever has that. */
 export async function resultProblem(
   result: RoundResult,
-  opened: OpenedPlan,
+  plan: OpenedPlan,
   deps: ResultCheckDependencies,
 ): Promise<string | undefined> {
-  const { submissions, sums } = result;
+  const { submissions, sums, run, round } = result;
+  const tuning = problemOfTuning(plan.plan, result.tuning);
+  if (tuning !== undefined) return tuning;
+  const opened = atRound(plan, { run, round, tuning: result.tuning?.used ?? null }, deps.crypto);
   const least = countedLeast(opened.plan);
   if (submissions.length < least) {
     return `${submissions.length} devices are in it, expected at least ${least}`;

@@ -4,34 +4,44 @@ import { seededStream } from "../data/seeded_stream.ts";
 import type { Mechanism } from "../privacy/mechanism.ts";
 import { centralMechanism } from "../privacy/central_noise.ts";
 import { contributionsLeast, type Release, releaseOf } from "../privacy/release.ts";
-import { DEFAULT_ASSUMPTIONS, type SumRound } from "../secure/contract.ts";
+import { DEFAULT_ASSUMPTIONS, SUM_BITS_MIN, type SumRound } from "../secure/contract.ts";
 import { sumBits, type SumEncoding } from "../secure/encoding.ts";
+import {
+  SUM_WEIGHT_MAX,
+  sumVectorBits,
+  type SumVectorForm,
+  sumVectorLength,
+} from "../compression/sum_vector.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import type { RunPlan } from "./plan.ts";
+import { sumVectorOf } from "./sum_compression.ts";
 
-/** Heaviest weight of a device in a secure sum without privacy: shares of a hundred are fine enough, and cost seven bits. */
-const WEIGHT_MAX = 127;
+/** What of a plan, and of the round that it is carried out for, sums depend on. */
+type Parts = Pick<OpenedPlan, "plan" | "layout" | "form">;
 
-/** How this plan's vectors become integers: with privacy by its release, else by its encoding; null in the clear. */
+/** How this plan's vectors become integers: with privacy by its release, compressed, else by its encoding; null in the clear. */
 export type SumForm =
   | { readonly type: "release"; readonly release: Release }
+  | { readonly type: "compressed"; readonly vector: SumVectorForm }
   | { readonly type: "encoding"; readonly encoding: SumEncoding };
 
 /** The form for sums of at most `devices` vectors; null in the clear. Throws a `RangeError` when the numbers do not fit 32 bits. */
 export function sumFormOf(
-  opened: Pick<OpenedPlan, "plan" | "layout">,
+  opened: Parts,
   devices: number,
 ): SumForm | null {
   const { aggregation, privacy } = opened.plan;
   if (aggregation.type === "clear" || aggregation.type === "grid") return null;
   if (privacy !== null) return { type: "release", release: releaseOfPlan(opened) };
+  const vector = sumVectorOf(opened);
+  if (vector !== null) return { type: "compressed", vector };
   const { range, bits } = aggregation.encoding;
   return {
     type: "encoding",
     encoding: {
       clip: range,
       valueBits: bits,
-      weightMax: Math.min(WEIGHT_MAX, 2 ** (bits - 1) - 1),
+      weightMax: Math.min(SUM_WEIGHT_MAX, 2 ** (bits - 1) - 1),
       summandsMax: Math.max(1, devices),
       noiseMax: 0,
     },
@@ -39,7 +49,7 @@ export function sumFormOf(
 }
 
 /** What a plan with privacy releases each round; the same for every round, whoever is in it. */
-export function releaseOfPlan({ plan, layout }: Pick<OpenedPlan, "plan" | "layout">): Release {
+export function releaseOfPlan({ plan, layout }: Parts): Release {
   const privacy = plan.privacy!;
   return releaseOf({
     noise: "discreteGaussian",
@@ -71,7 +81,7 @@ function summandsLeast({ aggregation, participation }: RunPlan): number {
 }
 
 /** What one round costs a device in privacy; null when the plan promises none. */
-export function mechanismOf(opened: Pick<OpenedPlan, "plan" | "layout">): Mechanism | null {
+export function mechanismOf(opened: Parts): Mechanism | null {
   const { privacy } = opened.plan;
   if (privacy === null) return null;
   if (privacy.noise === "distributed") return releaseOfPlan(opened).mechanism;
@@ -81,7 +91,7 @@ export function mechanismOf(opened: Pick<OpenedPlan, "plan" | "layout">): Mechan
 
 /** The sum of an attempt; null in the clear. `devices` is how many were called. */
 export function sumRoundOf(
-  opened: Pick<OpenedPlan, "plan" | "layout">,
+  opened: Parts,
   attempt: {
     readonly run: BlockId;
     readonly round: number;
@@ -100,6 +110,7 @@ export function sumRoundOf(
     modelHash,
     ...sizeOf(form, { devices, count: opened.layout.count }),
     assumptions: DEFAULT_ASSUMPTIONS,
+    ...(opened.form?.tuning != null && { tuning: opened.form.tuning }),
   };
 }
 
@@ -110,6 +121,13 @@ export function sizeOf(
 ): { readonly length: number; readonly bits: number } {
   // The weight is the last number.
   if (form.type === "encoding") return { length: count + 1, bits: sumBits(form.encoding) };
+  if (form.type === "compressed") {
+    const { vector } = form;
+    return {
+      length: sumVectorLength(vector),
+      bits: Math.max(SUM_BITS_MIN, sumVectorBits(vector, devices)),
+    };
+  }
   const { length, magnitudeMax } = form.release;
   const bits = 1 + Math.ceil(Math.log2(devices * magnitudeMax + 1));
   if (bits > 32) {

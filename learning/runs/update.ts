@@ -3,6 +3,7 @@ import type { Crypto } from "../../platform/ports.ts";
 import { type BlockId, type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
 import { VECTOR_BYTES_MAX } from "../../protocols/rounds/messages.ts";
 import { compressionOf, createCompressor } from "../compression/compressions.ts";
+import { encodeSumVector } from "../compression/sum_vector.ts";
 import { encodeWithFeedback } from "../compression/error_feedback.ts";
 import { compressionSeed } from "../compression/seed.ts";
 import { seededStream } from "../data/seeded_stream.ts";
@@ -24,7 +25,12 @@ export type LocalUpdate =
     /** What compression left out, for the next update once this one was counted; null where nothing is kept. */
     readonly residual: Parameters | null;
   }
-  | { readonly type: "secure"; readonly values: Uint32Array<ArrayBuffer> };
+  | {
+    readonly type: "secure";
+    readonly values: Uint32Array<ArrayBuffer>;
+    /** As in the clear. */
+    readonly residual: Parameters | null;
+  };
 
 export interface UpdateSubject {
   readonly run: BlockId;
@@ -58,11 +64,18 @@ export function localUpdate(
   const form = sumFormOf(opened, devices);
   if (form?.type === "release") {
     const { integers } = encodeRelease(update, form.release, random);
-    return { type: "secure", values: new Uint32Array(integers.buffer) };
+    return { type: "secure", values: new Uint32Array(integers.buffer), residual: null };
+  }
+  if (form?.type === "compressed") {
+    const weight = Math.max(1, examples);
+    return {
+      type: "secure",
+      ...encodeSumVector(update, form.vector, { weight, residual, random }),
+    };
   }
   if (form !== null) {
     const { values } = encodeUpdate(update, { encoding: form.encoding, weight: examples, random });
-    return { type: "secure", values };
+    return { type: "secure", values, residual: null };
   }
   if (privacy !== null) clipFlat(update, privacy.clip);
   // With privacy everybody counts the same: a weight would tell how much somebody has, and change what noise is needed.

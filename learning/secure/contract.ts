@@ -33,9 +33,11 @@ export interface SumRound {
   readonly modelHash: ContentHash;
   /** Numbers in a vector, weight element and all, 1 … 2^24 + 1,024. */
   readonly length: number;
-  /** k: sums are modulo 2^k, 8–32. */
+  /** k: sums are modulo 2^k, `SUM_BITS_MIN`–32. */
   readonly bits: number;
   readonly assumptions: Assumptions;
+  /** What earlier rounds have fixed beside the model (a clipping length, a range), where something is; all must mean the same by their integers. */
+  readonly tuning?: number;
 }
 
 /** Against how many liars and how many dropouts the graph and the thresholds are made. Integers: they are hashed and signed. */
@@ -61,6 +63,8 @@ export const DEFAULT_ASSUMPTIONS: Assumptions = {
   completionBits: 20,
 };
 
+/** Fewest bits of a sum's modulus. */
+export const SUM_BITS_MIN = 2;
 /** Fewest devices of a secure sum: with two, each knows the other's vector from the sum. */
 export const SUM_DEVICES_MIN = 3;
 /** Most devices of one secure sum. */

@@ -8,6 +8,7 @@
  * - Once survivors are signed, of each neighbour only the share is left that may be revealed.
  */
 import { z } from "zod";
+import { float64Bytes, positiveFloat64 } from "../float64.ts";
 import { decodeCanonical, encodeCanonical } from "../../protocols/codec.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import { bytes, type Decoded, firstProblem } from "../../protocols/wire_schema.ts";
@@ -105,7 +106,7 @@ const kept = {
       privacyBits: whole(255),
       completionBits: whole(255),
     }),
-    tuning: z.number().optional(),
+    tuning: positiveFloat64.optional(),
   }).transform(({ tuning, ...round }) => tuning === undefined ? round : { ...round, tuning }),
   device: z.string().regex(/^[a-z2-7]{52}$/).transform((id) => id as DeviceId),
   devices: bytes(SUM_DEVICES_MAX * 32),
@@ -133,7 +134,14 @@ const schema = z.strictObject({
 
 /** As bytes. Whoever reads them has one share of two secrets of each neighbour: store them like the identity key. */
 export function encodeKeptState(state: KeptState): Uint8Array<ArrayBuffer> {
-  return encodeCanonical({ version: VERSION, state });
+  const { tuning, ...round } = state.round;
+  return encodeCanonical({
+    version: VERSION,
+    state: {
+      ...state,
+      round: tuning === undefined ? round : { ...round, tuning: float64Bytes(tuning) },
+    },
+  });
 }
 
 /** Reads what `encodeKeptState` wrote; strict, bounded, never throws. A state that contradicts itself is refused. */

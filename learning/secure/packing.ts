@@ -3,6 +3,7 @@
  * last byte are zero.
  */
 import { invariant } from "../../platform/invariant.ts";
+import { SUM_BITS_MIN } from "./contract.ts";
 
 /** Bytes that `count` numbers of `bits` bits take. */
 export function packedBytes(count: number, bits: number): number {
@@ -14,7 +15,7 @@ export function maskOf(bits: number): number {
   return bits === 32 ? 0xffffffff : 2 ** bits - 1;
 }
 
-/** Packs the low `bits` bits of each number; 8 ≤ bits ≤ 32. */
+/** Packs the low `bits` bits of each number; 2 ≤ bits ≤ 32. */
 export function pack(numbers: Uint32Array, bits: number): Uint8Array<ArrayBuffer> {
   checkBits(bits);
   const size = packedBytes(numbers.length, bits);
@@ -66,8 +67,8 @@ export function unpack(
 
 function checkBits(bits: number): void {
   invariant(
-    Number.isInteger(bits) && bits >= 8 && bits <= 32,
-    () => `Cannot pack numbers of ${bits} bits: expected 8 to 32`,
+    Number.isInteger(bits) && bits >= SUM_BITS_MIN && bits <= 32,
+    () => `Cannot pack numbers of ${bits} bits: expected ${SUM_BITS_MIN} to 32`,
   );
 }
 

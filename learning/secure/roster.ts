@@ -1,7 +1,7 @@
 /** A roster as both sides see it: who is in it, in which order, and whom the graph makes neighbours. */
 import { type DeviceId, deviceIdOf, publicKeyOf } from "../../protocols/ids.ts";
 import type { SumDependencies, SumOutcome, SumRefusal, SumRound } from "./contract.ts";
-import { SUM_LENGTH_MAX } from "./contract.ts";
+import { SUM_BITS_MIN, SUM_LENGTH_MAX } from "./contract.ts";
 import { graphFrom, neighboursOf, shapeFor, type SumGraph, type SumShape } from "./graph.ts";
 import { concat, graphSeed, rosterHash, roundHash } from "./transcripts.ts";
 
@@ -88,8 +88,8 @@ export function roundProblem(round: SumRound): string | undefined {
   if (!whole(round.round, 0, 2 ** 32 - 1) || !whole(round.attempt, 0, 2 ** 32 - 1)) {
     return `Cannot sum in round ${round.round}, attempt ${round.attempt}: expected integers below 2^32`;
   }
-  if (!whole(round.length, 1, SUM_LENGTH_MAX) || !whole(round.bits, 8, 32)) {
-    return `Cannot sum vectors of ${round.length} numbers of ${round.bits} bits: expected 1 to ${SUM_LENGTH_MAX} numbers of 8 to 32 bits`;
+  if (!whole(round.length, 1, SUM_LENGTH_MAX) || !whole(round.bits, SUM_BITS_MIN, 32)) {
+    return `Cannot sum vectors of ${round.length} numbers of ${round.bits} bits: expected 1 to ${SUM_LENGTH_MAX} numbers of ${SUM_BITS_MIN} to 32 bits`;
   }
   return undefined;
 }

@@ -184,7 +184,25 @@ Deno.test("what could never work is refused, and the reason says what would", ()
     [{ strategy: { name: "fedMagic", numbers: {} } }, /strategy "fedMagic"/],
     [{ strategy: { name: "fedAvg", numbers: { speed: 2 } } }, /fedAvg/],
     [{ strategy: { name: "fedBuff", numbers: {} } }, /runs go by rounds; expected fedAvg/],
-    [{ compression: { name: "eden", numbers: {} } }, /cannot be summed under masks; expected none/],
+    [
+      { compression: { name: "eden", numbers: {} } },
+      /summed under masks: .* scale of its own; expected stochastic/,
+    ],
+    [
+      { compression: { name: "topK", numbers: {} } },
+      /"topK" cannot be summed under masks: each device/,
+    ],
+    [
+      { compression: { name: "stochastic", numbers: { bits: 1 } } },
+      /bits is 1, expected at least 2/,
+    ],
+    [
+      {
+        compression: { name: "randomK", numbers: {} },
+        privacy: { epsilon: 8, clip: 1, noiseMultiplier: 8 },
+      },
+      /"randomK" does not go with noise in secure sums/,
+    ],
     [{ compression: { name: "zip", numbers: {} }, aggregation: "clear" }, /compression "zip"/],
     [{ rule: median }, /"secure" has one; expected aggregation "secureGroups"/],
     [{ aggregation: "clear", rule: { name: "mode", numbers: {} } }, /aggregation rule "mode"/],
