@@ -53,6 +53,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
           read: ({ device }) => bytesOf(deps, lead.fetched.get(device)!),
           pause: () => deps.maskWork.pause(),
           scratch: () => deps.vectors.scratch(),
+          scratch: () => deps.vectors.scratch(),
         });
       const aggregate = clear?.aggregate ??
         combineSums(opened, await sums(lead.groups, deps), called);

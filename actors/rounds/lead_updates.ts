@@ -24,6 +24,8 @@ import { fetchVector } from "./transfers.ts";
 
 /** Updates being fetched at once: enough to keep the network busy, few enough to bound memory. */
 const FETCHES_MAX = 4;
+/** How often everybody hears, beside the beat of each second, how many updates are here: else messages would grow as the square of the devices. */
+const NEWS_OF_UPDATES = 16;
 
 /** A device has trained: its update is fetched when there is room. */
 export function onSubmission(
@@ -164,7 +166,9 @@ export function onUpdateFetched(
   if (problem !== undefined) refuseSubmission(context, state, deps, device, problem);
   else {
     lead.fetched.set(device, { submission, bytes: lead.groups.length === 0 ? bytes : null });
-    beat(context, state, deps);
+    if (lead.fetched.size % Math.ceil(lead.participants.length / NEWS_OF_UPDATES) === 0) {
+      beat(context, state, deps);
+    }
   }
   fetchNext(context, state, deps);
   closeTrainingWhenAll(context, state, deps);
