@@ -15,6 +15,7 @@ import { openPlan } from "../../learning/runs/opened_plan.ts";
 import { nodeEvents } from "../events.ts";
 import type { BudgetSummary, ChargeAnswer, ChargeRequest } from "./commands.ts";
 import { ledgerSetting, secretSetting } from "./ledger_setting.ts";
+import { partSetting } from "./kept_parts.ts";
 import { onJoinSaved } from "./library.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import type { Of, RoundsContext, RoundsState } from "./state.ts";
@@ -160,6 +161,18 @@ export function forgetSecrets(
   context.perform(
     () =>
       store.settings.set(Object.fromEntries(over.map((key) => [secretSetting(key), undefined]))),
+    (outcome) => ({ type: "saved", request: 0, outcome }),
+  );
+}
+
+/** A run has ended: nothing of it will be signed or revealed any more. */
+export function forgetParts(
+  context: RoundsContext,
+  { store }: Pick<RoundsDependencies, "store">,
+  run: RunId,
+): void {
+  context.perform(
+    () => store.settings.set({ [partSetting(run)]: undefined }),
     (outcome) => ({ type: "saved", request: 0, outcome }),
   );
 }

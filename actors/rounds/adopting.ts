@@ -23,6 +23,7 @@ import type {
   Try,
 } from "./commands.ts";
 import { checkpointSetting } from "./checkpoints.ts";
+import { partsAreOver, partSetting, readParts } from "./kept_parts.ts";
 import { verifiedSetting } from "./old_vectors.ts";
 import { signedSetting } from "./participant.ts";
 import type { Incoming, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
@@ -53,6 +54,11 @@ export async function openRun(deps: RunDependencies): Promise<OpenedRun> {
     head,
     examples: await deps.examples(),
     signed: signed ?? null,
+    kept: readParts(await settings.get(partSetting(deps.run)), {
+      round: head.round + 1,
+      signed: signed ?? null,
+      deps,
+    }),
     checkpoint: checkpoint ?? null,
   };
 }
@@ -351,12 +357,14 @@ function finish(
       const { settings } = deps.store;
       const care = await settings.get(checkpointSetting(deps.run)) as KeptCheckpoint | undefined;
       const word = await settings.get(signedSetting(deps.run)) as SignedWord | undefined;
+      const parts = await settings.get(partSetting(deps.run));
       const isOver = (one: Try | undefined) => one !== undefined && one.round <= result.round;
       await settings.set({
         [headSetting(deps.run)]: stored,
         ...(isVerified && { [verifiedSetting(block)]: true }),
         // What was said about a later round binds: this may be another version of an older one.
         ...(isOver(word) && { [signedSetting(deps.run)]: undefined }),
+        ...(partsAreOver(parts, result.round) && { [partSetting(deps.run)]: undefined }),
         ...(isOver(care) && { [checkpointSetting(deps.run)]: undefined }),
       });
       if (isOver(care)) await deps.vectors.remove(care!.offer.hash);

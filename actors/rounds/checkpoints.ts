@@ -239,7 +239,7 @@ export function answerWhere(
     attempt: hasSigned ? signed.attempt : state.attempt,
     phase: hasSigned
       ? "unmasked"
-      : part?.submission != null
+      : part?.submission != null || part?.kept != null
       ? "submitted"
       : part === null
       ? "idle"

@@ -1,7 +1,7 @@
 /** Commands of the rounds actor: runs of federated learning on this device, with one child for each that it has joined. */
 import type { ModelState } from "../../learning/runs/model_state.ts";
 import type { LocalUpdate } from "../../learning/runs/update.ts";
-import type { ClientState } from "../../learning/secure/client_state.ts";
+import type { KeptState } from "../../learning/secure/kept_state.ts";
 import type { RoundFault } from "../../learning/screening/reputation_effects.ts";
 import type { RunId, RunPlan } from "../../learning/runs/plan.ts";
 import type { RoundResult } from "../../learning/runs/result.ts";
@@ -218,6 +218,8 @@ export type RunPrivateCommand =
     readonly type: "prepared";
     readonly outcome: TaskOutcome<PreparedSubmission>;
   } & Try)
+  /** Our part is durable: the update may leave. */
+  | ({ readonly type: "partKept"; readonly outcome: TaskOutcome<void> } & Try)
   /** This device's word about the survivors is durable. */
   | ({
     readonly type: "signedKept";
@@ -254,6 +256,8 @@ export interface OpenedRun {
   readonly examples: TaskExamples | { readonly unavailable: string };
   /** The attempt whose survivors this device has signed for, from before a restart. */
   readonly signed: SignedWord | null;
+  /** Attempts of the round under way that it can go on with. */
+  readonly kept: readonly KeptPart[];
   /** Put into this device's care by a coordinator, from before a restart. */
   readonly checkpoint: KeptCheckpoint | null;
 }
@@ -280,6 +284,13 @@ export interface SignedWord extends Try {
   readonly release: number;
 }
 
+/** Our part in an attempt from the masked vector on, kept across restarts. */
+export interface KeptPart extends Try {
+  readonly coordinator: DeviceId;
+  readonly release: number;
+  readonly sum: KeptState;
+}
+
 export interface KeptCheckpoint {
   readonly round: number;
   readonly attempt: number;
@@ -301,8 +312,8 @@ export interface CombinedRound {
 
 /** What a device hands to the coordinator. */
 export interface PreparedSubmission {
-  /** The state of the secure sum after masking; null in the clear. */
-  readonly sum: ClientState | null;
+  /** What is kept of the secure sum after masking; null in the clear. */
+  readonly kept: KeptState | null;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly submission: GradientSubmission;
 }

@@ -12,6 +12,7 @@ import { replyOnce } from "../kernel/reply_once.ts";
 import { restoreLedger } from "./accounting.ts";
 import type { LoadedRuns, RunSummary } from "./commands.ts";
 import { tellChild, tellMembership } from "./joined.ts";
+import { partSetting } from "./kept_parts.ts";
 import { JOINED_PREFIX, take } from "./reading.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import { run as runBehaviour } from "./run.ts";
@@ -286,7 +287,12 @@ function join(
   state.requests.set(id, { type: "join", ...request });
   const value = request.joined ? true : undefined;
   context.perform(
-    () => deps.store.settings.set({ [`${JOINED_PREFIX}${request.run}`]: value }),
+    () =>
+      deps.store.settings.set({
+        [`${JOINED_PREFIX}${request.run}`]: value,
+        // Whoever has left finishes nothing.
+        ...(!request.joined && { [partSetting(request.run)]: undefined }),
+      }),
     (outcome) => ({ type: "saved", request: id, outcome }),
   );
 }

@@ -4,11 +4,12 @@
  *
  * Invariants:
  * - A word about survivors is on the disk before it is sent, and is given for one attempt of a round; a further one is another release and
- *   is charged as such.
+ *   is charged as such. What it takes to keep it is written together with it.
  */
 import { sumRoundOf, survivorsLeast } from "../../learning/runs/secure_round.ts";
 import { advertise, reveal, shareKeys, signSurvivors } from "../../learning/secure/client.ts";
 import type { SumOutcome } from "../../learning/secure/contract.ts";
+import { keptState } from "../../learning/secure/kept_state.ts";
 import {
   decodeReceivedShares,
   decodeRoster,
@@ -22,7 +23,8 @@ import {
 import { type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import type { Decline, RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
-import type { SignedWord } from "./commands.ts";
+import type { KeptPart, SignedWord } from "./commands.ts";
+import { goBack, storedParts } from "./kept_parts.ts";
 import { roundPlan } from "./round_plan.ts";
 import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { attemptOf, sameAttempt, shortReason, tell } from "./talking.ts";
@@ -87,6 +89,7 @@ export function onRoundStart(
     release,
     phase: "ready",
     sum: null,
+    kept: null,
     received: null,
     // Another release is another update: equal noise under other survivors would tell their difference.
     update: again?.key.round === key.round && again.release === release ? again.update : null,
@@ -100,11 +103,12 @@ export function onRoundStart(
     devices: call.called.length,
   });
   if (round !== null) {
+    const previous = again?.kept ?? again?.sum;
     const step = advertise(
       {
         round,
         device: deps.self,
-        ...(again?.sum && again.release === release && { previous: again.sum }),
+        ...(previous && again?.release === release && { previous }),
       },
       sumClientDependencies(context, deps),
     );
@@ -170,14 +174,21 @@ export function onSecurePhase(
   from: DeviceId,
   message: SecurePhase,
 ): void {
-  const { part } = state;
-  if (part === null || part.sum === null || !sameAttempt(part.key, message)) return;
+  const isOurs = state.part !== null && sameAttempt(state.part.key, message);
+  // An earlier attempt that was given up may be finished after all, by those whose vectors are in it.
+  const part = isOurs
+    ? state.part
+    : message.phase === "survivors" || message.phase === "unmaskRequest"
+    ? goBack(state, deps, message)
+    : null;
+  if (part === null) return;
   // A new coordinator may finish what another has begun; the caller has checked that it is the one to follow.
   part.coordinator = from;
   const answer = (phase: SecurePhase["phase"], body: Uint8Array) =>
     tell(context, deps, from, { type: "securePhase", ...part.key, phase, body });
   switch (message.phase) {
     case "roster": {
+      if (part.sum === null) return;
       const roster = decodeRoster(message.body);
       if (!roster.ok) return refuse(context, deps, part, roster.reason);
       const problem = problemOfRoster(state, deps, part, roster.message.devices);
@@ -193,12 +204,14 @@ export function onSecurePhase(
       return answer("shares", encodeKeyShares(step.message));
     }
     case "inbox": {
+      if (part.sum === null) return;
       const received = decodeReceivedShares(message.body);
       if (!received.ok) return refuse(context, deps, part, received.reason);
       part.received = received.message;
       return beginTraining(context, state, deps);
     }
     case "survivors": {
+      if (part.kept === null) return;
       const claim = decodeSurvivorClaim(message.body);
       if (!claim.ok) return refuse(context, deps, part, claim.reason);
       const least = survivorsLeast(deps.opened.plan);
@@ -209,29 +222,33 @@ export function onSecurePhase(
         context,
         deps,
         part,
-        signSurvivors(part.sum, claim.message, sumClientDependencies(context, deps)),
+        signSurvivors(part.kept, claim.message, sumClientDependencies(context, deps)),
       );
       if (step === null) return;
-      part.sum = step.state;
-      const { release, key: { round, attempt } } = part;
+      part.kept = keptState(step.state, deps);
+      const { coordinator, release, key: { round, attempt } } = part;
       const body = encodeSurvivorSignature(step.message);
       const word: SignedWord = { round, attempt, release };
+      const kept: KeptPart = { round, attempt, coordinator, release, sum: part.kept };
+      state.kept = [kept];
+      const stored = { [signedSetting(deps.run)]: word, ...storedParts(deps.run, state.kept) };
       return context.perform(
-        () => deps.store.settings.set({ [signedSetting(deps.run)]: word }),
+        () => deps.store.settings.set(stored),
         (outcome) => ({ type: "signedKept", round, attempt, body, outcome }),
       );
     }
     case "unmaskRequest": {
+      if (part.kept === null) return;
       const request = decodeUnmaskRequest(message.body);
       if (!request.ok) return refuse(context, deps, part, request.reason);
       const step = taken(
         context,
         deps,
         part,
-        reveal(part.sum, request.message, sumClientDependencies(context, deps)),
+        reveal(part.kept, request.message, sumClientDependencies(context, deps)),
       );
       if (step === null) return;
-      part.sum = step.state;
+      part.kept = step.state;
       part.phase = "revealed";
       return answer("unmask", encodeReveal(step.message));
     }

@@ -9,7 +9,7 @@ import { readBody } from "../block_views.ts";
 import { nodeEvents } from "../events.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
 import type { CommittedResult, LoadedRuns } from "./commands.ts";
-import { forgetSecrets } from "./accounting.ts";
+import { forgetParts, forgetSecrets } from "./accounting.ts";
 import { REPUTATION_PREFIX } from "./faults.ts";
 import { LEDGER_KEY, SECRET_PREFIX } from "./ledger_setting.ts";
 import { endRun } from "./library.ts";
@@ -130,6 +130,7 @@ export function take(
     run.stopped = true;
     endRun(context, run);
     forgetSecrets(context, state, deps, run.run, null);
+    forgetParts(context, deps, run.run);
     return context.publish(nodeEvents, { type: "runChanged", run: run.run, state: "stopped" });
   }
   if (kind !== "model" || block.payload === null) return;

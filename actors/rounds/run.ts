@@ -8,8 +8,9 @@ import type { Behaviour } from "../kernel/actor.ts";
 import { considerAdopting, openRun } from "./adopting.ts";
 import { onCheckpointStored, onRecovered, takeLead, tryAgain } from "./checkpoints.ts";
 import { onCombined } from "./combining.ts";
-import type { RunCommand } from "./commands.ts";
+import type { KeptPart, RunCommand } from "./commands.ts";
 import { reportFaults } from "./faults.ts";
+import { goBack } from "./kept_parts.ts";
 import { call, enter, onPhaseDue } from "./lead.ts";
 import {
   askToUnmask,
@@ -26,7 +27,7 @@ import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state
 import { onRead, transferEnds } from "./run_vectors.ts";
 import { reachable, tellAll } from "./talking.ts";
 import { beat, BEAT_MS, nextTerm, untilOurTurnMs } from "./terms.ts";
-import { onCharged, onPrepared, onTrained } from "./training.ts";
+import { onCharged, onPartKept, onPrepared, onTrained } from "./training.ts";
 import { elsewhere, tendTransfers } from "./transfers.ts";
 
 /** Pause before a disk that fails is read again, ms. */
@@ -75,6 +76,8 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
           return onTrained(context, state, deps, command);
         case "prepared":
           return onPrepared(context, state, deps, command);
+        case "partKept":
+          return onPartKept(context, state, deps, command);
         case "signedKept":
           return onSignedKept(context, state, deps, command);
         case "vectorRead":
@@ -114,6 +117,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     fetchedParameters: null,
     invalid: new Set(),
     part: null,
+    kept: [],
     held: null,
     signed: null,
     signedAtMs: null,
@@ -142,7 +146,7 @@ function onOpened(
     context.log.write("warning", "a run could not be opened", { error: String(outcome.error) });
     return context.startTimer("open", REOPEN_MS, { type: "openDue" });
   }
-  const { head, examples, signed, checkpoint } = outcome.value;
+  const { head, examples, signed, kept, checkpoint } = outcome.value;
   const isFirst = state.head === undefined;
   // It was read again for a version that was fetched; a later one may have come meanwhile.
   if (!isFirst && state.head!.round > head.round) return;
@@ -154,12 +158,23 @@ function onOpened(
     state.signedAtMs = context.monotonicMs();
     state.attempt = signed.attempt;
   }
+  if (isFirst) goOn(state, deps, kept);
   // Whoever starts a run calls its first round at once; everybody else listens first.
   if (isFirst && deps.fresh && head.round === 0 && state.coordinates) {
     takeLead(context, state, deps, 0);
   }
   considerAdopting(context, state, deps);
   report(context, state, deps);
+}
+
+/** Where a restart has interrupted us: nobody is told, whoever coordinates asks. */
+function goOn(state: RunActorState, deps: RunDependencies, kept: readonly KeptPart[]): void {
+  const newest = kept.at(-1);
+  if (newest === undefined) return;
+  const { round, attempt } = newest;
+  state.kept = kept;
+  state.attempt = Math.max(state.attempt, attempt);
+  goBack(state, deps, { round, attempt, term: state.term });
 }
 
 function onPeersChanged(
@@ -260,6 +275,7 @@ function onAdopted(
     if (isCounted && part.update !== null) state.residual = part.update.residual;
     state.part = null;
   }
+  state.kept = state.kept.filter(({ round }) => round > head.round);
   if (state.signed !== null && state.signed.round <= head.round) {
     state.signed = null;
     state.signedAtMs = null;

@@ -6,6 +6,7 @@ import type { Parameters } from "../../learning/parameters.ts";
 import type { RoundFault } from "../../learning/screening/reputation_effects.ts";
 import type { ClientState } from "../../learning/secure/client_state.ts";
 import type { ReceivedShares } from "../../learning/secure/contract.ts";
+import type { KeptState } from "../../learning/secure/kept_state.ts";
 import type { MaskWork } from "../../learning/secure/mask_work.ts";
 import type { ServerState } from "../../learning/secure/server_state.ts";
 import type { TaskExamples } from "../../learning/task.ts";
@@ -29,6 +30,7 @@ import type { SessionsCommand } from "../sessions/commands.ts";
 import type {
   CommittedResult,
   KeptCheckpoint,
+  KeptPart,
   RoundsCommand,
   RunCommand,
   RunHead,
@@ -97,6 +99,8 @@ export interface RunActorState {
   /** Blocks of results that do not hold. */
   readonly invalid: Set<string>;
   part: Part | null;
+  /** Attempts of the round under way that this device can still sign for or reveal in, `part` among them; the newest last. */
+  kept: readonly KeptPart[];
   /** A call to a round for which this device lacks the model yet. */
   held: { readonly from: DeviceId; readonly call: RoundStart; readonly untilMs: number } | null;
   signed: SignedWord | null;
@@ -145,8 +149,10 @@ export interface Part {
   /** Number of the release: one for all attempts, unless a sum of the round may be known without a version. */
   readonly release: number;
   phase: "ready" | "training" | "preparing" | "submitted" | "signed" | "revealed";
-  /** Null in the clear. */
+  /** Until the update is masked; null in the clear. */
   sum: ClientState | null;
+  /** From then on: what also the disk has. */
+  kept: KeptState | null;
   received: ReceivedShares | null;
   /** Fixed for the round; kept for further attempts. */
   update: LocalUpdate | null;

@@ -2,7 +2,8 @@
  * Training for a round and handing over what came of it.
  *
  * Invariants:
- * - The ledger is charged, durably, before anything that depends on our examples leaves.
+ * - The ledger is charged, durably, before anything that depends on our examples leaves; and our part in a secure sum is on the disk before the
+ *   masked vector leaves.
  * - One update per release: every attempt gets the same one, under other masks.
  */
 import { localUpdate } from "../../learning/runs/update.ts";
@@ -10,10 +11,12 @@ import { submissionStatement } from "../../learning/models/proof.ts";
 import { prepareMasks } from "../../learning/secure/client.ts";
 import type { ClientState } from "../../learning/secure/client_state.ts";
 import type { ReceivedShares, SumClientDependencies } from "../../learning/secure/contract.ts";
+import { keptState } from "../../learning/secure/kept_state.ts";
 import { encodeMaskedInput } from "../../learning/secure/wire.ts";
 import { searchWork } from "../../learning/screening/proof_of_work.ts";
 import { type ContentHash, publicKeyOf } from "../../protocols/ids.ts";
 import type { ChargeAnswer, PreparedSubmission, TrainedUpdate } from "./commands.ts";
+import { storedParts, withPart } from "./kept_parts.ts";
 import { roundPlan } from "./round_plan.ts";
 import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { sumClientDependencies } from "./sum_dependencies.ts";
@@ -145,8 +148,8 @@ function submit(
   const dependencies = sumClientDependencies(context, deps);
   context.perform(
     async (): Promise<PreparedSubmission> => {
-      const { bytes, weight, masked } = update.type === "clear"
-        ? { ...update, masked: null }
+      const { bytes, weight, kept } = update.type === "clear"
+        ? { ...update, kept: null }
         : await maskedUpdate(deps, { sum, received, values: update.values, dependencies });
       const hash = crypto.sha256Hex(bytes) as ContentHash;
       const work = {
@@ -173,7 +176,7 @@ function submit(
           { commitment: hash, weight },
         );
         return {
-          sum: masked,
+          kept,
           bytes,
           submission: {
             type: "gradientSubmission",
@@ -208,10 +211,12 @@ async function maskedUpdate(
   const numbers = values.slice();
   await maskWork.apply(numbers, jobs);
   const step = finish(numbers);
-  return { bytes: encodeMaskedInput(step.message), weight: 1, masked: step.state };
+  const { state, message } = step;
+  if (state.phase !== "masked") throw new Error("this vector was masked before");
+  return { bytes: encodeMaskedInput(message), weight: 1, kept: keptState(state, dependencies) };
 }
 
-/** The update may leave: its coordinator fetches it. */
+/** Masked and signed: with secure sums our part is written down first. */
 export function onPrepared(
   context: RunContext,
   state: RunActorState,
@@ -226,12 +231,42 @@ export function onPrepared(
     const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
     return refuse(context, deps, part, reason);
   }
-  const { sum, bytes, submission } = outcome.value;
-  part.sum = sum;
+  const { kept, bytes, submission } = outcome.value;
   part.submission = submission;
-  part.phase = "submitted";
   part.bytes = bytes;
-  tell(context, deps, part.coordinator, submission);
+  if (kept === null) return handIn(context, deps, part);
+  // What masks the vector is needed no more.
+  part.sum = null;
+  part.received = null;
+  part.kept = kept;
+  const { coordinator, release } = part;
+  state.kept = withPart(state.kept, { round, attempt, coordinator, release, sum: kept });
+  const stored = storedParts(deps.run, state.kept);
+  context.perform(
+    () => deps.store.settings.set(stored),
+    (outcome) => ({ type: "partKept", round, attempt, outcome }),
+  );
+}
+
+/** Our part is on the disk: from now on a restart changes nothing. */
+export function onPartKept(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { round, attempt, outcome }: Of<"partKept">,
+): void {
+  const { part } = state;
+  if (part?.key.round !== round || part.key.attempt !== attempt || part.phase !== "preparing") {
+    return;
+  }
+  if (!outcome.ok) return refuse(context, deps, part, "its disk does not keep its part");
+  handIn(context, deps, part);
+}
+
+/** The update may leave: its coordinator fetches it. */
+function handIn(context: RunContext, deps: RunDependencies, part: Part): void {
+  part.phase = "submitted";
+  tell(context, deps, part.coordinator, part.submission!);
 }
 
 /** We take no further part in this attempt. */

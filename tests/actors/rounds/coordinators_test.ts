@@ -39,6 +39,7 @@ function start(): Actor {
     head: { round: 0, block: null, parameters, model },
     examples: { unavailable: "none" },
     signed: null,
+    kept: [],
     checkpoint: null,
   };
   actor.settleTask({ ok: true, value });

@@ -83,6 +83,7 @@ function start(members: readonly DeviceId[]): Actor {
     head: { round: 0, block: null, parameters, model },
     examples,
     signed: null,
+    kept: [],
     checkpoint: null,
   };
   actor.settleTask({ ok: true, value });

@@ -93,6 +93,7 @@ function call(untrusted: readonly DeviceId[] = []) {
     head: { round: 0, block: null, parameters, model },
     examples: { unavailable: "none" },
     signed: null,
+    kept: [],
     checkpoint: null,
   };
   actor.settleTask({ ok: true, value });
