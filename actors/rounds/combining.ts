@@ -50,11 +50,11 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
           crypto,
           random,
           screening: random.bytes(32),
-          read: ({ device }) => bytesOf(deps, lead.fetched.get(device)!),
+          read: ({ device }) => bytesOf(lead, device, lead.fetched.get(device)!),
           pause: () => deps.maskWork.pause(),
           scratch: () => deps.vectors.scratch(),
-          scratch: () => deps.vectors.scratch(),
         });
+      await lead.spilled?.close();
       const aggregate = clear?.aggregate ??
         combineSums(opened, await sums(lead.groups, deps), called);
       const counted = clear?.counted ?? countedDevices(lead);
@@ -125,10 +125,11 @@ function clearSubmissions(fetched: ReadonlyMap<DeviceId, FetchedSubmission>) {
 
 /** An update in the clear, from memory or from the disk. */
 async function bytesOf(
-  { vectors }: RunDependencies,
-  { submission: { update }, bytes }: FetchedSubmission,
+  { spilled }: Lead,
+  device: DeviceId,
+  { bytes }: FetchedSubmission,
 ): Promise<Uint8Array> {
-  const found = bytes ?? await vectors.get(update.hash);
+  const found = bytes ?? await spilled?.read(device);
   // Its device is not to blame, so the round is tried again.
   if (found === undefined) throw new Error("an update that was here cannot be read any more");
   return found;

@@ -235,6 +235,15 @@ export type RunPrivateCommand =
     readonly type: "checkpointKept";
     readonly outcome: TaskOutcome<VectorOffer>;
   } & Try)
+  /** An update in the clear is on the disk. */
+  | ({
+    readonly type: "updateStored";
+    readonly device: DeviceId;
+    readonly submission: GradientSubmission;
+    readonly outcome: TaskOutcome<void>;
+  } & Try)
+  /** Updates that were on the disk are gone; nothing follows from it. */
+  | { readonly type: "roomGivenBack" }
   | ({
     readonly type: "combined";
     readonly outcome: TaskOutcome<CombinedRound>;

@@ -8,7 +8,7 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import type { Decline, PeerReady, RoundStart } from "../../protocols/rounds/messages.ts";
 import { reportFaults } from "./faults.ts";
 import { openSums } from "./lead_sums.ts";
-import { closeTraining, closeTrainingWhenAll } from "./lead_updates.ts";
+import { closeTraining, closeTrainingWhenAll, giveBackRoom } from "./lead_updates.ts";
 import type { Try } from "./commands.ts";
 import type { Lead, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { reachable, sameAttempt, shortReason, tellAll } from "./talking.ts";
@@ -33,6 +33,8 @@ export function newLead(): Lead {
     submissions: new Map(),
     queue: [],
     fetched: new Map(),
+    storing: new Set(),
+    spilled: null,
     refused: 0,
     deputy: null,
     readyBefore: 0,
@@ -217,6 +219,7 @@ export function abandon(
       reason: shortReason(reason),
     });
   }
+  giveBackRoom(context, lead);
   const failures = lead.failures + 1;
   for (const [hash, { purpose }] of [...state.incoming]) {
     if (purpose.type === "submission") state.incoming.delete(hash);

@@ -3,7 +3,7 @@
  *
  * Invariants:
  * - Nothing is believed: lengths, work, signatures and hashes are checked before an update counts.
- * - Memory is bounded: vectors are pulled, a few at a time, and with secure sums only their sum is kept.
+ * - Memory is bounded: vectors are pulled, a few at a time; with secure sums only their sum is kept, in the clear 64 MiB, and the rest on the disk.
  * - A device costs a coordinator at most two checked signatures in an attempt.
  */
 import { countedLeast } from "../../learning/runs/order.ts";
@@ -17,7 +17,15 @@ import { noteFault } from "./faults.ts";
 import { abandon } from "./lead.ts";
 import { closeMasking, takeInput } from "./lead_sums.ts";
 import { roundPlan } from "./round_plan.ts";
-import type { Incoming, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import type {
+  Incoming,
+  Lead,
+  Of,
+  RunActorState,
+  RunContext,
+  RunDependencies,
+} from "./run_state.ts";
+import { GATHERED_BYTES_MAX, SpilledUpdates } from "./spilled_updates.ts";
 import { sameAttempt, shortReason, tell } from "./talking.ts";
 import { beat } from "./terms.ts";
 import { fetchVector } from "./transfers.ts";
@@ -132,7 +140,7 @@ function fetchNext(context: RunContext, state: RunActorState, deps: RunDependenc
   const underWay = [...state.incoming.values()].filter(({ purpose }) =>
     purpose.type === "submission"
   );
-  let room = FETCHES_MAX - underWay.length;
+  let room = FETCHES_MAX - underWay.length - lead.storing.size;
   while (room > 0 && lead.queue.length > 0) {
     const device = lead.queue.shift()!;
     const { update } = lead.submissions.get(device)!;
@@ -162,13 +170,68 @@ export function onUpdateFetched(
   const submission = lead?.submissions.get(device);
   if (lead?.phase !== "training" || submission?.update.hash !== incoming.vector.offer.hash) return;
   const { bytes } = incoming.vector;
-  const problem = lead.groups.length === 0 ? undefined : takeInput(state, deps, device, bytes);
-  if (problem !== undefined) refuseSubmission(context, state, deps, device, problem);
-  else {
-    lead.fetched.set(device, { submission, bytes: lead.groups.length === 0 ? bytes : null });
-    if (lead.fetched.size % Math.ceil(lead.participants.length / NEWS_OF_UPDATES) === 0) {
-      beat(context, state, deps);
+  if (lead.groups.length === 0) {
+    const held = [...lead.fetched.values()].reduce((sum, one) => sum + (one.bytes?.length ?? 0), 0);
+    if (held + bytes.length > (deps.gatheredBytesMax ?? GATHERED_BYTES_MAX)) {
+      return storeUpdate(context, lead, deps, { device, submission, bytes });
     }
+    lead.fetched.set(device, { submission, bytes });
+  } else {
+    const problem = takeInput(state, deps, device, bytes);
+    if (problem === undefined) lead.fetched.set(device, { submission, bytes: null });
+    else refuseSubmission(context, state, deps, device, problem);
+  }
+  goOnGathering(context, state, deps);
+}
+
+function storeUpdate(
+  context: RunContext,
+  lead: Lead,
+  deps: RunDependencies,
+  { device, submission, bytes }: {
+    readonly device: DeviceId;
+    readonly submission: GradientSubmission;
+    readonly bytes: Uint8Array;
+  },
+): void {
+  const spilled = lead.spilled ??= new SpilledUpdates(() => deps.vectors.scratch());
+  const { round, attempt } = submission;
+  lead.storing.add(device);
+  context.perform(
+    () => spilled.write(device, bytes),
+    (outcome) => ({ type: "updateStored", round, attempt, device, submission, outcome }),
+  );
+}
+
+/** An update is on the disk. */
+export function onUpdateStored(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { round, attempt, device, submission, outcome }: Of<"updateStored">,
+): void {
+  const { lead } = state;
+  if (lead?.key?.round !== round || lead.key.attempt !== attempt) return;
+  lead.storing.delete(device);
+  if (lead.phase !== "training") return;
+  if (!outcome.ok) return onUpdateLost(context, state, deps, device, String(outcome.error));
+  lead.fetched.set(device, { submission, bytes: null });
+  goOnGathering(context, state, deps);
+}
+
+/** What was gathered on the disk is not needed any more. */
+export function giveBackRoom(context: RunContext, lead: Lead): void {
+  const { spilled } = lead;
+  if (spilled === null) return;
+  lead.spilled = null;
+  context.perform(() => spilled.close(), () => ({ type: "roomGivenBack" }));
+}
+
+/** One update more is here, or will never be. */
+function goOnGathering(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+  const lead = state.lead!;
+  if (lead.fetched.size % Math.ceil(lead.participants.length / NEWS_OF_UPDATES) === 0) {
+    beat(context, state, deps);
   }
   fetchNext(context, state, deps);
   closeTrainingWhenAll(context, state, deps);
@@ -199,7 +262,7 @@ export function closeTrainingWhenAll(
   if (lead?.phase !== "training") return;
   const open = lead.participants.filter((device) =>
     !lead.fetched.has(device) && !lead.declined.has(device) &&
-    (device === deps.self || state.peers.get(device)?.up === true)
+    (device === deps.self || state.peers.get(device)?.up === true || lead.storing.has(device))
   );
   if (open.length === 0) closeTraining(context, state, deps);
 }

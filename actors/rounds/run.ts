@@ -19,7 +19,7 @@ import {
   closeUnmasking,
   sendClaims,
 } from "./lead_sums.ts";
-import { closeTrainingWhenAll } from "./lead_updates.ts";
+import { closeTrainingWhenAll, onUpdateStored } from "./lead_updates.ts";
 import { answerHeldCall, onSignedKept } from "./participant.ts";
 import { evaluateHead, onEvaluated, report } from "./reporting.ts";
 import { onPeerMessage, stepDown } from "./run_messages.ts";
@@ -84,6 +84,10 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
           return onRead(context, state, deps, command);
         case "checkpointKept":
           return onCheckpointStored(context, state, deps, command);
+        case "updateStored":
+          return onUpdateStored(context, state, deps, command);
+        case "roomGivenBack":
+          return;
         case "combined":
           return onCombined(context, state, deps, command);
         case "adopted":

@@ -5,7 +5,7 @@ import { nodeEvents } from "../events.ts";
 import { answerWhere, onCheckpointKept, onHereIAm, onKeepCheckpoint } from "./checkpoints.ts";
 import { onDecline, onPeerReady } from "./lead.ts";
 import { onDevicePhase } from "./lead_sums.ts";
-import { onSubmission } from "./lead_updates.ts";
+import { giveBackRoom, onSubmission } from "./lead_updates.ts";
 import { onRoundStart, onSecurePhase } from "./participant.ts";
 import { report } from "./reporting.ts";
 import type { RunActorState, RunContext, RunDependencies } from "./run_state.ts";
@@ -22,6 +22,7 @@ export function stepDown(context: RunContext, state: RunActorState): void {
   for (const [hash, { purpose }] of [...state.incoming]) {
     if (purpose.type === "submission") state.incoming.delete(hash);
   }
+  if (state.lead !== null) giveBackRoom(context, state.lead);
   state.lead = null;
 }
 

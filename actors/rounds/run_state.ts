@@ -26,6 +26,7 @@ import type { Registry } from "../../protocols/registry/registry.ts";
 import type { Store } from "../../store/store.ts";
 import type { VectorStore } from "../../store/vectors.ts";
 import type { Context, Ref } from "../kernel/actor.ts";
+import type { SpilledUpdates } from "./spilled_updates.ts";
 import type { SessionsCommand } from "../sessions/commands.ts";
 import type {
   CommittedResult,
@@ -59,6 +60,8 @@ export interface RunDependencies {
   readonly maskWork: MaskWork;
   readonly trainer: Trainer;
   readonly vectors: VectorStore;
+  /** Updates in the clear that a coordinator holds in memory, bytes; default `GATHERED_BYTES_MAX`. */
+  readonly gatheredBytesMax?: number;
   readonly store: Pick<Store, "settings">;
   /** This device's examples for the plan. */
   readonly examples: () => Promise<TaskExamples | { readonly unavailable: string }>;
@@ -178,6 +181,10 @@ export interface Lead {
   /** Announced and not asked for yet. */
   queue: DeviceId[];
   readonly fetched: Map<DeviceId, FetchedSubmission>;
+  /** Whose updates are on their way to the disk. */
+  readonly storing: Set<DeviceId>;
+  /** Updates in the clear that are not held in memory; null while there are none. */
+  spilled: SpilledUpdates | null;
   refused: number;
   /** Into whose care the checkpoint goes. */
   deputy: DeviceId | null;
@@ -203,6 +210,6 @@ export interface SumGroup {
 
 export interface FetchedSubmission {
   readonly submission: GradientSubmission;
-  /** In the clear only. */
+  /** In the clear only, and null there when it is on the disk. */
   readonly bytes: Uint8Array<ArrayBuffer> | null;
 }

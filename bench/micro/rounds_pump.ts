@@ -27,6 +27,10 @@ export interface PumpOptions {
   readonly devices: number;
   /** Of the others than the coordinator, so many fall away with their keys shared and nothing submitted. */
   readonly dropouts: number;
+  /** As in `RunDependencies`. */
+  readonly gatheredBytesMax?: number;
+  /** Room on a disk; memory that is not counted when absent. */
+  readonly scratch?: VectorStore["scratch"];
 }
 
 /** What a round took. */
@@ -61,7 +65,7 @@ const masks = nodeMaskStream();
 
 /** Plays one round. Throws when it comes to no version. */
 export async function pumpRound(
-  { opened, devices: count, dropouts }: PumpOptions,
+  { opened, devices: count, dropouts, gatheredBytesMax, scratch }: PumpOptions,
 ): Promise<PumpedRound> {
   const random = seededRandom("rounds bench");
   const signers = Array.from({ length: count }, () => nodeSigner(random.bytes(32)))
@@ -137,7 +141,8 @@ export async function pumpRound(
       masks,
       maskWork: inlineMaskWork(masks),
       trainer: fixedTrainer(index),
-      vectors: vectorsInMemory(),
+      vectors: { ...vectorsInMemory(), ...(scratch !== undefined && { scratch }) },
+      ...(gatheredBytesMax !== undefined && { gatheredBytesMax }),
       store: { settings: forgetfulSettings() as RunDependencies["store"]["settings"] },
       examples: () => Promise.resolve({ training: examples(index), test: null }),
     };
