@@ -19,6 +19,8 @@ import {
   messageOf,
   type NatsBrokerOptions,
 } from "./nats_broker_connector.ts";
+import type { Link } from "./nats_broker_link.ts";
+import { LinkMail } from "./nats_broker_mail.ts";
 
 export type { NatsBrokerOptions } from "./nats_broker_connector.ts";
 
@@ -74,6 +76,7 @@ class NatsBroker implements Broker {
     this.#connector = new Connector(options, {
       onUp: (found) => this.#adopt(found),
       onLost: (reason) => this.#lost(reason),
+      onMail: (link) => this.#adoptMail(link),
       onFailed: (reason) => {
         if (this.#state.type === "connected" || this.#state.reason !== reason) {
           this.#setState({ type: "disconnected", reason });
@@ -182,9 +185,8 @@ class NatsBroker implements Broker {
     if (current === undefined) {
       return settle({ type: "failed", reason: "not connected to a broker" }, "later");
     }
-    if (current.mail === null) {
-      return settle({ type: "refused", reason: "this broker keeps no mail" }, "later");
-    }
+    const mail = current.mail();
+    if (!(mail instanceof LinkMail)) return settle(mail, "later");
     const bytes = message.bytes.slice();
     if (this.#pending.size > PENDING_MAX || this.#keepingBytes + bytes.length > KEEPING_BYTES_MAX) {
       return settle(
@@ -193,7 +195,7 @@ class NatsBroker implements Broker {
       );
     }
     this.#keepingBytes += bytes.length;
-    current.mail.keep({ ...message, bytes }).then(
+    mail.keep({ ...message, bytes }).then(
       (outcome) => settle(outcome),
       (error: unknown) => settle({ type: "failed", reason: messageOf(error) }),
     ).finally(() => this.#keepingBytes -= bytes.length);
@@ -275,13 +277,24 @@ class NatsBroker implements Broker {
     this.#current = current;
     for (const listening of this.#listening) this.#listen(current, listening);
     for (const receiving of this.#receiving) receive(current, receiving);
-    const { link, mail } = connected;
+    this.#tellConnected(current);
+  }
+
+  /** Mail can be kept over a connection that is in use already. */
+  #adoptMail(link: Link): void {
+    const current = this.#current;
+    if (current?.link !== link) return;
+    for (const receiving of this.#receiving) receive(current, receiving);
+    this.#tellConnected(current);
+  }
+
+  #tellConnected({ link, mail }: Connected): void {
     this.#setState({
       type: "connected",
       server: link.address.url,
       serverName: link.serverName,
       roundTripMs: link.roundTripMs(),
-      durable: mail !== null,
+      durable: mail() instanceof LinkMail,
     });
   }
 
@@ -316,8 +329,10 @@ class NatsBroker implements Broker {
 }
 
 function receive(current: Current, receiving: Receiving): void {
-  if (current.mail === null) return;
-  current.receivers.set(receiving, current.mail.collect(receiving, receiving.onMessage));
+  const mail = current.mail();
+  if (!(mail instanceof LinkMail)) return;
+  if (current.receivers.has(receiving)) return;
+  current.receivers.set(receiving, mail.collect(receiving, receiving.onMessage));
 }
 
 function replyOfError(error: unknown): BrokerReply {

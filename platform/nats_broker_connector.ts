@@ -1,6 +1,6 @@
 /** Finds the nearest of several NATS servers, stays there as long as it lives, and moves when it dies or a nearer one appears. */
 import { type Link, type LinkLogin, openLink } from "./nats_broker_link.ts";
-import { LinkMail, MAIL_LIMITS, type MailLimits } from "./nats_broker_mail.ts";
+import { LinkMail, MAIL_LIMITS, type MailLimits, type NoMail } from "./nats_broker_mail.ts";
 import {
   isWorthMoving,
   type Knocked,
@@ -15,6 +15,9 @@ const AGAIN_MS_MIN = 100;
 const AGAIN_MS_MAX = 2_000;
 /** While servers are knocked at, the list of them is looked at this often, ms. */
 const LIST_LOOK_MS = 50;
+/** A connection is of use without mail: it waits no longer than this to hear whether mail is kept, ms. */
+const MAIL_FIRST_MS = 300;
+const NOT_ASKED: NoMail = { type: "failed", reason: "no mail yet: nobody has answered" };
 /** So often a nearer server is looked for, ms. */
 const RECONSIDER_MS = 30_000;
 
@@ -38,14 +41,16 @@ export interface NatsBrokerOptions {
 /** A connection and what it offers. */
 export interface Connected {
   readonly link: Link;
-  /** Null when mail is not kept there. */
-  readonly mail: LinkMail | null;
+  /** Mail over this connection, as far as that is known now. */
+  readonly mail: () => LinkMail | NoMail;
   readonly knocked: Knocked;
 }
 
 export interface ConnectorEvents {
   /** There is a connection, or another one than before. */
   onUp(connected: Connected): void;
+  /** Mail can be kept over this connection from now on. */
+  onMail(link: Link): void;
   /** There is none any more. */
   onLost(reason: string): void;
   /** An attempt failed; the next one follows by itself. */
@@ -193,17 +198,24 @@ export class Connector {
       login,
       caCertificates: caCertificates ?? [],
     });
-    try {
-      const mail = await LinkMail.open(link, {
-        clock,
-        limits: mailLimits ?? MAIL_LIMITS,
-        domain: mailDomain ?? null,
-      });
-      return { link, mail, knocked };
-    } catch (error) {
-      await link.close();
-      throw error;
-    }
+    const options = { clock, limits: mailLimits ?? MAIL_LIMITS, domain: mailDomain ?? null };
+    const first = Promise.withResolvers<void>();
+    let mail: LinkMail | NoMail = NOT_ASKED;
+    const note = (known: LinkMail | NoMail): void => {
+      mail = known;
+      first.resolve();
+    };
+    LinkMail.find(link, options, note).then(
+      (found) => {
+        note(found ?? NOT_ASKED);
+        if (found !== null) this.events.onMail(link);
+      },
+      (error: unknown) => note({ type: "failed", reason: messageOf(error) }),
+    );
+    const cancel = clock.schedule(MAIL_FIRST_MS, () => first.resolve());
+    await first.promise;
+    cancel();
+    return { link, mail: () => mail, knocked };
   }
 
   #pause(delayMs: number): Promise<void> {

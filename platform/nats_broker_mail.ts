@@ -53,6 +53,8 @@ const KEEP_MS_MAX = 5_000;
 const API_MS_MAX = 2_000;
 /** Pause after a failure, ms. */
 const AGAIN_MS = 250;
+/** Whether mail is kept is asked again at growing distances up to this, ms. */
+const SEARCH_MS_MAX = 5_000;
 /** A stream that we were not allowed to make is not asked for again before this, ms: what is allowed follows membership. */
 const DENIED_AGAIN_MS = 10_000;
 const NANOSECONDS = 1_000_000;
@@ -111,6 +113,9 @@ export interface MailOptions {
   readonly domain: string | null;
 }
 
+/** Why there is no mail on a connection: none is kept there, or nobody could say. */
+export type NoMail = Exclude<KeepOutcome, { readonly type: "kept" }>;
+
 /** The stream of readings. */
 const SENSOR_STREAM = "sensor";
 /** The stream of mail for devices. */
@@ -141,8 +146,8 @@ export class LinkMail {
     link.ended.then(() => this.#ended = true);
   }
 
-  /** Null when neither the server nor its hubs keep mail. */
-  static async open(link: Link, options: MailOptions): Promise<LinkMail | null> {
+  /** Says why not when neither the server nor its hubs keep mail, or nobody can be asked now. */
+  static async open(link: Link, options: MailOptions): Promise<LinkMail | NoMail> {
     const managers: JetStreamManager[] = [];
     for (const domain of options.domain === null ? [null] : [options.domain, null]) {
       try {
@@ -154,10 +159,36 @@ export class LinkMail {
           }),
         );
       } catch (error) {
-        if (!(error instanceof Error)) throw error;
+        // While hubs choose whom to follow nobody answers. That passes; a server without JetStream says so.
+        if (!isNobody(error)) return { type: "failed", reason: `no mail yet: ${reasonOf(error)}` };
       }
     }
-    return managers.length === 0 ? null : new LinkMail(link, options, managers);
+    return managers.length === 0 ? KEEPS_NONE : new LinkMail(link, options, managers);
+  }
+
+  /**
+   * Opens it as soon as that is possible, for as long as the connection lives; null when that ends before. `onNone` is told why there is
+   * none, after each attempt.
+   */
+  static async find(
+    link: Link,
+    options: MailOptions,
+    onNone: (why: NoMail) => void,
+  ): Promise<LinkMail | null> {
+    const ended = link.ended.then(() => null);
+    for (let waitMs = AGAIN_MS;; waitMs = Math.min(SEARCH_MS_MAX, waitMs * 2)) {
+      const found = await Promise.race([LinkMail.open(link, options), ended]);
+      if (found === null || found instanceof LinkMail) return found;
+      onNone(found);
+      const cancel = { now: () => {} };
+      const waited = new Promise<true>((resolve) => {
+        cancel.now = options.clock.schedule(waitMs, () => resolve(true));
+      });
+      if (await Promise.race([waited, ended]) === null) {
+        cancel.now();
+        return null;
+      }
+    }
   }
 
   /** Keeps one message; makes the stream when there is none. */
@@ -258,6 +289,7 @@ export class LinkMail {
   }
 }
 
+const KEEPS_NONE: NoMail = { type: "refused", reason: "this broker keeps no mail" };
 const NOBODY: KeepOutcome = { type: "failed", reason: "nobody takes this mail now" };
 /** JetStream's error code for a stream that exists with another configuration. */
 const STREAM_NAME_IN_USE = 10_058;

@@ -233,6 +233,48 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "hubs that do not say yet whether they keep mail are asked again, and refuse nothing meanwhile",
+  ignore,
+  async fn() {
+    const server = await TestServer.start("# no jetstream\n");
+    // Stands in for JetStream: silent as while a leader is being chosen, then with a word for whoever asks.
+    const hub = brokerAt([server.url], { name: "hub" });
+    await stateOf(hub, "connected");
+    let chosen = false;
+    hub.subscribe("$JS.API.INFO", ({ replyTo }) => {
+      if (!chosen || replyTo === null) return;
+      const info = {
+        type: "io.nats.jetstream.api.v1.account_info_response",
+        ...{ memory: 0, storage: 0, streams: 0, consumers: 0 },
+        limits: { max_memory: -1, max_storage: -1, max_streams: -1, max_consumers: -1 },
+        api: { total: 0, errors: 0 },
+      };
+      hub.publish(replyTo, utf8.encode(JSON.stringify(info)));
+    });
+    // The server knows of the subscription when it has answered a question that came later.
+    await new Promise((resolve) =>
+      hub.request({ subject: "kiana.settled", bytes: new Uint8Array(), timeoutMs: 5_000 }, resolve)
+    );
+    const broker = brokerAt([server.url]);
+    const states: boolean[] = [];
+    broker.watch((state) => {
+      if (state.type === "connected") states.push(state.durable);
+    });
+    await until("connected without mail", () => states.length === 1);
+    assert.deepEqual(states, [false]);
+    // "refused" would be for good: its sender would not offer the message again.
+    assert.equal((await keep(broker, "early")).type, "failed");
+    chosen = true;
+    await until("mail is found", () => states.at(-1) === true);
+    assert.deepEqual(states, [false, true]);
+    await broker.close();
+    await hub.close();
+    await server.close();
+  },
+});
+
+Deno.test({
   name: "a full mail box refuses and keeps what it has",
   ignore,
   async fn() {
