@@ -140,7 +140,7 @@ function onMembershipChanged(
     forget(context, state, id);
     const probe = state.probes.get(id);
     if (probe !== undefined) giveUp(context, state, probe);
-    state.up.delete(id);
+    if (state.up.delete(id)) state.ring = null;
     state.roundTrips.delete(id);
     stopWatching(state, id);
   }
@@ -161,6 +161,7 @@ function onSessionChanged(
   if (event.type === "up") {
     if (event.resumed && state.up.has(deviceId)) return;
     state.up.add(deviceId);
+    state.ring = null;
     state.lost.delete(deviceId);
     state.order.add(deviceId, context.random);
     const asked = state.probes.get(deviceId);
@@ -168,6 +169,7 @@ function onSessionChanged(
     return sendDigest(context, state, deps, deviceId);
   }
   if (!state.up.delete(deviceId)) return;
+  state.ring = null;
   state.roundTrips.delete(deviceId);
   if (!state.members.has(deviceId) || (event.onPurpose && state.present > ALL_CONNECTED_MAX)) {
     return stopWatching(state, deviceId);

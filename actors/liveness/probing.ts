@@ -19,6 +19,7 @@ import {
   PROBE_INTERVAL_MS,
   RELAY_MS,
   RELAYS_MAX,
+  ringOf,
   rumourOf,
   send,
   startDueTimer,
@@ -37,12 +38,21 @@ export function onProbeDue(
     state.health = changedHealth(state.health, HEALTH_CHANGES.stoodStill);
   }
   scheduleProbe(context, patient(state, PROBE_INTERVAL_MS));
-  const target = state.order.next(context.random);
+  const target = state.order.next(context.random, (peer) => isWatched(state, peer));
   if (target === null) return;
   const rumour = rumourOf(state, target);
   // Those who are gone come back with a session of their own.
   if (!state.up.has(target) && rumour?.state !== "alive" && rumour?.state !== "suspect") return;
   startProbe(context, state, deps, target);
+}
+
+/**
+ * Whether a peer is probed in turn. In a large mesh those near us on the ring are: we share most sessions with them, so that others can
+ * try where our path is slow. Of the rest it is enough to notice that a session breaks; they are near others.
+ */
+function isWatched(state: LivenessState, peer: DeviceId): boolean {
+  return state.present <= ALL_CONNECTED_MAX || state.lost.has(peer) ||
+    ringOf(state).watched.has(peer);
 }
 
 /** Sets the timer of the next probe. */
@@ -138,11 +148,11 @@ export function onVerdictDue(
     ? HEALTH_CHANGES.probeFailed
     : probe.helpers.size * HEALTH_CHANGES.nackMissed;
   state.health = changedHealth(state.health, missed);
-  accuse(context, state, deps, target);
-  // Without a session and with nobody who has one we would accuse it for ever; those who have one watch it.
+  // Without a session, and with nobody who has one, we know nothing of it; those who have one watch it.
   if (!state.up.has(target) && !probe.silent && state.present > ALL_CONNECTED_MAX) {
-    stopWatching(state, target);
+    return stopWatching(state, target);
   }
+  accuse(context, state, deps, target);
 }
 
 /** A peer without a session is no longer asked for. */

@@ -4,6 +4,7 @@ import { scaledMs } from "../../protocols/liveness/awareness.ts";
 import { Dissemination } from "../../protocols/liveness/dissemination.ts";
 import type { LivenessMessage, Rumour } from "../../protocols/liveness/messages.ts";
 import { ProbeOrder } from "../../protocols/liveness/probe_order.ts";
+import { type RingView, ringView } from "../../protocols/liveness/ring.ts";
 import type { RoundTrip } from "../../protocols/liveness/round_trip.ts";
 import { encodeLivenessMessage } from "../../protocols/liveness/wire.ts";
 import type { Context, Ref } from "../kernel/actor.ts";
@@ -19,7 +20,7 @@ export const INDIRECT_MS = 500;
 /** Whoever pings for another says so when it got no answer for this long: well before the other has stopped waiting, ms. */
 export const RELAY_MS = 350;
 /** How many are asked to ping for us; k of SWIM, 3 in memberlist. */
-export const HELPERS = 3;
+export const HELPERS = 5;
 /** Up to this many members, everybody has a session with everybody (`EVERYBODY_MAX` of `sessions/peer_choice.ts`, and us). */
 export const ALL_CONNECTED_MAX = 17;
 /** A timer that comes later than this shows that we stood still: what seemed late to us may have been waiting here, ms. */
@@ -82,6 +83,8 @@ export interface LivenessState {
   leaving: boolean;
   /** Peers with a session. */
   readonly up: Set<DeviceId>;
+  /** How the ring looks with `up` on it; null when `up` has changed since. */
+  ring: RingView | null;
   /** Peers whose session was lost: probed through others until they are back or given up. */
   readonly lost: Set<DeviceId>;
   /** `up` and `lost`. */
@@ -115,6 +118,7 @@ export function emptyLivenessState(self: DeviceId, startedAtMs: number): Livenes
     health: 0,
     leaving: false,
     up: new Set(),
+    ring: null,
     lost: new Set(),
     order: new ProbeOrder(),
     roundTrips: new Map(),
@@ -133,6 +137,11 @@ export function rumourOf(state: LivenessState, subject: DeviceId): Rumour | unde
   if (subject !== state.self) return state.members.get(subject)?.rumour ?? undefined;
   const said = state.leaving ? "left" : "alive";
   return { subject, state: said, incarnation: state.incarnation, accusers: [] };
+}
+
+/** The ring of the peers with a session. */
+export function ringOf(state: LivenessState): RingView {
+  return state.ring ??= ringView(state.self, state.up);
 }
 
 /** Number of the next ping. */

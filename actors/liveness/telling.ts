@@ -2,12 +2,14 @@
 import type { DeviceId } from "../../protocols/ids.ts";
 import { retransmitLimit } from "../../protocols/liveness/dissemination.ts";
 import { type Rumour, RUMOURS_MAX } from "../../protocols/liveness/messages.ts";
+import type { RingView } from "../../protocols/liveness/ring.ts";
 import { isAccusation } from "../../protocols/liveness/swim_state.ts";
 import type { Random } from "../../platform/ports.ts";
 import {
   type LivenessContext,
   type LivenessDependencies,
   type LivenessState,
+  ringOf,
   rumourOf,
   send,
 } from "./state.ts";
@@ -61,7 +63,7 @@ export function onGossipDue(
   state.gossiping = false;
   if (state.news.size === 0) return;
   let told = 0;
-  for (const peer of inTellingOrder(state, context.random)) {
+  for (const peer of inTellingOrder(ringOf(state), context.random)) {
     const rumours = ridersFor(state, peer, RUMOURS_MAX);
     if (rumours.length === 0) continue;
     send(context, deps, peer, { type: "gossip", rumours });
@@ -75,18 +77,15 @@ export function onGossipDue(
 
 /**
  * Our neighbours in the ring of all ids first: the ring reaches everybody, where chance alone leaves somebody out now and then. Then
- * all others in random order: they make it fast.
+ * all others in random order: they make it fast. Drawn one by one, since most are not needed.
  */
-function inTellingOrder(state: LivenessState, random: Random): readonly DeviceId[] {
-  const ring = [...state.up].sort();
-  if (ring.length <= GOSSIP_PEERS) return ring;
-  const after = ring.findIndex((id) => id > state.self);
-  const place = after < 0 ? 0 : after;
-  const neighbours = [ring[place]!, ring[(place + ring.length - 1) % ring.length]!];
-  const others = ring.filter((id) => !neighbours.includes(id));
-  for (let i = others.length - 1; i > 0; i--) {
-    const j = random.below(i + 1);
-    [others[i], others[j]] = [others[j]!, others[i]!];
+function* inTellingOrder({ neighbours, others }: RingView, random: Random): Generator<DeviceId> {
+  yield* neighbours;
+  const left = [...others];
+  while (left.length > 0) {
+    const drawn = random.below(left.length);
+    yield left[drawn]!;
+    left[drawn] = left.at(-1)!;
+    left.pop();
   }
-  return [...neighbours, ...others];
 }

@@ -24,13 +24,17 @@ export class ProbeOrder {
     if (place < this.#next) this.#next -= 1;
   }
 
-  /** The next one; null when there is nobody. */
-  next(random: Random): DeviceId | null {
-    if (this.#next >= this.#order.length) {
-      this.#next = 0;
-      shuffle(this.#order, random);
+  /** The next one of those that `pick` lets through; null when there is nobody. */
+  next(random: Random, pick: (device: DeviceId) => boolean = () => true): DeviceId | null {
+    for (let looked = 0; looked < 2 * this.#order.length; looked++) {
+      if (this.#next >= this.#order.length) {
+        this.#next = 0;
+        shuffle(this.#order, random);
+      }
+      const device = this.#order[this.#next++]!;
+      if (pick(device)) return device;
     }
-    return this.#order[this.#next++] ?? null;
+    return null;
   }
 }
 

@@ -50,6 +50,18 @@ Deno.test("a fifth of all frames lost and short stalls make nobody dead", () => 
   assert.ok(changes.some(({ state }) => state === "suspect"), "the network was bad indeed");
 });
 
+Deno.test("in a mesh of partial views a fifth of all frames lost raises few suspicions: those who watch can ask others", () => {
+  const { mesh } = settledMesh({ nodes: 100, loss: 0.2 });
+  const raised = () =>
+    mesh.devices.reduce((sum, { state }) => sum + state.counts.suspicionsRaised, 0);
+  const [before, bytes] = [raised(), mesh.bytes];
+  mesh.advance(600_000);
+  // About 86,000 probes. When watched peers had no partners in common, 1 in 60 ended in a suspicion.
+  assert.ok(raised() - before < 30, `${raised() - before} suspicions`);
+  const bytesPerSecond = (mesh.bytes - bytes) / 100 / 600;
+  assert.ok(bytesPerSecond < 300, `${bytesPerSecond} bytes a device and second`);
+});
+
 Deno.test("a device that stands still for long is found, and back as soon as it goes on; it accuses nobody", () => {
   const { mesh, changes } = settledMesh({ nodes: 10 });
   const sleeper = mesh.devices[4]!;

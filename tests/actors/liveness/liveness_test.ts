@@ -133,7 +133,7 @@ Deno.test("a peer that does not answer is asked for by others, then suspected, t
 Deno.test("a peer that others still reach is not suspected when its session with us is lost", () => {
   const actor = start();
   const effects = actor.publish(peerSessions, { type: "down", deviceId: a });
-  assert.equal(only(effects, "pingRequest").length, 3, "others are asked at once");
+  assert.equal(only(effects, "pingRequest").length, 5, "others are asked at once");
   for (const { to, message } of only(effects, "pingRequest")) {
     tell(actor, to, { type: "ack", sequence: message.sequence, rumours: [] });
   }
