@@ -11,6 +11,7 @@ import type { TaskOutcome } from "../kernel/actor.ts";
 import { replyOnce } from "../kernel/reply_once.ts";
 import { restoreLedger } from "./accounting.ts";
 import type { LoadedRuns, RunSummary } from "./commands.ts";
+import { gridRun } from "./grid/grid_run.ts";
 import { tellChild, tellMembership } from "./joined.ts";
 import { partSetting } from "./kept_parts.ts";
 import { JOINED_PREFIX, take } from "./reading.ts";
@@ -64,21 +65,22 @@ function begin(
       why: run.problem,
     });
   }
-  run.child = context.spawn(
-    `run.${run.run.slice(0, 16)}`,
-    runBehaviour({
-      ...deps,
-      opened,
-      run: run.run,
-      startedBy: run.startedBy,
-      results: [...run.results],
-      registry: state.registry,
-      fresh,
-      rounds: context.self,
-      examples: () => deps.examplesOf(run.plan),
-    }),
-    { restart: "permanent" },
-  );
+  const key = `run.${run.run.slice(0, 16)}`;
+  const given = {
+    ...deps,
+    opened,
+    run: run.run,
+    startedBy: run.startedBy,
+    results: [...run.results],
+    registry: state.registry,
+    fresh,
+    rounds: context.self,
+    examples: () => deps.examplesOf(run.plan),
+  };
+  const { aggregation } = run.plan;
+  run.child = aggregation.type === "grid"
+    ? context.spawn(key, gridRun({ ...given, grid: aggregation }), { restart: "permanent" })
+    : context.spawn(key, runBehaviour(given), { restart: "permanent" });
   tellChild(context, state, run);
   tellMembership(context, state, deps, [run.run]);
   context.publish(nodeEvents, { type: "runChanged", run: run.run, state: "running" });

@@ -5,7 +5,7 @@ import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state
 import { reachable } from "./talking.ts";
 
 /** Held-out examples that a round is measured with; the last round is measured with all. */
-const EVALUATION_EXAMPLES = 2_000;
+export const EVALUATION_EXAMPLES = 2_000;
 
 /** Setting: the numbers of one round. Rounds of five digits sort as they follow. */
 export function metricsSetting(run: string, round: number): string {

@@ -84,9 +84,7 @@ export function openPlan(
 /** Choices of a plan that do not go together; undefined when they do. */
 function problemOfChoices(plan: RunPlan): string | undefined {
   const { strategy, aggregation, privacy } = plan;
-  if (aggregation.type === "grid") {
-    return problemOfGrid(plan, aggregation) ?? "this version of submind averages on no grid";
-  }
+  if (aggregation.type === "grid") return problemOfGrid(plan, aggregation);
   if (strategy.name === "fedBuff") {
     return 'its strategy "fedBuff" takes updates as they come, and runs go by rounds';
   }

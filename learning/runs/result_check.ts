@@ -31,6 +31,7 @@ export async function resultProblem(
   deps: ResultCheckDependencies,
 ): Promise<string | undefined> {
   const { submissions, sums, run, round } = result;
+  if (plan.plan.aggregation.type === "grid") return await gridResultProblem(result, deps);
   const tuning = problemOfTuning(plan.plan, result.tuning);
   if (tuning !== undefined) return tuning;
   const opened = atRound(plan, { run, round, tuning: result.tuning?.used ?? null }, deps.crypto);
@@ -68,6 +69,26 @@ export async function resultProblem(
   const valid = await deps.crypto.verifyMany(signed);
   const forged = signed.find((_, i) => valid[i] !== true);
   return forged && `the signature of ${forged.device} does not hold`;
+}
+
+/** Nobody coordinates a grid: each device publishes what it has come to, as its own one submission, which is released as it is. */
+async function gridResultProblem(
+  { submissions, sums, run, round, attempt, parent, result, state, aggregate }: RoundResult,
+  { crypto }: ResultCheckDependencies,
+): Promise<string | undefined> {
+  const [own] = submissions;
+  if (submissions.length !== 1 || sums.length !== 0 || state !== null || own === undefined) {
+    return "it stands for more than its author, and on a grid every device publishes its own";
+  }
+  if (own.commitment !== result || aggregate.hash !== result) {
+    return `it names ${result}, and ${own.device} signed for ${own.commitment}`;
+  }
+  const [valid] = await crypto.verifyMany([{
+    publicKey: publicKeyOf(own.device),
+    message: submissionStatement({ run, round, attempt, parent }, own),
+    signature: own.signature,
+  }]);
+  return valid === true ? undefined : `the signature of ${own.device} does not hold`;
 }
 
 /** Checks one sum's shape and adds its signatures to those that are verified. */

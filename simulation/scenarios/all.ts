@@ -6,6 +6,7 @@ import { failureDetection } from "./failure_detection.ts";
 import { largeBodies } from "./large_bodies.ts";
 import { learning } from "./learning.ts";
 import { learningDropouts } from "./learning_dropouts.ts";
+import { learningGrid } from "./learning_grid.ts";
 import { messages } from "./messages.ts";
 import { messagesOldDisk } from "./messages_old_disk.ts";
 import { pairing } from "./pairing.ts";
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   pairing,
   learning,
   learningDropouts,
+  learningGrid,
   messages,
   messagesOldDisk,
   largeBodies,

@@ -35,7 +35,7 @@ const MEASURE_MS = 5_000;
 const NETWORK = softmaxRegression({ inputs: 2, classes: 2 });
 
 /** Two clouds of points that a line can part; every device has its own points. */
-const CLOUDS: LearningTask = {
+export const CLOUDS: LearningTask = {
   name: "clouds",
   title: { en: "Clouds", de: "Wolken" },
   description: { en: "Tells two clouds of points apart", de: "Trennt zwei Punktwolken" },
