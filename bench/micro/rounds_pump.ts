@@ -38,12 +38,22 @@ export interface PumpedRound {
   readonly result: RoundResult;
   /** Of the device that coordinates, its own part as a participant included, from the call until the version is its own, ms. */
   readonly coordinatorMs: number;
+  /** Of that: from the last that the coordinator waited for until the new version is made and named. With secure sums it takes the masks off. */
+  readonly combiningMs: number;
   /** Of a device that takes part to the end: middle and slowest, ms. */
   readonly deviceMs: { readonly median: number; readonly most: number };
   /** Most bytes in buffers that the coordinator's actor held at once. */
   readonly coordinatorBytes: number;
   /** Of all messages between devices. */
   readonly bytesSent: number;
+}
+
+/** What a device has to do next. */
+interface Work {
+  readonly device: Device;
+  /** Outside its actor. */
+  readonly isTask?: boolean;
+  readonly act: () => Promise<void> | void;
 }
 
 const RUN = "ab".repeat(32) as BlockId;
@@ -71,7 +81,7 @@ export async function pumpRound(
   const signers = Array.from({ length: count }, () => nodeSigner(random.bytes(32)))
     .map((signer) => ({ id: deviceIdOf(signer.publicKey), signer }));
   const registry = registryOf(signers.map(({ id }) => id));
-  const work: { readonly device: Device; readonly act: () => Promise<void> | void }[] = [];
+  const work = queue<Work>();
   const devices = new Map<DeviceId, Device>();
   const problems: string[] = [];
   let opening: TaskOutcome<unknown> | undefined;
@@ -177,6 +187,7 @@ export async function pumpRound(
         const isOpening = opening === undefined;
         work.push({
           device,
+          isTask: true,
           async act() {
             let outcome;
             try {
@@ -219,16 +230,20 @@ export async function pumpRound(
       })),
     });
 
-  let [handled, coordinatorBytes] = [0, 0];
+  let [handled, coordinatorBytes, combiningMs] = [0, 0, 0];
   // Looking takes as long as there are devices.
   const lookEvery = 1 + (count >> 4);
   async function settle() {
-    for (let next = work.shift(); next !== undefined && !isDone; next = work.shift()) {
+    for (let next = work.next(); next !== undefined && !isDone; next = work.next()) {
       if (!next.device.isUp) continue;
+      const isCombining = next.device === coordinator &&
+        coordinator.state?.lead?.phase === "publishing" && next.isTask;
       const startedMs = processorMs();
       const acting = next.act();
       if (acting !== undefined) await acting;
-      next.device.spentMs += processorMs() - startedMs;
+      const spentMs = processorMs() - startedMs;
+      next.device.spentMs += spentMs;
+      if (isCombining) combiningMs += spentMs;
       if (next.device === coordinator && handled++ % lookEvery === 0) {
         coordinatorBytes = Math.max(coordinatorBytes, bytesHeld(coordinator.state));
       }
@@ -262,9 +277,22 @@ export async function pumpRound(
   return {
     result,
     coordinatorMs: coordinator.spentMs,
+    combiningMs,
     deviceMs: { median: spent[spent.length >> 1] ?? 0, most: spent.at(-1) ?? 0 },
     coordinatorBytes,
     bytesSent,
+  };
+}
+
+/** First in, first out; however many wait, the next costs the same. */
+function queue<T>() {
+  let [taken, waiting]: [T[], T[]] = [[], []];
+  return {
+    push: (one: T) => void waiting.push(one),
+    next(): T | undefined {
+      if (taken.length === 0) [taken, waiting] = [waiting.reverse(), []];
+      return taken.pop();
+    },
   };
 }
 
