@@ -33,8 +33,23 @@ export function nextClip(
 ): number {
   const below = bits / participants + 0.5;
   // One bad count must not throw the length across all its range.
-  const moved = Math.exp(-options.rate * Math.max(-2, Math.min(2, below - options.quantile)));
+  const moved = exponential(-options.rate * Math.max(-2, Math.min(2, below - options.quantile)));
   return Math.min(options.most, Math.max(options.least, clip * moved));
+}
+
+/** Terms of the series: with |x| ≤ 1/8 the last one is below the last digit. */
+const TERMS = 14;
+
+/**
+ * e^x for |x| ≤ 2, by nothing but additions, multiplications and divisions: those have the same last digit on every machine, which `Math.exp` has not, and
+ * all devices must come to the same length.
+ */
+export function exponential(x: number): number {
+  const part = x / 16;
+  let sum = 1;
+  for (let k = TERMS; k >= 1; k--) sum = 1 + sum * part / k;
+  for (let i = 0; i < 4; i++) sum *= sum;
+  return sum;
 }
 
 /**

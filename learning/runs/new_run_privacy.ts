@@ -1,4 +1,5 @@
 /** From the privacy a person asks for to the noise of a plan: as much as the ledger of every device will ask for, and not so much that nothing is learned. */
+import { splitNoise } from "../privacy/adaptive_clipping.ts";
 import { judgePrivacy, type PrivacyVerdict } from "../privacy/possible.ts";
 import { openLedger, openRun } from "../privacy/ledger.ts";
 import { contributionsLeast } from "../privacy/release.ts";
@@ -17,6 +18,8 @@ export interface PrivacyWish {
   readonly clip: number;
   /** Instead of the least that ε needs; then it is not judged whether the model can bear it. */
   readonly noiseMultiplier?: number;
+  /** Lets the longest update follow this quantile of the updates' lengths, from `clip` on; 0.01–0.99. */
+  readonly clipQuantile?: number;
 }
 
 const DELTA = 1e-5;
@@ -27,6 +30,13 @@ const NOISE_SHARE_MAX = 1;
 /** How close noise is found. Rounding, lattices and whole orders cost a little more than the continuous noise it is reckoned from. */
 const STEP = 1.001;
 const TRIES_MAX = 10;
+/** How fast the logarithm of an adaptive clipping length moves: η of Andrew et al. */
+const CLIP_RATE = 0.2;
+/** An adaptive clipping length stays within so many times what it began with. */
+const CLIP_FACTOR = 1_000;
+/** Noise of the count of clipped updates: so much of the devices, as in the paper, and at least so many noise multipliers, which costs the update a twentieth. */
+const COUNT_SHARE = 1 / 20;
+const COUNT_MULTIPLIERS = 1.6;
 
 type Parts = Pick<OpenedPlan, "plan" | "layout">;
 
@@ -42,6 +52,11 @@ export function privacyOf(
   within("epsilon", epsilon, 1e6);
   within("clip", clip, 1e6);
   within("delta", delta, 0.1);
+  if (wish.clipQuantile !== undefined && plan.aggregation.type === "clear") {
+    throw new RangeError(
+      'clipQuantile needs a count that only a secure sum hides; expected aggregation "secure" or "secureGroups", or a clip that stays',
+    );
+  }
   if (wish.noiseMultiplier !== undefined) within("noiseMultiplier", wish.noiseMultiplier, 1e6);
   if (delta * devices >= 1) {
     throw new RangeError(
@@ -50,9 +65,25 @@ export function privacyOf(
   }
   const noise = plan.aggregation.type === "clear" ? "central" : "distributed";
   const dropout = noise === "central" ? 0 : DROPOUT;
-  const privacyWith = (noiseMultiplier: number): RunPrivacy => (
-    { clip, noiseMultiplier, noise, delta, dropout, epsilonMax: epsilon }
-  );
+  const adaptiveWith = (noiseMultiplier: number): Pick<RunPrivacy, "adaptive"> =>
+    wish.clipQuantile === undefined ? {} : {
+      adaptive: {
+        quantile: wish.clipQuantile,
+        rate: CLIP_RATE,
+        countDeviation: Math.max(COUNT_SHARE * devices, COUNT_MULTIPLIERS * noiseMultiplier),
+        least: clip / CLIP_FACTOR,
+        most: Math.min(1e6, clip * CLIP_FACTOR),
+      },
+    };
+  const privacyWith = (noiseMultiplier: number): RunPrivacy => ({
+    clip,
+    noiseMultiplier,
+    noise,
+    delta,
+    dropout,
+    epsilonMax: epsilon,
+    ...adaptiveWith(noiseMultiplier),
+  });
   if (wish.noiseMultiplier !== undefined) {
     const privacy = privacyWith(wish.noiseMultiplier);
     const cost = costOf({ plan: { ...plan, privacy }, layout });
@@ -82,6 +113,7 @@ export function privacyOf(
   const surplus = noise === "central" ? 1 : Math.sqrt(
     devices / contributionsLeast({ participants: summands(plan), dropout, colluders: 1 }),
   );
+  const beside = wish.clipQuantile === undefined ? 1 : splitNoise(1, COUNT_MULTIPLIERS);
   const verdict = judgePrivacy({
     epsilon,
     delta,
@@ -90,7 +122,7 @@ export function privacyOf(
     samplingRate: 1,
     parameters: layout.count,
     noise,
-    noiseShareMax: NOISE_SHARE_MAX / surplus,
+    noiseShareMax: NOISE_SHARE_MAX / (surplus * beside),
   }, "rdp");
   if (verdict.type === "impossible") throw new RangeError(impossible(verdict, plan, devices));
   const fits = (noiseMultiplier: number) =>

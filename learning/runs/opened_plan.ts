@@ -13,7 +13,7 @@ import { createStrategy, type RunningStrategy, strategyOf } from "../strategies/
 import type { LearningTask } from "../task.ts";
 import { problemOfGrid } from "./grid_plan.ts";
 import type { ModelState } from "./model_state.ts";
-import type { RunPlan } from "./plan.ts";
+import type { RunPlan, RunPrivacy } from "./plan.ts";
 import { problemOfSumCompression } from "./sum_compression.ts";
 
 export interface OpenedPlan {
@@ -95,11 +95,30 @@ function problemOfChoices(plan: RunPlan): string | undefined {
   if (privacy.noise !== noise) {
     return `its noise is "${privacy.noise}", expected "${noise}" with aggregation "${aggregation.type}"`;
   }
+  const adaptive = problemOfAdaptiveClipping(privacy);
+  if (adaptive !== undefined) return adaptive;
   // In groups each sum has its own noise, and a rule over the sums spends nothing more; a rule over updates is no sum that noise could hide.
   if (aggregation.type === "clear" && aggregation.rule.name !== "weightedMean") {
     return `it promises privacy with the rule "${aggregation.rule.name}", and what one device changes is known of "weightedMean" only; take that, or secure groups`;
   }
   return undefined;
+}
+
+function problemOfAdaptiveClipping(
+  { adaptive, noise, noiseMultiplier, clip }: RunPrivacy,
+): string | undefined {
+  if (adaptive === undefined) return undefined;
+  if (noise !== "distributed") {
+    return 'its clipping is adaptive, and the count which that follows is part of a secure sum; expected aggregation "secure" or "secureGroups"';
+  }
+  const { countDeviation, least, most } = adaptive;
+  if (2 * countDeviation <= noiseMultiplier) {
+    return `its count of clipped updates has noise ${countDeviation}, expected more than half of the noise multiplier, ${
+      noiseMultiplier / 2
+    }`;
+  }
+  if (least <= clip && clip <= most) return undefined;
+  return `its clipping length begins at ${clip}, expected ${least} to ${most}`;
 }
 
 /** The model before the first round. */

@@ -3,6 +3,7 @@
  * run's id. Whoever joins has read it; nobody can change it.
  */
 import type { Aggregation } from "./aggregation_choice.ts";
+import type { AdaptiveClipping } from "../privacy/adaptive_clipping.ts";
 import type { TaskOptions } from "../task.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 
@@ -55,6 +56,11 @@ export interface RunPrivacy {
   readonly dropout: number;
   /** The whole run spends at most this. */
   readonly epsilonMax: number;
+  /**
+   * Lets the clipping length follow a quantile of the updates' lengths, from `clip` on. The count it follows takes its part of the noise, so that the whole costs
+   * what `noiseMultiplier` says. Absent for a length that stays.
+   */
+  readonly adaptive?: AdaptiveClipping | undefined;
 }
 
 /** How long the phases of a round may last, ms. */

@@ -13,6 +13,7 @@ import {
   text,
 } from "../../protocols/wire_schema.ts";
 import { WORK_BITS_MAX } from "../screening/proof_of_work.ts";
+import { EXAMPLES_PER_WEIGHT_MAX } from "./aggregation_choice.ts";
 import type { RunPlan } from "./plan.ts";
 
 /** Media type of a plan's block. */
@@ -40,7 +41,11 @@ const name = z.string().regex(/^[a-zA-Z0-9]{1,32}$/, "expected 1-32 letters and 
 const numbers = z.record(name, fraction(-1e9, 1e9, "a number from -1e9 to 1e9"))
   .refine((record) => Object.keys(record).length <= 16, "expected at most 16 numbers").readonly();
 const choice = z.strictObject({ name, numbers }).readonly();
-const encoding = z.strictObject({ range: positive(1e6), bits: z.int().min(8).max(24) }).readonly();
+const encoding = z.strictObject({
+  range: positive(1e6),
+  bits: z.int().min(8).max(24),
+  examplesPerWeight: z.int().min(2).max(EXAMPLES_PER_WEIGHT_MAX).optional(),
+}).readonly();
 /** Whole numbers stay integers, fractions are marked by their list. */
 const option = z.union([
   text(256),
@@ -101,6 +106,13 @@ const plan = z.strictObject({
     delta: positive(0.1),
     dropout: fraction(0, 0.9, "a number from 0 to 0.9"),
     epsilonMax: positive(1e6),
+    adaptive: z.strictObject({
+      quantile: fraction(0.01, 0.99, "a number from 0.01 to 0.99"),
+      rate: positive(1),
+      countDeviation: positive(1e6),
+      least: positive(1e6),
+      most: positive(1e6),
+    }).readonly().optional(),
   }).readonly().nullable(),
   deadlines: z.strictObject({
     readyMs: milliseconds,
@@ -157,12 +169,13 @@ export function encodePlan(value: RunPlan): Uint8Array<ArrayBuffer> {
     },
     compression: value.compression === null ? null : encodeChoice(value.compression),
     privacy: privacy === null ? null : {
-      ...privacy,
+      noise: privacy.noise,
       clip: String(privacy.clip),
       noiseMultiplier: String(privacy.noiseMultiplier),
       delta: String(privacy.delta),
       dropout: String(privacy.dropout),
       epsilonMax: String(privacy.epsilonMax),
+      ...(privacy.adaptive !== undefined && { adaptive: mapped({ ...privacy.adaptive }, String) }),
     },
     share: share === null ? null : {
       ...share,

@@ -30,7 +30,9 @@ export function problemOfSize(opened: OpenedPlan, devices: number): string | und
   }
   let packed: number;
   try {
-    const { length, bits } = sizeOf(sumFormOf(opened, devices)!, { devices, count });
+    // Integers of other clipping lengths are up to twice as large: scales are powers of two.
+    const room = opened.plan.privacy?.adaptive === undefined ? devices : 2 * devices;
+    const { length, bits } = sizeOf(sumFormOf(opened, devices)!, { devices: room, count });
     packed = packedBytes(length, bits);
   } catch (error) {
     if (error instanceof RangeError) return error.message;

@@ -4,6 +4,7 @@
  */
 import { heldUpdates } from "../aggregation/update_source.ts";
 import { isFinite, type Parameters, parametersFromBytes } from "../parameters.ts";
+import { nextClip } from "../privacy/adaptive_clipping.ts";
 import { decodeSum as decodeRelease } from "../privacy/release.ts";
 import { decodeSumVector, typicalLength } from "../compression/sum_vector.ts";
 import { decodeSum, signed } from "../secure/encoding.ts";
@@ -11,7 +12,7 @@ import { pack, packedBytes, unpack } from "../secure/packing.ts";
 import type { ModelState } from "./model_state.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import { ReleaseError } from "./release_error.ts";
-import { sizeOf, sumFormOf } from "./secure_round.ts";
+import { clipOf, sizeOf, sumFormOf } from "./secure_round.ts";
 import { isMeasured } from "./sum_compression.ts";
 
 /** One finished secure sum. */
@@ -88,6 +89,7 @@ function updateOf(opened: OpenedPlan, aggregate: Uint8Array, called: number): Co
   }
   const means: { values: Parameters; weight: number }[] = [];
   const measured = { lengths: 0, weight: 0 };
+  const counted = { bits: 0, participants: 0 };
   for (let at = 0; at < aggregate.length; at += size) {
     const part = aggregate.subarray(at, at + size);
     const devices = new DataView(part.buffer, part.byteOffset).getUint32(0);
@@ -97,7 +99,10 @@ function updateOf(opened: OpenedPlan, aggregate: Uint8Array, called: number): Co
     }
     if (form.type === "release") {
       const integers = Int32Array.from(sum, (value) => signed(value, bits));
-      means.push({ values: decodeRelease(integers, devices, form.release).mean, weight: devices });
+      const { mean, bits: below } = decodeRelease(integers, devices, form.release);
+      means.push({ values: mean, weight: devices });
+      counted.bits += below ?? 0;
+      counted.participants += devices;
       continue;
     }
     const decoded = form.type === "compressed"
@@ -110,9 +115,12 @@ function updateOf(opened: OpenedPlan, aggregate: Uint8Array, called: number): Co
     measured.lengths += decoded.lengths ?? 0;
     measured.weight += decoded.weight;
   }
+  const adaptive = opened.plan.privacy?.adaptive;
   const tuning = isMeasured(opened.plan)
     ? typicalLength(measured, opened.form?.tuning ?? null)
-    : null;
+    : adaptive === undefined
+    ? null
+    : nextClip(clipOf(opened), counted, adaptive);
   if (opened.rule === null) {
     if (means.length === 1) return { update: means[0]!.values, tuning };
     throw new ReleaseError(`Cannot read ${means.length} sums where the plan has one`);

@@ -33,7 +33,7 @@ export function tuningLimits(
   plan: RunPlan,
 ): { readonly least: number; readonly most: number } | null {
   if (isMeasured(plan)) return TYPICAL_LENGTHS;
-  return null;
+  return plan.privacy?.adaptive ?? null;
 }
 
 /** What is wrong with the tuning that a result names; undefined when it is possible. */

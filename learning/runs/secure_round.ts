@@ -48,13 +48,22 @@ export function sumFormOf(
   };
 }
 
-/** What a plan with privacy releases each round; the same for every round, whoever is in it. */
-export function releaseOfPlan({ plan, layout }: Parts): Release {
+/** The clipping length of a round of a plan with privacy. */
+export function clipOf({ plan, form }: Pick<OpenedPlan, "plan" | "form">): number {
+  const { clip, adaptive } = plan.privacy!;
+  return adaptive === undefined ? clip : form?.tuning ?? clip;
+}
+
+/** What a plan with privacy releases each round: the same whoever is in it, and at the same cost whatever the clipping length is. */
+export function releaseOfPlan(parts: Parts): Release {
+  const { plan, layout } = parts;
   const privacy = plan.privacy!;
+  const { adaptive } = privacy;
   return releaseOf({
     noise: "discreteGaussian",
     noiseMultiplier: privacy.noiseMultiplier,
-    clip: privacy.clip,
+    clip: clipOf(parts),
+    ...(adaptive !== undefined && { countDeviation: adaptive.countDeviation }),
     dimension: layout.count,
     contributionsLeast: contributionsLeast({
       participants: summandsLeast(plan),

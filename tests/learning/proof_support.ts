@@ -10,11 +10,12 @@ import type { RunPlan } from "../../learning/runs/plan.ts";
 import { combineClear } from "../../learning/runs/combine_clear.ts";
 import { combineSums, nextModel } from "../../learning/runs/release.ts";
 import type { RoundResult, SurvivorProof } from "../../learning/runs/result.ts";
-import { sumFormOf, sumRoundOf } from "../../learning/runs/secure_round.ts";
+import { atRound } from "../../learning/runs/round_form.ts";
+import { sumRoundOf } from "../../learning/runs/secure_round.ts";
+import { localUpdate } from "../../learning/runs/update.ts";
 import { submissionStatement } from "../../learning/models/proof.ts";
 import type { Network } from "../../learning/network.ts";
 import { parameterBytes, parametersHash } from "../../learning/parameters.ts";
-import { encodeUpdate } from "../../learning/secure/encoding.ts";
 import { merkleRoot } from "../../learning/secure/merkle.ts";
 import type { LearningTask } from "../../learning/task.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
@@ -135,22 +136,41 @@ export function clearRound(
 }
 
 /** A round by one secure sum; the last device falls away before it has sent its masked vector. */
-export function secureRound(network: Network, count: number): FinishedRound {
-  const open = opened(network, {
+export function secureRound(
+  network: Network,
+  count: number,
+  { change = {}, tuning }: {
+    readonly change?: Partial<RunPlan>;
+    /** What the version before has shown of the lengths of updates. */
+    readonly tuning?: number;
+  } = {},
+): FinishedRound {
+  const plan = opened(network, {
     aggregation: { type: "secure", encoding: { range: 1, bits: 16 } },
+    ...change,
   });
-  const parent = firstModel(open);
+  const open = atRound(plan, { run: RUN, round: ROUND, tuning: tuning ?? null }, crypto);
+  const parent = { ...firstModel(plan), ...(tuning !== undefined && { tuning }) };
   const base = resultBase(parent, count);
   const seed = "secure";
   const all = players(count, { seed });
-  const form = sumFormOf(open, count);
-  if (form?.type !== "encoding") throw new Error("expected sums without privacy");
-  const values = (i: number) =>
-    encodeUpdate(updateOf(open.layout.count, i), {
-      encoding: form.encoding,
-      weight: 10 * (i + 1),
-      random: seededRandom(`rounding ${i}`),
-    }).values;
+  const devices = all.map((_, i) => deviceOf(seed, i));
+  const values = (i: number) => {
+    const after = updateOf(open.layout.count, i);
+    for (let k = 0; k < after.length; k++) after[k] = after[k]! + parent.parameters[k]!;
+    const local = localUpdate(open, {
+      subject: { run: RUN, round: ROUND, device: devices[i]!.id },
+      before: parent.parameters,
+      after,
+      examples: 10 * (i + 1),
+      devices: count,
+      secret: seededRandom(`rounding ${i}`).bytes(32),
+      residual: null,
+      crypto,
+    });
+    if (local.type !== "secure") throw new Error("expected something for a sum");
+    return local.values;
+  };
   const round = sumRoundOf(open, {
     run: RUN,
     round: ROUND,
@@ -174,7 +194,6 @@ export function secureRound(network: Network, count: number): FinishedRound {
     signatures: [...ending.server.signatures].sort(([a], [b]) => a - b)
       .map(([index, signature]) => ({ device: view.devices[index]!, signature })),
   };
-  const devices = all.map((_, i) => deviceOf(seed, i));
   const inSum = devices.filter(({ id }) => ending.survivors.includes(id))
     .sort((a, b) => a.id < b.id ? -1 : 1);
   // What is masked looks like nothing; any bytes do for what only its hash is signed of.
@@ -185,7 +204,13 @@ export function secureRound(network: Network, count: number): FinishedRound {
     [{ sum: new Uint32Array(ending.sum), devices: ending.survivors.length }],
     count,
   );
-  const result = { ...base, submissions, sums: [sum] };
+  const { tuning: next } = nextModel(open, parent, aggregate, count);
+  const result = {
+    ...base,
+    submissions,
+    sums: [sum],
+    ...(next !== undefined && { tuning: { used: tuning ?? null, next } }),
+  };
   return finished(open, parent, aggregate, result, { devices, submitted });
 }
 
