@@ -283,9 +283,11 @@ export function onRecovered(
   const holders = [...lead.heard].filter(([device, { checkpoint }]) =>
     checkpoint !== null && state.peers.get(device)?.coordinates === true
   );
-  // Some may hold that of an attempt nobody has signed: another one is asked each time.
-  const elsewhere = holders[(lead.failures >> 1) % Math.max(1, holders.length)];
-  if (own !== null && (signed.has(own.attempt) || (signedSomewhere && elsewhere === undefined))) {
+  // Some may hold that of an attempt nobody has signed, or one that too few are left for: another one is taken each time, our own first.
+  const isOwnSigned = own !== null && signed.has(own.attempt);
+  const choices = [...(isOwnSigned ? [null] : []), ...holders];
+  const elsewhere = choices[(lead.failures >> 1) % Math.max(1, choices.length)] ?? undefined;
+  if (own !== null && signedSomewhere && elsewhere === undefined) {
     if (state.reading.has(own.offer.hash)) return;
     context.perform(
       () => deps.vectors.get(own.offer.hash),

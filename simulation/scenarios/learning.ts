@@ -10,6 +10,7 @@ import { seededStream } from "../../learning/data/seeded_stream.ts";
 import type { LearningTask } from "../../learning/task.ts";
 import type { RoundMetrics } from "../../actors/learning_handle.ts";
 import type { BudgetSummary, RoundsCommand, RunSummary } from "../../actors/rounds/commands.ts";
+import { partSetting } from "../../actors/rounds/kept_parts.ts";
 import { metricsSetting } from "../../actors/rounds/reporting.ts";
 import type { Outcome } from "../../actors/handle.ts";
 import type { Ref } from "../../actors/kernel/actor.ts";
@@ -171,6 +172,7 @@ export async function playLearning(
   if (problems.length === 0 && hashes.size !== 1) {
     problems.push(`${hashes.size} different last versions`);
   }
+  if (problems.length === 0) problems.push(...await leftBehind(cluster.nodes, run));
   // With so few devices, noise that hides one of them hides the clouds as well.
   if (problems.length === 0 && plan.privacy === null) {
     await world.advance(MEASURE_MS);
@@ -186,6 +188,16 @@ export async function playLearning(
         problems.push(`${node.name} paid for ${spent} of ${plan.rounds} rounds`);
       }
     }
+  }
+  return problems;
+}
+
+/** Nothing that could be signed or revealed is left on a disk when its round is over. */
+async function leftBehind(nodes: readonly SimulatedNode[], run: RunId): Promise<readonly string[]> {
+  const problems: string[] = [];
+  for (const { name, running } of nodes) {
+    const left = await running.store.settings.get(partSetting(run));
+    if (left !== undefined) problems.push(`${name} keeps its part in a round that is over`);
   }
   return problems;
 }
@@ -226,6 +238,7 @@ export const learning: Scenario = {
   nodes: 5,
   play: (cluster, nodes) =>
     playLearning(cluster, nodes, {
+      together: cluster.random.fork("together").below(2) === 0,
       async faults() {
         const { world, random } = cluster;
         const faults = new Faults(cluster);

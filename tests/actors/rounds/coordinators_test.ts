@@ -149,3 +149,27 @@ Deno.test("a coordinator that offers one checkpoint after another fills no memor
   }
   assert.equal(actor.state.incoming.size, 1);
 });
+
+Deno.test("where two attempts are signed and our own checkpoint leads nowhere, the other attempt's is fetched", () => {
+  const asksAfter = (failures: number) => {
+    const actor = start();
+    actor.state.signed = { round: 1, attempt: 1, release: 0 };
+    const offer = { hash: "1".repeat(64) as ContentHash, bytes: 1_000 };
+    actor.state.checkpoint = { round: 1, attempt: 1, offer };
+    actor.advance(SILENCE_MS + 1_000);
+    assert.equal(actor.state.lead?.phase, "recovering");
+    actor.state.lead.failures = failures;
+    const answer = {
+      type: "hereIAm",
+      run,
+      round: 1,
+      term: actor.state.term,
+      attempt: 2,
+      phase: "unmasked",
+      checkpoint: { hash: "2".repeat(64) as ContentHash, bytes: 1_000 },
+    } as const;
+    const effects = actor.tell({ type: "peerMessage", from: other, message: answer });
+    return said(effects).flatMap((one) => one.type === "requestParts" ? [one.hash[0]] : []);
+  };
+  assert.deepEqual([0, 1, 2, 3].map(asksAfter), [[], [], ["2"], ["2"]]);
+});
