@@ -19,7 +19,7 @@ import type { ModelComparison, ModelView, RoundMetrics, Verification } from "./l
 import { chainOf, findByPrefix, metricsOfResult } from "./learning_views.ts";
 import type { CommittedResult, RunSummary } from "./rounds/commands.ts";
 import { metricsSetting } from "./rounds/reporting.ts";
-import { keptSetting, verifiedSetting } from "./rounds/old_vectors.ts";
+import { keptSetting, ROUNDS_KEPT, verifiedSetting } from "./rounds/old_vectors.ts";
 
 /** Setting: the version of a task that a person has gone back to. */
 const CURRENT_PREFIX = "learning/current/";
@@ -301,9 +301,15 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
       }
       const material = await materialOf(found);
       if (typeof material === "string") {
+        const earlier = await settings.get(verifiedSetting(committed.block));
+        const then = earlier === true
+          ? "; it was valid when this device took it"
+          : earlier === false
+          ? "; it did not hold when this device last looked"
+          : "";
         return refused(
           "unavailable",
-          `Cannot verify ${version}: ${material} is not on this device any more; newer versions can be verified`,
+          `Cannot verify round ${committed.result.round} any more: ${material} is not on this device, which keeps that of the last ${ROUNDS_KEPT} rounds${then}. Version ${version}`,
         );
       }
       const registry = await options.registry();

@@ -257,7 +257,8 @@ export type RunPrivateCommand =
     readonly type: "evaluated";
     readonly committed: CommittedResult;
     readonly outcome: TaskOutcome<Evaluation | null>;
-  };
+  }
+  | { readonly type: "examplesRead"; readonly outcome: TaskOutcome<OpenedRun["examples"]> };
 
 /** What a run begins with on this device. */
 export interface OpenedRun {

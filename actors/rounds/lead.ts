@@ -28,6 +28,7 @@ export function newLead(): Lead {
     called: [],
     ready: new Map(),
     declined: new Set(),
+    declineReason: null,
     participants: [],
     groups: [],
     submissions: new Map(),
@@ -162,6 +163,7 @@ export function onDecline(
     reason: decline.reason,
   });
   lead.declined.add(from);
+  lead.declineReason = decline.reason;
   if (lead.phase === "calling") return closeCallingWhenAll(context, state, deps);
   if (lead.phase === "training") closeTrainingWhenAll(context, state, deps);
 }
@@ -189,11 +191,12 @@ export function closeCalling(
   // In the order in which they were ready: over-selection is for those who are slow.
   const ready = [...lead.ready.keys()].slice(0, participation.most);
   if (ready.length < participation.least) {
+    const why = lead.declineReason === null ? "" : `; one says: ${lead.declineReason}`;
     return abandon(
       context,
       state,
       deps,
-      `${ready.length} devices were ready, expected at least ${participation.least}`,
+      `${ready.length} devices were ready, expected at least ${participation.least}${why}`,
     );
   }
   lead.participants = ready.sort();

@@ -69,7 +69,10 @@ export function onRoundStart(
     return decline("staleModel", `this device has round ${head.round}`);
   }
   if (!noteAttempt(state, call.attempt)) return decline("cannot", "its attempt is out of order");
-  if ("unavailable" in examples) return decline("noData", examples.unavailable);
+  if ("unavailable" in examples) {
+    lookAgain(context, state, deps);
+    return decline("noData", examples.unavailable);
+  }
   if (!call.called.includes(deps.self)) return;
   const again = state.part;
   if (again !== null && sameAttempt(again.key, key)) return;
@@ -118,6 +121,13 @@ export function onRoundStart(
   }
   state.part = part;
   tell(context, deps, from, { type: "peerReady", ...key, modelHash: head.parameters, keys });
+}
+
+/** Somebody may have brought examples since: with them this device takes part in the next attempt. */
+function lookAgain(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+  if (state.looking) return;
+  state.looking = true;
+  context.perform(() => deps.examples(), (outcome) => ({ type: "examplesRead", outcome }));
 }
 
 /** The model has moved on: a call that came too early for us is answered now. */

@@ -94,6 +94,10 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
           return onAdopted(context, state, deps, command);
         case "evaluated":
           return onEvaluated(context, state, deps, command);
+        case "examplesRead":
+          state.looking = false;
+          if (command.outcome.ok) state.examples = command.outcome.value;
+          return report(context, state, deps);
         default:
           command satisfies never;
       }
@@ -107,6 +111,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
   return {
     head: undefined,
     examples: undefined,
+    looking: false,
     peers: new Map(),
     registry: deps.registry,
     coordinates: may(deps.registry, deps.self, "learn.coordinate"),

@@ -74,6 +74,8 @@ export interface RunActorState {
   /** Undefined until what the disk has was read. */
   head: RunHead | undefined;
   examples: TaskExamples | { readonly unavailable: string } | undefined;
+  /** True while they are looked for again: somebody may have brought some. */
+  looking: boolean;
   peers: ReadonlyMap<DeviceId, RunPeer>;
   /** Null until it is known. */
   registry: Registry | null;
@@ -173,6 +175,8 @@ export interface Lead {
   called: readonly DeviceId[];
   readonly ready: Map<DeviceId, PeerReady>;
   readonly declined: Set<DeviceId>;
+  /** What the last one said that does not take part. */
+  declineReason: string | null;
   /** Who is in. */
   participants: readonly DeviceId[];
   /** One secure sum in all, or one for each group; none in the clear. */

@@ -182,7 +182,12 @@ Deno.test("versions form a chain; old ones have made room, the newest verifies i
   const first = valueOf(await ask(1, (learning) => learning.verify(models.at(-1)!.version)));
   assert.deepEqual(first.checks.map(({ check, ok }) => [check, ok]), [["seed", true]]);
   const gone = await ask(1, (learning) => learning.verify(models[ROUNDS_KEPT + 1]!.version));
-  assert.equal(gone.type === "refused" && gone.reason, "unavailable");
+  assert.ok(gone.type === "refused");
+  assert.equal(gone.reason, "unavailable");
+  assert.match(
+    gone.message,
+    /Cannot verify round 3 any more: .* last 10 rounds; it was valid when/,
+  );
 });
 
 Deno.test("a disk that holds another sum than the one released is told by verifying", async () => {

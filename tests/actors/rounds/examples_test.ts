@@ -1,0 +1,132 @@
+/** Devices without examples: they say so, the coordinator tells why its round waits, and whoever brings examples is in the next attempt. */
+import assert from "node:assert/strict";
+import { TestActor, testActor, testRef } from "../../../actors/kernel/testkit.ts";
+import type { OpenedRun, RoundsCommand, RunCommand } from "../../../actors/rounds/commands.ts";
+import { run as runBehaviour } from "../../../actors/rounds/run.ts";
+import type { RunActorState } from "../../../actors/rounds/run_state.ts";
+import { softmaxRegression } from "../../../learning/engine/networks.ts";
+import { parameterBytes } from "../../../learning/parameters.ts";
+import { firstModel } from "../../../learning/runs/opened_plan.ts";
+import { seededRandom } from "../../../platform/seeded_random.ts";
+import type { ContentHash } from "../../../protocols/ids.ts";
+import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
+import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
+import { opened } from "../../learning/proof_support.ts";
+import { dependencies, other, registryOf, run, self, sessions } from "./support.ts";
+
+const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
+  aggregation: { type: "clear", rule: { name: "weightedMean", numbers: {} } },
+  participation: { least: 2, most: 10, fraction: 1, overSelection: 0 },
+});
+const parent = testRef<RoundsCommand>("rounds");
+const EXAMPLES = {
+  training: { exampleLength: 2, count: 1, inputs: new Float32Array(2), labels: new Uint8Array(1) },
+  test: null,
+};
+
+/** A device in a mesh of two; `fresh` began the run itself. */
+function start(fresh: boolean, examples: () => OpenedRun["examples"]) {
+  const deps = dependencies(plan);
+  const registry = registryOf([self, other]);
+  const actor = testActor<RunCommand, RunActorState>(
+    runBehaviour({
+      ...deps,
+      opened: plan,
+      run,
+      startedBy: fresh ? self : other,
+      results: [],
+      registry,
+      fresh,
+      rounds: parent,
+      examples: () => Promise.resolve(examples()),
+    }),
+    { random: seededRandom(4) },
+  );
+  const model = firstModel(plan);
+  const parameters = deps.crypto.sha256Hex(parameterBytes(model.parameters)) as ContentHash;
+  const value: OpenedRun = {
+    head: { round: 0, block: null, parameters, model },
+    examples: examples(),
+    signed: null,
+    kept: [],
+    checkpoint: null,
+  };
+  actor.settleTask({ ok: true, value });
+  const peer = { deviceId: other, up: true, coordinates: true, round: 0, trusted: true };
+  const effects = [
+    ...actor.tell({ type: "peersChanged", peers: [peer], registry }),
+    ...actor.advance(900),
+  ];
+  return { actor, effects, parameters };
+}
+
+type Effects = ReturnType<ReturnType<typeof start>["actor"]["tell"]>;
+
+function said(effects: Effects): readonly RoundsMessage[] {
+  return TestActor.sentTo(effects, sessions).flatMap((command) => {
+    if (command.type !== "sendToPeer") return [];
+    const decoded = decodeRoundsMessage(command.body);
+    assert.ok(decoded.ok);
+    return [decoded.message];
+  });
+}
+
+/** What the node is told that the run waits for. */
+function waitsFor(effects: Effects): string | null | undefined {
+  return TestActor.sentTo(effects, parent)
+    .flatMap((one) => one.type === "runReport" ? [one.report.waitingFor] : []).at(-1);
+}
+
+Deno.test("a device without examples declines and says why; with some it is ready at the next call", async () => {
+  let found: OpenedRun["examples"] = { unavailable: "bring some with: submind learn data fetch" };
+  let looks = 0;
+  const { actor, parameters } = start(false, () => {
+    looks++;
+    return found;
+  });
+  looks = 0;
+  const call = (attempt: number) =>
+    said(actor.tell({
+      type: "peerMessage",
+      from: other,
+      message: {
+        type: "roundStart",
+        run,
+        round: 1,
+        term: 0,
+        attempt,
+        model: { hash: parameters, bytes: 4 * plan.layout.count },
+        version: null,
+        called: [self, other].sort(),
+        withinMs: 10_000,
+      },
+    }));
+  const declines = (messages: readonly RoundsMessage[]) =>
+    messages.flatMap((one) => one.type === "decline" ? [[one.why, one.reason]] : []);
+  const none = [["noData", "bring some with: submind learn data fetch"]];
+  assert.deepEqual(declines(call(1)), none);
+  assert.deepEqual(declines(call(2)), none);
+  const effects = await actor.runTask();
+  assert.equal(looks, 1, "calls do not make it read more than once at a time");
+  assert.match(waitsFor(effects) ?? "", /learn data fetch/);
+  assert.deepEqual(declines(call(3)), none);
+  found = EXAMPLES;
+  assert.equal(waitsFor(await actor.runTask()), null);
+  const [answer] = call(4);
+  assert.equal(answer?.type, "peerReady");
+  assert.equal(looks, 2);
+});
+
+Deno.test("a coordinator whose round waits tells what the devices say that take no part", () => {
+  const { actor, effects } = start(true, () => ({ unavailable: "none" }));
+  const called = said(effects).find(({ type }) => type === "roundStart");
+  assert.ok(called?.type === "roundStart");
+  const { round, term, attempt } = called;
+  const reason = "pictures are 28 × 28, the plan expects 99 × 28";
+  const message = { type: "decline", run, round, term, attempt, why: "noData", reason } as const;
+  for (const from of [self, other]) actor.tell({ type: "peerMessage", from, message });
+  assert.match(
+    actor.state.waitingFor ?? "",
+    /0 devices were ready, expected at least \d; one says: pictures are 28 × 28/,
+  );
+});
