@@ -10,13 +10,14 @@ import { initialState } from "../learning/strategies/server_optimiser.ts";
 import { optimiserStateFrom } from "../learning/strategies/optimiser_state_bytes.ts";
 import type { LearningTask } from "../learning/task.ts";
 import type { Clock, Crypto, MaskStream } from "../platform/ports.ts";
-import type { BlockId, ContentHash } from "../protocols/ids.ts";
+import type { BlockId, ContentHash, DeviceId } from "../protocols/ids.ts";
 import type { Registry } from "../protocols/registry/registry.ts";
 import type { SettingsRepository } from "../store/store.ts";
 import type { VectorStore } from "../store/vectors.ts";
 import type { Outcome, Refusal } from "./handle.ts";
 import type { ModelComparison, ModelView, RoundMetrics, Verification } from "./learning_handle.ts";
-import { chainOf, findByPrefix, metricsOfResult } from "./learning_views.ts";
+import { chainOf, findByPrefix, isGrid, lastOfGrid, metricsOfResult } from "./learning_views.ts";
+import { checksOf, gridChecks } from "./model_checks.ts";
 import type { CommittedResult, RunSummary } from "./rounds/commands.ts";
 import { metricsSetting } from "./rounds/reporting.ts";
 import { keptSetting, ROUNDS_KEPT, verifiedSetting } from "./rounds/old_vectors.ts";
@@ -42,8 +43,10 @@ interface KnownVersion {
   readonly summary: RunSummary;
   readonly opened: OpenedPlan;
   readonly version: ContentHash;
-  /** Null for where the run began. */
+  /** Null for where the run began, and for what nobody has published. */
   readonly committed: CommittedResult | null;
+  /** On a grid: rounds this device has done, for its own version; null for all others. */
+  readonly ownRound: number | null;
 }
 
 /** What the handle offers of models. */
@@ -77,11 +80,18 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
     } catch {
       return [];
     }
-    const results = chainOf(summary).map((committed): KnownVersion => (
-      { summary, opened: plan, version: committed.result.result, committed }
+    const known = { summary, opened: plan, committed: null, ownRound: null };
+    const results = (isGrid(summary) ? lastOfGrid(summary) : chainOf(summary)).map((committed) => (
+      { ...known, version: committed.result.result, committed }
     ));
-    const first = { summary, opened: plan, version: firstVersion(summary), committed: null };
-    return [first, ...results].reverse();
+    const { parameters: own = null, round: ownRound = 0 } = summary.report ?? {};
+    const isNews = isGrid(summary) && own !== null && ownRound > 0 &&
+      results.every(({ version }) => version !== own);
+    return [
+      { ...known, version: firstVersion(summary) },
+      ...results,
+      ...(isNews ? [{ ...known, version: own, ownRound }] : []),
+    ].reverse();
   }
 
   async function find(prefix: string): Promise<KnownVersion | Refusal> {
@@ -94,9 +104,11 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
 
   /** Null when they are not here (any more). Where a run began can be made again. */
   async function parametersOf(
-    { opened, committed, version, summary }: KnownVersion,
+    { opened, committed, ownRound, version, summary }: KnownVersion,
   ): Promise<Parameters | null> {
-    if (committed === null && summary.plan.startFrom === null) return firstModel(opened).parameters;
+    if (committed === null && ownRound === null && summary.plan.startFrom === null) {
+      return firstModel(opened).parameters;
+    }
     const bytes = await vectors.get(version);
     const parameters = bytes && parametersFromBytes(bytes);
     return parameters?.length === opened.layout.count ? parameters : null;
@@ -110,9 +122,11 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
     return last?.result.result ?? null;
   }
 
-  async function metricsOf({ summary, committed }: KnownVersion): Promise<ModelView["metrics"]> {
-    if (committed === null) return { accuracy: null, loss: null };
-    const { round } = committed.result;
+  async function metricsOf(known: KnownVersion): Promise<ModelView["metrics"]> {
+    const { summary, version } = known;
+    const round = roundOf(known);
+    const isMeasuredElsewhere = isGrid(summary) && version !== summary.report?.parameters;
+    if (round === 0 || isMeasuredElsewhere) return { accuracy: null, loss: null };
     const kept = await settings.get(metricsSetting(summary.run, round)) as RoundMetrics | undefined;
     return { accuracy: kept?.accuracy ?? null, loss: kept?.loss ?? null };
   }
@@ -137,12 +151,12 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
         parent: committed?.result.parent ?? null,
         run: summary.run,
         task: plan.task,
-        round: committed?.result.round ?? 0,
+        round: roundOf(one),
         createdAtMs: committed?.atMs ?? summary.startedAtMs,
         coordinator: committed?.author ?? summary.startedBy,
         participants: committed?.result.submissions.length ?? 0,
         bytes: 4 * opened.layout.count,
-        here: here.has(version) || (committed === null && plan.startFrom === null),
+        here: here.has(version) || (roundOf(one) === 0 && plan.startFrom === null),
         current: current.get(plan.task) === version,
         verified: checked === true ? "valid" : checked === false ? "invalid" : "unchecked",
         metrics: await metricsOf(one),
@@ -163,7 +177,7 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
       result.round === round - 1 && result.result === parent
     );
     if (round > 1 && before === undefined) return "the result of the round before";
-    const origin = { opened, summary, version: parent, committed: before ?? null };
+    const origin = { opened, summary, version: parent, committed: before ?? null, ownRound: null };
     const parameters = await parametersOf(origin);
     if (parameters === null) return `its parent ${parent}`;
     const offer = before?.result.state ?? null;
@@ -200,6 +214,7 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
         const metrics = value as RoundMetrics;
         return [metrics.round, metrics] as const;
       }));
+      if (isGrid(summary)) return [...byRound.values()].sort((a, b) => a.round - b.round);
       const bytes = bytesOf(summary, opened);
       return chainOf(summary).map((one) =>
         byRound.get(one.result.round) ?? metricsOfResult(one, bytes)
@@ -282,7 +297,9 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
       const startedMs = options.clock.monotonicMs();
       const found = await find(prefix);
       if (isRefusal(found)) return found;
-      const { version, opened, summary, committed } = found;
+      const { version, opened, summary, committed, ownRound } = found;
+      const registry = await options.registry();
+      const isMember = (device: DeviceId) => registry?.members.has(device) === true;
       const done = (checks: Verification["checks"]): Outcome<Verification> => ({
         type: "done",
         value: {
@@ -292,12 +309,20 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
           durationMs: Math.round(options.clock.monotonicMs() - startedMs),
         },
       });
+      if (ownRound !== null) {
+        return refused("invalid", `Cannot verify ${version}: nobody has published it yet`);
+      }
       if (committed === null) {
         if (summary.plan.startFrom !== null) {
           return refused("invalid", `Cannot verify ${version}: it is where another run ended`);
         }
         const ok = hashOf(firstModel(opened).parameters) === version;
         return done([{ check: "seed", ok, detail: "the plan's seed makes these parameters" }]);
+      }
+      if (isGrid(summary)) {
+        const checks = await gridChecks(committed, opened, { isMember, deps: options });
+        await settings.set({ [verifiedSetting(committed.block)]: checks.every(({ ok }) => ok) });
+        return done(checks);
       }
       const material = await materialOf(found);
       if (typeof material === "string") {
@@ -312,7 +337,6 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
           `Cannot verify round ${committed.result.round} any more: ${material} is not on this device, which keeps that of the last ${ROUNDS_KEPT} rounds${then}. Version ${version}`,
         );
       }
-      const registry = await options.registry();
       const { result } = committed;
       const verification = await verifyModel(result, {
         ...material,
@@ -321,7 +345,7 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
         opened,
         expected: { run: summary.run, round: result.round },
         // Whoever was a member then; somebody may have been revoked since.
-        isParticipant: (device) => registry?.members.has(device) === true,
+        isParticipant: isMember,
         own: null,
         deps: options,
       });
@@ -337,12 +361,12 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
       const found = await find(prefix);
       if (isRefusal(found)) return found;
       const parameters = await parametersOf(found);
-      const { version, opened, summary, committed } = found;
+      const { version, opened, summary } = found;
       if (parameters === null) return notHere(version);
       const metadata = {
         version,
         run: summary.run,
-        round: String(committed?.result.round ?? 0),
+        round: String(roundOf(found)),
         task: summary.plan.task,
         title: summary.plan.title,
       };
@@ -354,40 +378,16 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
   };
 }
 
-/** What was checked, in the order in which it was, up to the first thing that did not hold. */
-function checksOf(
-  verification: Awaited<ReturnType<typeof verifyModel>>,
-  { result }: CommittedResult,
-): Verification["checks"] {
-  const devices = result.submissions.length;
-  const steps = [
-    ["subject", ["wrongSubject"], `round ${result.round} follows ${result.parent}`],
-    ["participants", ["notParticipant"], `all ${devices} are members of the mesh`],
-    ["signatures", ["badSignatures"], `all ${devices} signed what they sent`],
-    ["aggregate", ["aggregateChanged", "wrongCount"], "what was released is what was signed for"],
-    [
-      "version",
-      ["noModel", "otherResult"],
-      "made again from its parent and what was released, bit by bit",
-    ],
-  ] as const;
-  if (verification.ok) return steps.map(([check, , detail]) => ({ check, ok: true, detail }));
-  const failed = steps.findIndex(([, reasons]) =>
-    (reasons as readonly string[]).includes(verification.reason)
-  );
-  const held = steps.slice(0, Math.max(0, failed)).map(([check, , detail]) => (
-    { check, ok: true, detail }
-  ));
-  const check = steps[failed]?.[0] ?? verification.reason;
-  return [...held, { check, ok: false, detail: verification.detail }];
-}
-
 function bytesOf(summary: RunSummary, open: (summary: RunSummary) => OpenedPlan): number {
   try {
     return 4 * open(summary).layout.count;
   } catch {
     return 0;
   }
+}
+
+function roundOf({ committed, ownRound }: KnownVersion): number {
+  return committed?.result.round ?? ownRound ?? 0;
 }
 
 function isRefusal(value: KnownVersion | Refusal): value is Refusal {

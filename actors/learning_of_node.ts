@@ -68,14 +68,14 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
 
   async function newestMetrics(summary: RunSummary): Promise<RoundMetrics | null> {
     const newest = chainOf(summary).at(-1);
-    if (newest === undefined) return null;
-    const { round } = newest.result;
+    // On a grid nothing is published before the last round.
+    const round = newest?.result.round ?? summary.report?.round ?? 0;
     // Measuring takes a moment: until then the numbers of the round before are the newest ones.
     for (const one of [round, round - 1]) {
       const kept = await settings.get(metricsSetting(summary.run, one));
       if (kept !== undefined) return kept as RoundMetrics;
     }
-    return metricsOfResult(newest, newest.result.updateBytes);
+    return newest === undefined ? null : metricsOfResult(newest, newest.result.updateBytes);
   }
 
   /** Changes a run and tells how it is then. */

@@ -25,6 +25,22 @@ export function chainOf({ results, report }: RunSummary): readonly CommittedResu
   return chain.reverse();
 }
 
+/** True for runs without a coordinator: every device has versions of its own, and publishes the last one. */
+export function isGrid({ plan }: Pick<RunSummary, "plan">): boolean {
+  return plan.aggregation.type === "grid";
+}
+
+/** What devices of a grid have published: each version once, oldest first, this device's own last. */
+export function lastOfGrid({ results, report }: RunSummary): readonly CommittedResult[] {
+  const byVersion = new Map<ContentHash, CommittedResult>();
+  const sorted = results.toSorted((a, b) => a.atMs - b.atMs || (a.block < b.block ? -1 : 1));
+  for (const one of sorted) {
+    if (!byVersion.has(one.result.result)) byVersion.set(one.result.result, one);
+  }
+  const own = report?.parameters == null ? undefined : byVersion.get(report.parameters);
+  return [...[...byVersion.values()].filter((one) => one !== own), ...(own ? [own] : [])];
+}
+
 /** The numbers that everybody can read in a result; nothing in them was measured here. */
 export function metricsOfResult(
   { result, author, atMs }: CommittedResult,

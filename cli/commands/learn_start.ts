@@ -20,7 +20,7 @@ import type { Texts } from "../texts.ts";
 
 const TITLE_BYTES_MAX = 256;
 const KEY_MAX = 64;
-const AGGREGATIONS = ["secure", "groups", "clear"] as const;
+const AGGREGATIONS = ["secure", "groups", "clear", "grid"] as const;
 const SHARES = ["iid", "shards", "dirichlet"] as const;
 const SECONDS: NumberRange = { least: 0.1, most: 86_400 };
 const POSITIVE: NumberRange = { least: 0, most: 1e6, above: true };
@@ -42,6 +42,8 @@ export const NUMBERS = {
   clip: POSITIVE,
   noise: POSITIVE,
   alpha: POSITIVE,
+  dimensions: whole(4),
+  side: { least: 2, most: 16, integer: true },
   readyTime: SECONDS,
   trainTime: SECONDS,
   phaseTime: SECONDS,
@@ -98,6 +100,8 @@ export function learnStartCommand(texts: Texts) {
       }),
     ),
     rule: text("rule", "RULE"),
+    dimensions: number("dimensions"),
+    side: number("side"),
     compress: text("compress", "RULE"),
     epsilon: number("epsilon"),
     delta: number("delta"),
@@ -172,6 +176,7 @@ export function newRunOf(texts: Texts, found: StartArguments): NewRun {
     strategy: rule("strategy"),
     aggregation,
     rule: rule("rule"),
+    grid: part({ dimensions: numbers.dimensions, side: numbers.side }),
     compression: rule("compress"),
     privacy: epsilon === undefined || clip === undefined
       ? undefined
@@ -225,11 +230,13 @@ function checkTogether(texts: Texts, found: StartArguments): void {
     ["delta", found.epsilon !== undefined, "--epsilon"],
     ["noise", found.epsilon !== undefined, "--epsilon"],
     ["epsilon", found.clip !== undefined, "--clip"],
+    ["dimensions", found.aggregation === "grid", "--aggregation grid"],
+    ["side", found.aggregation === "grid", "--aggregation grid"],
     ["alpha", found.share === "dirichlet", "--share dirichlet"],
     [
       "rule",
-      found.aggregation === "groups" || found.aggregation === "clear",
-      "--aggregation groups | clear",
+      found.aggregation !== undefined && found.aggregation !== "secure",
+      "--aggregation groups | clear | grid",
     ],
   ];
   for (const [name, satisfied, other] of needs) {

@@ -53,7 +53,8 @@ export function livePicture(context: CommandContext, watched: Watched): readonly
   const phase = run.state !== "running"
     ? texts.states[run.state]
     : texts.phases[current?.phase ?? run.phase];
-  const coordinator = run.coordinator === null ? texts.nobody : run.coordinator.slice(0, 8);
+  const nobody = run.plan.aggregation.type === "grid" ? texts.noCoordinator : texts.nobody;
+  const coordinator = run.coordinator === null ? nobody : run.coordinator.slice(0, 8);
   const lines = [
     `${bold(printable(run.title))}  ${cyan(phase)}  ${
       dim(

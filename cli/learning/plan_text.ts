@@ -10,11 +10,14 @@ export function describePlan(plan: RunJson["plan"], context: CommandContext): st
   const number = (value: number) => figure(value, context);
   const options = Object.entries(plan.options).map(([name, value]) => `${name}=${value}`);
   const rule = aggregation.type === "secure" ? "" : ` ${choiceText(aggregation.rule)}`;
+  const size = aggregation.type === "grid"
+    ? ` M=${aggregation.side} d=${aggregation.dimensions}`
+    : "";
   return [
     ...options,
     choiceText(plan.strategy),
     `E=${local.epochs} B=${local.batchSize} η=${number(local.learningRate)}`,
-    `${aggregation.type}${rule}`,
+    `${aggregation.type}${size}${rule}`,
     ...(compression === null ? [] : [choiceText(compression)]),
     ...(privacy === null ? [] : [
       `ε≤${number(privacy.epsilonMax)} δ=${privacy.delta} C=${number(privacy.clip)} σ=${

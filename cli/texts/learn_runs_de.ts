@@ -32,9 +32,12 @@ export const deLearnRuns: typeof enLearnRuns = {
       strategy:
         "Was aus dem Mittel wird: fedAvg, fedProx, fedAvgM, fedAdagrad, fedAdam oder fedYogi, mit Zahlen wie fedAdam:serverRate=0.1.",
       aggregation:
-        "Wer einen Beitrag sieht: niemand (secure), niemand, mit einer robusten Regel über Gruppen (groups), oder der Koordinator (clear).",
+        "Wer einen Beitrag sieht: niemand (secure), niemand, mit einer robusten Regel über Gruppen (groups), der Koordinator (clear), oder die Geräte, mit denen gemittelt wird, und niemand koordiniert (grid).",
       rule:
-        "Wie Beiträge eins werden, bei groups und clear: mean, median, trimmedMean, krum, multiKrum, bulyan, geometricMedian, normClipping, centeredClipping.",
+        "Wie Beiträge eins werden, bei groups, clear und grid: mean, median, trimmedMean, krum, multiKrum, bulyan, geometricMedian, normClipping, centeredClipping.",
+      dimensions:
+        "Mittelungen in einer Runde mit --aggregation grid, 1 bis 4; Vorgabe: wie es passt.",
+      side: "Geräte, die mit --aggregation grid zusammen mitteln, 2 bis 16; Vorgabe: wie es passt.",
       compress:
         "Kleinere Beiträge: eden:bits=4, stochastic:bits=8, topK:share=0.01, randomK:share=0.01.",
       epsilon: "Privatheit verlangen: Der ganze Lauf verbraucht höchstens dieses ε.",
@@ -96,6 +99,7 @@ export const deLearnRuns: typeof enLearnRuns = {
     waiting: "Wartet",
     coordinator: "Koordinator",
     nobody: "noch niemand",
+    noCoordinator: "keiner, auf einem Gitter",
     thisRun: "dieses Gerät",
     startedBy: "Begonnen von",
     started: "Begonnen",

@@ -39,9 +39,11 @@ export const enLearnRuns = {
       strategy:
         "What becomes of the mean: fedAvg, fedProx, fedAvgM, fedAdagrad, fedAdam or fedYogi, with numbers as fedAdam:serverRate=0.1.",
       aggregation:
-        "Who sees an update: nobody (secure), nobody, with a robust rule over groups (groups), or the coordinator (clear).",
+        "Who sees an update: nobody (secure), nobody, with a robust rule over groups (groups), the coordinator (clear), or the devices it averages with, and nobody coordinates (grid).",
       rule:
-        "How updates become one, with groups or clear: mean, median, trimmedMean, krum, multiKrum, bulyan, geometricMedian, normClipping, centeredClipping.",
+        "How updates become one, with groups, clear or grid: mean, median, trimmedMean, krum, multiKrum, bulyan, geometricMedian, normClipping, centeredClipping.",
+      dimensions: "Averagings in a round with --aggregation grid, 1 to 4; default: as fits.",
+      side: "Devices that average together with --aggregation grid, 2 to 16; default: as fits.",
       compress:
         "Smaller updates: eden:bits=4, stochastic:bits=8, topK:share=0.01, randomK:share=0.01.",
       epsilon: "Ask for privacy: the whole run spends at most this ε.",
@@ -104,6 +106,7 @@ export const enLearnRuns = {
     waiting: "Waits",
     coordinator: "Coordinator",
     nobody: "nobody yet",
+    noCoordinator: "none, on a grid",
     thisRun: "this device",
     startedBy: "Started by",
     started: "Started",
