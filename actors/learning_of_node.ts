@@ -153,11 +153,14 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
         : await models.versionHere(wish.startFrom);
       if (from?.type === "refused") return from;
       const members = [...registry.members.keys()].filter((id) => may(registry, id, "learn.join"));
+      const task = options.tasks.find(({ name }) => name === wish.task);
+      const own = task === undefined ? undefined : await availabilityOf(task);
       const planned = planRun({ ...wish, ...(from && { startFrom: from.value }) }, {
         tasks: options.tasks,
         crypto: options.crypto,
         members,
         seed: options.random.bytes(SEED_BYTES),
+        ownExamples: own?.trainingExamples ?? null,
       });
       if (planned.type === "impossible") return refused("invalid", planned.message);
       const { plan } = planned.opened;

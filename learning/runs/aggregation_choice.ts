@@ -25,10 +25,15 @@ export type Aggregation =
     readonly rule: Choice;
   };
 
+/** Most examples that a plan may let weigh one. */
+export const EXAMPLES_PER_WEIGHT_MAX = 2 ** 20;
+
 /** How numbers become integers modulo a power of two. */
 export interface SecureEncoding {
   /** Numbers are clamped to ±range. */
   readonly range: number;
   /** Levels are 2^bits; 8–24. */
   readonly bits: number;
+  /** So many examples weigh one, 2–2^20; absent: each does. Heavier than 127 nobody is. */
+  readonly examplesPerWeight?: number;
 }

@@ -12,7 +12,7 @@ import { toChoice } from "../strategies/choice.ts";
 import { strategyOf } from "../strategies/strategy.ts";
 import type { LearningTask, TaskOptions } from "../task.ts";
 import { TrainingError } from "../trainer.ts";
-import type { Aggregation } from "./aggregation_choice.ts";
+import { type Aggregation, EXAMPLES_PER_WEIGHT_MAX } from "./aggregation_choice.ts";
 import { gridOfMembers, NO_PRIVACY_ON_A_GRID } from "./grid_plan.ts";
 import { privacyOf, type PrivacyWish } from "./new_run_privacy.ts";
 import { networkHash, type OpenedPlan, openPlan } from "./opened_plan.ts";
@@ -57,6 +57,8 @@ export interface PlanningContext {
   readonly crypto: Pick<Crypto, "sha256Hex">;
   /** Members that may join, this device among them. */
   readonly members: readonly DeviceId[];
+  /** Examples that this device has to train on; null or absent when it has none or does not know. */
+  readonly ownExamples?: number | null;
   /** 32 random bytes. */
   readonly seed: Uint8Array;
 }
@@ -68,6 +70,8 @@ export type Planning =
 /** Differences of parameters seldom leave ±1; what does is cut there. Sixteen bits make their rounding error 2^−15 of that. */
 const ENCODING = { range: 1, bits: 16 };
 const GROUP_SIZE = 3;
+/** Half of the heaviest weight of a secure sum: others may have twice as much. */
+const OWN_WEIGHT_MAX = 64;
 const DEADLINES: RunPlan["deadlines"] = { readyMs: 10_000, trainMs: 600_000, phaseMs: 30_000 };
 /** A few hundred hashes: nothing for a device, something for a flood. */
 const PROOF_OF_WORK_BITS = 8;
@@ -94,7 +98,7 @@ function plan(wish: NewRun, context: PlanningContext): OpenedPlan {
     );
   }
   const { defaults } = task;
-  const aggregation = aggregationFor(wish, context.members.length);
+  const aggregation = withWeights(aggregationFor(wish, context.members.length), wish, context);
   const compression = wish.compression === undefined ? null : compressionOf(wish.compression);
   if (compression !== null && aggregation.type === "grid") {
     throw new RangeError(
@@ -171,6 +175,31 @@ function aggregationFor({ aggregation, rule, grid }: NewRun, members: number): A
   return type === "clear"
     ? { type, rule: chosen }
     : { type, encoding: ENCODING, groupSize: GROUP_SIZE, rule: chosen };
+}
+
+/**
+ * Scales weights in secure sums by what this device has: it weighs 33 to 64 of at most 127, so that who has twice as much counts twice as much, too. How many bits a
+ * sum takes does not depend on it. A power of two says no more of this device than it must.
+ */
+function withWeights(
+  aggregation: Aggregation,
+  { share, privacy }: NewRun,
+  { members, ownExamples }: PlanningContext,
+): Aggregation {
+  if (!("encoding" in aggregation) || privacy !== undefined || ownExamples == null) {
+    return aggregation;
+  }
+  const own = share === undefined ? ownExamples : ownExamples / Math.max(1, members.length);
+  let examplesPerWeight = 1;
+  while (own / examplesPerWeight > OWN_WEIGHT_MAX) examplesPerWeight *= 2;
+  if (examplesPerWeight === 1) return aggregation;
+  return {
+    ...aggregation,
+    encoding: {
+      ...aggregation.encoding,
+      examplesPerWeight: Math.min(EXAMPLES_PER_WEIGHT_MAX, examplesPerWeight),
+    },
+  };
 }
 
 /** Fewest devices with which a round can end. */

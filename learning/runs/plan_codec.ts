@@ -44,7 +44,7 @@ const choice = z.strictObject({ name, numbers }).readonly();
 const encoding = z.strictObject({
   range: positive(1e6),
   bits: z.int().min(8).max(24),
-  examplesPerWeight: z.int().min(2).max(EXAMPLES_PER_WEIGHT_MAX).optional(),
+  examplesPerWeight: z.int().min(2).max(EXAMPLES_PER_WEIGHT_MAX).exactOptional(),
 }).readonly();
 /** Whole numbers stay integers, fractions are marked by their list. */
 const option = z.union([

@@ -13,6 +13,7 @@ import { encodeUpdate as encodeRelease } from "../privacy/release.ts";
 import { encodeUpdate } from "../secure/encoding.ts";
 import { packedBytes } from "../secure/packing.ts";
 import { WEIGHT_MAX } from "../models/proof.ts";
+import type { Aggregation } from "./aggregation_choice.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import { sizeOf, sumFormOf } from "./secure_round.ts";
 
@@ -67,14 +68,15 @@ export function localUpdate(
     return { type: "secure", values: new Uint32Array(integers.buffer), residual: null };
   }
   if (form?.type === "compressed") {
-    const weight = Math.max(1, examples);
+    const weight = sumWeight(examples, opened.plan.aggregation);
     return {
       type: "secure",
       ...encodeSumVector(update, form.vector, { weight, residual, random }),
     };
   }
   if (form !== null) {
-    const { values } = encodeUpdate(update, { encoding: form.encoding, weight: examples, random });
+    const weight = sumWeight(examples, opened.plan.aggregation);
+    const { values } = encodeUpdate(update, { encoding: form.encoding, weight, random });
     return { type: "secure", values, residual: null };
   }
   if (privacy !== null) clipFlat(update, privacy.clip);
@@ -92,6 +94,12 @@ export function localUpdate(
   }
   const bytes = compressor.encode(update, { seed, random });
   return { type: "clear", bytes, weight, residual: null };
+}
+
+/** What so many examples weigh in a secure sum, at least 1: the sum takes no more than it has room for. */
+function sumWeight(examples: number, aggregation: Aggregation): number {
+  const { examplesPerWeight = 1 } = "encoding" in aggregation ? aggregation.encoding : {};
+  return Math.max(1, Math.round(examples / examplesPerWeight));
 }
 
 /** An update that came in the clear; or what is wrong with what its device signed. */
