@@ -14,7 +14,7 @@ import { sha256Hex } from "./hash.ts";
 import { NodeSqlite } from "./node_sqlite.ts";
 import type { SqliteContext } from "./sqlite_blocks.ts";
 import { guarded, storeError } from "./sqlite_errors.ts";
-import { RESTORED_SETTING, StoreError } from "./store.ts";
+import { ONCE_PREFIX, RESTORED_SETTING, StoreError } from "./store.ts";
 
 export const MANIFEST_FILE = "manifest.json";
 const FORMAT = "submind backup";
@@ -198,6 +198,11 @@ function markRestored(path: string): void {
     database.run(
       "INSERT OR REPLACE INTO settings (key, value) VALUES (?, 'true')",
       RESTORED_SETTING,
+    );
+    database.run(
+      "DELETE FROM settings WHERE substr(key, 1, ?) = ?",
+      ONCE_PREFIX.length,
+      ONCE_PREFIX,
     );
   } finally {
     database.close();

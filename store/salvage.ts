@@ -10,7 +10,7 @@ import { NodeSqlite } from "./node_sqlite.ts";
 import { MAIL_ROWS_MAX, type MailChange } from "./mail.ts";
 import { MAIL_TABLE_NAMES } from "./mail_tables.ts";
 import { nameOf, select } from "./sqlite_mail.ts";
-import type { Store } from "./store.ts";
+import { ONCE_PREFIX, type Store } from "./store.ts";
 import { STORED_COLUMNS, type StoredRow } from "./stored_block.ts";
 
 const BATCH_ROWS = 500;
@@ -45,7 +45,7 @@ async function salvageSettings(old: NodeSqlite, store: Pick<Store, "settings">):
   const rows = readable<{ key: string; value: string }>(
     old,
     "SELECT key, value FROM settings WHERE json_valid(value)",
-  );
+  ).filter(({ key }) => !key.startsWith(ONCE_PREFIX));
   if (rows.length === 0) return 0;
   await store.settings.set(
     Object.fromEntries(rows.map(({ key, value }) => [key, JSON.parse(value)])),

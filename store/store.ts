@@ -222,3 +222,6 @@ export interface Store {
 
 /** Setting: true after a restore or after the database had to be made anew, until a peer was compared: others may hold newer blocks of this device. */
 export const RESTORED_SETTING = "restored";
+
+/** Settings under this prefix must never come back in an older form: what is made anew from a backup or a damaged database lacks them. */
+export const ONCE_PREFIX = "once/";

@@ -5,6 +5,7 @@
  *
  * Invariants:
  * - On the disk before the vector leaves; and with the word about survivors, in one write, before that leaves.
+ * - It never comes back in an older form, from a backup: a device could sign for two sets of survivors then.
  * - A word binds: once it is on the disk, only the attempt that it is about is there, and it is signed.
  * - Nothing in it opens this device's own vector (`learning/secure/kept_state.ts`). It is removed with the round.
  */
@@ -15,6 +16,7 @@ import {
   type KeptState,
 } from "../../learning/secure/kept_state.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
+import { ONCE_PREFIX } from "../../store/store.ts";
 import type { KeptPart, SignedWord } from "./commands.ts";
 import type { Part, RunActorState, RunDependencies } from "./run_state.ts";
 
@@ -25,7 +27,7 @@ const STATE_CHARACTERS_MAX = 131_072;
 
 /** Setting: our part in attempts of the round under way. */
 export function partSetting(run: string): string {
-  return `learning/part/${run}`;
+  return `${ONCE_PREFIX}learning/part/${run}`;
 }
 
 const schema = z.strictObject({

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers";
 import type { Block } from "../../protocols/blocks/block.ts";
 import { MANIFEST_FILE, restoreBackup } from "../../store/backup.ts";
-import { RESTORED_SETTING } from "../../store/store.ts";
+import { ONCE_PREFIX, RESTORED_SETTING } from "../../store/store.ts";
 import { SCHEMA_VERSION } from "../../store/migrations.ts";
 import { NodeSqlite } from "../../store/node_sqlite.ts";
 import { StoreError } from "../../store/store.ts";
@@ -213,7 +213,7 @@ Deno.test("sqlite store rebuilds at the next start after a check found the datab
     // Enough that the middle of the file is not where the rows begin.
     const blocks = new TestAuthor("ada").writeMany(1200);
     await store.blocks.put(blocks);
-    await store.settings.set({ name: "Ada" });
+    await store.settings.set({ name: "Ada", [`${ONCE_PREFIX}word`]: 1 });
     await store.close();
     const path = join(directory, "node.db");
     const bytes = await Deno.readFile(path);
@@ -229,6 +229,7 @@ Deno.test("sqlite store rebuilds at the next start after a check found the datab
     assert.ok(salvaged > 10 && salvaged < 1200, `${salvaged} blocks were salvaged`);
     assert.equal(await again.settings.get("name"), "Ada");
     assert.equal(await again.settings.get(RESTORED_SETTING), true);
+    assert.equal(await again.settings.get(`${ONCE_PREFIX}word`), undefined);
     assert.equal((await again.verify({ deep: false }))[0]?.table, "database");
     await again.blocks.put(blocks);
     assert.equal((await again.blocks.frontiers())[0]!.sequence, 1200);
@@ -291,7 +292,7 @@ Deno.test("a backup of a store in use can be restored, and what was there is kep
     const store = await openStore(from);
     await store.blocks.put(blocks);
     await store.chunks.put([chunk(1), chunk(2, 10)]);
-    await store.settings.set({ name: "Ada" });
+    await store.settings.set({ name: "Ada", [`${ONCE_PREFIX}word`]: 1 });
     const progress: [number, number][] = [];
     await store.backup(backup, (done, total) => progress.push([done, total]));
     assert.deepEqual(progress.at(-1), [3, 3]);
@@ -316,6 +317,7 @@ Deno.test("a backup of a store in use can be restored, and what was there is kep
     assert.equal((await restored.blocks.stats()).blocks, 20);
     assert.equal(await restored.settings.get("name"), "Ada");
     assert.equal(await restored.settings.get(RESTORED_SETTING), true);
+    assert.equal(await restored.settings.get(`${ONCE_PREFIX}word`), undefined);
     assert.deepEqual(await restored.chunks.get(chunk(1).hash), chunk(1).bytes);
     await restored.close();
     assert.ok((await Deno.stat(join(to, "replaced/1/node.db"))).isFile);
