@@ -77,8 +77,8 @@ export class LivenessMesh {
   readonly #byId = new Map<DeviceId, SimulatedDevice>();
   readonly #queue = new EventQueue();
   readonly #options: LivenessMeshOptions;
-  /** When the frame before arrives, per way of a session; the pair is a ∙ nodes + b. */
-  readonly #arrivals = new Map<number, number>();
+  /** When the frame before arrives, per way of a session, virtual ms; the pair is a ∙ nodes + b. */
+  readonly #arrivals: Float64Array;
   readonly #partnerIds = new Map<DeviceId, ReadonlySet<DeviceId>>();
   readonly #islands = new Map<DeviceId, number>();
   loss: number;
@@ -90,6 +90,7 @@ export class LivenessMesh {
     this.#options = options;
     this.random = seededRandom(`liveness mesh ${options.seed}`);
     this.loss = options.loss ?? 0;
+    this.#arrivals = new Float64Array(options.nodes ** 2);
     const ids = Array.from(
       { length: options.nodes },
       () => deviceIdOf(this.random.bytes(32)),
@@ -193,8 +194,8 @@ export class LivenessMesh {
     }
     if (delayMs > SILENCE_MS) return this.#breakSession(from, other);
     const way = from.index * this.#devices.length + other.index;
-    const arrivesAtMs = Math.max(this.#arrivals.get(way) ?? 0, this.nowMs + delayMs);
-    this.#arrivals.set(way, arrivesAtMs);
+    const arrivesAtMs = Math.max(this.#arrivals[way]!, this.nowMs + delayMs);
+    this.#arrivals[way] = arrivesAtMs;
     const { life } = other;
     this.after(arrivesAtMs - this.nowMs, () => {
       if (other.life !== life || !this.#reaches(from, other)) return;
@@ -203,7 +204,8 @@ export class LivenessMesh {
   }
 
   #reaches(a: LivenessDevice, b: LivenessDevice): boolean {
-    return (this.#islands.get(a.id) ?? 0) === (this.#islands.get(b.id) ?? 0);
+    return this.#islands.size === 0 ||
+      (this.#islands.get(a.id) ?? 0) === (this.#islands.get(b.id) ?? 0);
   }
 
   #connectEverybody(): void {

@@ -11,17 +11,13 @@ import measured from "../../tests/fixtures/liveness/memberlist_detection.json" w
 };
 import vectors from "../../tests/fixtures/liveness/memberlist_vectors.json" with { type: "json" };
 import { type Figure, median } from "../harness.ts";
+import { liveBadHours, LOSS, SETTLE_MS, STALL_MS } from "./liveness_hours.ts";
 
-/** After that everybody has heard of everybody, virtual ms. */
-const SETTLE_MS = 150_000;
 const IDLE_MS = 60_000;
 /** Until everybody knows of a crash or a return. */
 const KNOWN_MS = 40_000;
-const HOUR_MS = 3_600_000;
-const LOSS = 0.2;
-/** Every device stands still this often on average, for so long. */
+/** Every device stands still this often on average, ms. */
 const STALL_EVERY_MS = 600_000;
-const STALL_MS = { least: 100, most: 2_000 };
 
 interface Size {
   readonly nodes: number;
@@ -33,7 +29,7 @@ interface Size {
 const FULL: readonly Size[] = [
   { nodes: 10, crashes: 200, hours: 24 },
   { nodes: 100, crashes: 100, hours: 24 },
-  // A whole day of a thousand devices takes most of an hour to live through: an hour is 1,000 device-hours.
+  // A whole day of a thousand devices takes hours to live through: `bench/liveness_day.ts`.
   { nodes: 1_000, crashes: 20, hours: 1 },
 ];
 const QUICK: readonly Size[] = [{ nodes: 10, crashes: 5, hours: 0.1 }];
@@ -93,39 +89,20 @@ function detection({ nodes, crashes }: Size): Figure[] {
 }
 
 function falsePositives({ nodes, hours }: Size): Figure[] {
-  const dead = new Set<string>();
-  const mesh = new LivenessMesh({
-    seed: "bench, a bad network",
-    nodes,
-    loss: LOSS,
-    onChange: ({ state, subject, incarnation }) => {
-      if (state === "dead") dead.add(`${subject.index} ${incarnation}`);
-    },
-  });
-  mesh.advance(SETTLE_MS);
-  dead.clear();
-  const bytesBefore = mesh.bytes;
-  let stalls = 0;
-  const stallSomebody = (): void => {
-    stalls += 1;
-    const ms = STALL_MS.least + mesh.random.float() * (STALL_MS.most - STALL_MS.least);
-    mesh.stall(mesh.devices[mesh.random.below(nodes)]!, ms);
-    mesh.after(-Math.log(1 - mesh.random.float()) * STALL_EVERY_MS / nodes, stallSomebody);
-  };
-  stallSomebody();
-  mesh.advance(hours * HOUR_MS);
+  const seed = "bench, a bad network";
+  const found = liveBadHours({ seed, nodes, hours, stallEveryMs: STALL_EVERY_MS });
   return [
     {
       name: `liveness ${nodes} nodes: believed dead and was not`,
-      value: dead.size,
+      value: found.falselyDead,
       unit: `in ${hours} virtual h`,
       note: `${
         LOSS * 100
-      } % of all frames lost, ${stalls} stalls of ${STALL_MS.least}–${STALL_MS.most} ms`,
+      } % of all frames lost, ${found.stalls} stalls of ${STALL_MS.least}–${STALL_MS.most} ms`,
     },
     {
       name: `liveness ${nodes} nodes: sent over the bad network`,
-      value: round((mesh.bytes - bytesBefore) / nodes / (hours * HOUR_MS / 1_000)),
+      value: round(found.bytesPerNodeAndSecond),
       unit: "B/s per node",
     },
   ];

@@ -11,14 +11,15 @@ import type { DeviceId } from "../ids.ts";
 const CERTAINTY = 3;
 
 interface Told {
-  /** Those who know it: who told us and whom we told. */
+  /** Those who know it: who told us and whom we told. Once there are `limit`, it is told to nobody else. */
   readonly knows: Set<DeviceId>;
-  transmissions: number;
 }
 
 /**
- * How many others one device passes a rumour on to: ln(n) + c (Kermarrec, Massoulié, Ganesh 2003, theorem 1). SWIM's λ · log(n) with
- * memberlist's λ = 4 is about as many among ten and half as many again among a thousand, because datagrams get lost.
+ * Of how many others one device has to know that they have a rumour, before it stops telling it: ln(n) + c (Kermarrec, Massoulié,
+ * Ganesh 2003, theorem 1, about those whom it tells). Whoever told us counts too, as in rumour mongering with counters (Demers et al. 1987):
+ * those who hear it late hear it often, and find hardly anybody who does not know it. SWIM's λ · log(n) with memberlist's λ = 4 is about as
+ * many among ten and half as many again among a thousand, because datagrams get lost.
  */
 export function retransmitLimit(members: number): number {
   return Math.ceil(Math.log(Math.max(1, members))) + CERTAINTY;
@@ -38,7 +39,7 @@ export class Dissemination {
   add(subject: DeviceId, source: DeviceId | null, urgent: boolean): void {
     this.drop(subject);
     const knows = new Set(source === null ? [] : [source]);
-    (urgent ? this.#urgent : this.#other).set(subject, { knows, transmissions: 0 });
+    (urgent ? this.#urgent : this.#other).set(subject, { knows });
   }
 
   /** `peer` believes the same of `subject` as we do. */
@@ -67,8 +68,7 @@ export class Dissemination {
         if (subject === peer || told.knows.has(peer)) continue;
         taken.push(subject);
         told.knows.add(peer);
-        told.transmissions += 1;
-        if (told.transmissions >= limit) queue.delete(subject);
+        if (told.knows.size >= limit) queue.delete(subject);
       }
     }
     return taken;

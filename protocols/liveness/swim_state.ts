@@ -27,6 +27,7 @@ export function mergeRumours(known: Rumour | null, heard: Rumour): Rumour {
 
 /** A suspicion with further accusers; `known` itself when they change nothing. The least ids are kept, whatever the order. */
 export function confirmed(known: Rumour, accusers: readonly DeviceId[]): Rumour {
+  if (accusers.every((id) => known.accusers.includes(id))) return known;
   const all = [...new Set([...known.accusers, ...accusers])].sort().slice(0, ACCUSERS_MAX);
   const same = all.length === known.accusers.length &&
     all.every((id, i) => id === known.accusers[i]);
