@@ -9,6 +9,7 @@ import { merkleRoot } from "../../learning/secure/merkle.ts";
 import { closeReveals, finishSum, nextMasks } from "../../learning/secure/unmask.ts";
 import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type { VectorOffer } from "../../protocols/rounds/messages.ts";
+import { noteFault } from "./faults.ts";
 import { abandon, enter } from "./lead.ts";
 import { roundPlan } from "./round_plan.ts";
 import type {
@@ -40,6 +41,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
   const { crypto } = deps;
   const opened = roundPlan(state, deps);
   const random = context.random.fork(`noise ${round} ${attempt}`);
+  const dealers: DeviceId[] = [];
   context.perform(
     async () => {
       const clear = lead.groups.length > 0
@@ -56,7 +58,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
         });
       await lead.spilled?.close();
       const aggregate = clear?.aggregate ??
-        combineSums(opened, await sums(lead.groups, deps), called);
+        combineSums(opened, await sums(lead.groups, dealers, deps), called);
       const counted = clear?.counted ?? countedDevices(lead);
       const least = countedLeast(deps.opened.plan);
       if (counted.size < least) {
@@ -92,7 +94,11 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
           tuning: { used: model.tuning ?? null, next: next.tuning },
         }),
       };
-      return { body: encodeResult(result), faults: clear?.faults ?? [] };
+      return {
+        body: encodeResult(result),
+        faults: clear?.faults ??
+          dealers.map((device) => ({ device, fault: "forgedShare" as const })),
+      };
     },
     (outcome) => ({ type: "combined", round, attempt, outcome }),
   );
@@ -110,7 +116,9 @@ export function onCombined(
     return;
   }
   if (!outcome.ok) {
-    const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
+    const { error } = outcome;
+    if (error instanceof ForgedSharesError) noteFault(lead, error.dealer, "forgedShare");
+    const reason = error instanceof Error ? error.message : String(error);
     return abandon(context, state, deps, reason);
   }
   const { body, faults } = outcome.value;
@@ -135,8 +143,16 @@ async function bytesOf(
   return found;
 }
 
-/** Takes all masks off, in turns. */
-async function sums(groups: readonly SumGroup[], deps: RunDependencies) {
+/** The only sum of a round cannot be opened: the shares that `dealer` dealt do not give its secret. Caught in `onCombined`. */
+class ForgedSharesError extends Error {
+  override readonly name = "ForgedSharesError";
+  constructor(readonly dealer: DeviceId, message: string) {
+    super(message);
+  }
+}
+
+/** Takes all masks off, in turns. Groups that a dealer of false shares has spoiled fail, and `dealers` names it. */
+async function sums(groups: readonly SumGroup[], dealers: DeviceId[], deps: RunDependencies) {
   const dependencies = sumDependencies(deps);
   const finished = [];
   for (const group of groups) {
@@ -144,8 +160,10 @@ async function sums(groups: readonly SumGroup[], deps: RunDependencies) {
     const work = closeReveals(group.server, dependencies);
     if (!work.ok) {
       group.failed = true;
-      if (groups.length === 1) throw new Error(work.detail);
-      continue;
+      const dealer = work.refusal === "forgedShare" ? work.device : null;
+      if (dealer != null) dealers.push(dealer);
+      if (groups.length > 1) continue;
+      throw dealer == null ? new Error(work.detail) : new ForgedSharesError(dealer, work.detail);
     }
     const steps = { max: MASKS_AT_ONCE };
     let jobs = nextMasks(group.server, work.value, steps, dependencies);

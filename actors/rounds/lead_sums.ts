@@ -112,8 +112,10 @@ export function onDevicePhase(
     }
     return true;
   };
-  const undecodable = (reason: string) =>
+  const undecodable = (reason: string) => {
+    lead.refused++;
     context.log.write("warning", "a secure sum could not read a message", { from, reason });
+  };
   switch (message.phase) {
     case "shares": {
       const shares = decodeKeyShares(message.body);
@@ -182,9 +184,13 @@ export function takeInput(
   const group = state.lead!.groups.find(({ members }) => members.includes(device));
   if (group === undefined || group.failed) return "its group has come to nothing";
   const input = decodeMaskedInput(bytes);
-  if (!input.ok) return input.reason;
-  const outcome = acceptMaskedInput(group.server, device, input.message, sumDependencies(deps));
-  return outcome.ok ? undefined : outcome.detail;
+  const outcome = input.ok
+    ? acceptMaskedInput(group.server, device, input.message, sumDependencies(deps))
+    : { ok: false as const, refusal: "malformed", detail: input.reason };
+  if (outcome.ok) return undefined;
+  // Its device has signed the hash of just these bytes.
+  if (outcome.refusal === "malformed") noteFault(state.lead!, device, "misshapen");
+  return outcome.detail;
 }
 
 /** The vectors are in: a copy of the sums goes into safe hands, then everybody is asked to sign for the survivors. */

@@ -1,13 +1,14 @@
 /**
  * What a fault in a round does to a device's reputation. Only what a signature proves counts: anyone who is shown the evidence comes to the
- * same delta. Being slow, unreachable or unusual is no fault.
+ * same delta. Being slow, unreachable or unusual is no fault. Refused without any effect on reputation is also what a submission's signature does not
+ * cover: the length that its offer states, the proof of work beside it, and anything of another attempt, for which the signature does not hold.
  */
 
 /** What can go wrong with one device in one round. */
 export type RoundFault =
   /** Two different submissions, both signed, for one attempt. */
   | "twoSubmissions"
-  /** A signed share that does not fit the commitment its owner signed. */
+  /** A revealed share that does not fit what its owner committed to, or shares that do not give the secret of whoever dealt them. */
   | "forgedShare"
   /** A signed submission that holds NaN or infinities. */
   | "notFinite"
@@ -15,12 +16,8 @@ export type RoundFault =
   | "misshapen"
   /** Signed for a model the round did not hand out. */
   | "wrongModel"
-  /** A signed submission of an earlier round, offered again by its device. */
-  | "replayed"
   /** A signed submission larger than the plan allows. */
   | "tooLarge"
-  /** A signed submission whose proof of work does not hold. */
-  | "noWork"
   /** Did not answer in time, left, or was cut off. */
   | "absent"
   /** Screened out by norm or direction. */
@@ -37,9 +34,7 @@ const DELTAS: Readonly<Record<RoundFault, number>> = {
   notFinite: -10,
   misshapen: -10,
   wrongModel: -10,
-  replayed: -5,
   tooLarge: -5,
-  noWork: -5,
   absent: 0,
   outlier: 0,
   damaged: 0,

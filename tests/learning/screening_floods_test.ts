@@ -75,8 +75,8 @@ Deno.test("only faults that a signature proves cost reputation, each kind once a
     fault("odd", "outlier"),
     fault("behind a bad line", "damaged"),
     fault("eager", "rateLimited"),
-    fault("careless", "noWork"),
+    fault("careless", "misshapen"),
   ]);
-  assert.deepEqual(deltas, new Map([["liar", -60], ["careless", -5]]));
+  assert.deepEqual(deltas, new Map([["liar", -60], ["careless", -10]]));
   assert.ok(isProvable("forgedShare") && !isProvable("outlier"));
 });

@@ -1,0 +1,271 @@
+/** What devices may do to a secure sum: forged shares and vectors that are none are refused, counted, cost points, and the round goes on without them. */
+import assert from "node:assert/strict";
+import { TestActor, testActor, testRef } from "../../../actors/kernel/testkit.ts";
+import type { OpenedRun, RoundsCommand, RunCommand } from "../../../actors/rounds/commands.ts";
+import { run as runBehaviour } from "../../../actors/rounds/run.ts";
+import type { RunActorState } from "../../../actors/rounds/run_state.ts";
+import { softmaxRegression } from "../../../learning/engine/networks.ts";
+import { submissionStatement } from "../../../learning/models/proof.ts";
+import { parameterBytes } from "../../../learning/parameters.ts";
+import { firstModel } from "../../../learning/runs/opened_plan.ts";
+import { decodeResult } from "../../../learning/runs/result.ts";
+import { sumRoundOf } from "../../../learning/runs/secure_round.ts";
+import * as client from "../../../learning/secure/client.ts";
+import type { ClientState } from "../../../learning/secure/client_state.ts";
+import type { SumClientDependencies, SumOutcome } from "../../../learning/secure/contract.ts";
+import * as wire from "../../../learning/secure/wire.ts";
+import { nodeMaskStream } from "../../../platform/mask_stream.ts";
+import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
+import { seededRandom } from "../../../platform/seeded_random.ts";
+import {
+  type ContentHash,
+  type DeviceId,
+  deviceIdOf,
+  publicKeyOf,
+} from "../../../protocols/ids.ts";
+import type { Attempt, RoundsMessage, SecurePhase } from "../../../protocols/rounds/messages.ts";
+import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
+import { opened } from "../../learning/proof_support.ts";
+import { dependencies, registryOf, run, self, sessions } from "./support.ts";
+
+type Effects = ReturnType<TestActor<RunCommand, RunActorState>["tell"]>;
+
+const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
+  participation: { least: 3, most: 10, fraction: 1, overSelection: 0 },
+  aggregation: { type: "secure", encoding: { range: 1, bits: 16 } },
+  deadlines: { readyMs: 1_000, trainMs: 60_000, phaseMs: 1_000 },
+});
+const crypto = nodeCrypto({ workersMax: 0 });
+const model = firstModel(plan);
+const modelHash = crypto.sha256Hex(parameterBytes(model.parameters)) as ContentHash;
+const parent = testRef<RoundsCommand>("rounds");
+
+const devices = [8, 40, 41, 42, 43].map((byte) => {
+  const signer = nodeSigner(new Uint8Array(32).fill(byte));
+  const id = deviceIdOf(signer.publicKey);
+  const deps: SumClientDependencies = {
+    crypto,
+    masks: nodeMaskStream(),
+    verify: (device, message, signature) =>
+      crypto.verify({ publicKey: publicKeyOf(device), message, signature }),
+    sign: signer.sign,
+    random: seededRandom(`device ${byte}`),
+  };
+  return { id, sign: signer.sign, deps };
+});
+const liar = devices[2]!.id;
+const honest = devices.map(({ id }) => id).filter((id) => id !== liar).sort();
+
+/** What the liar says in place of what it should say. */
+interface Lies {
+  readonly shares?: (body: Uint8Array) => Uint8Array;
+  readonly vector?: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
+  readonly unmask?: (body: Uint8Array) => Uint8Array;
+}
+
+function good<T>(outcome: SumOutcome<T>): T {
+  assert.ok(outcome.ok, outcome.ok ? "" : outcome.detail);
+  return outcome.value;
+}
+
+function read<T>(decoded: { readonly ok: true; readonly message: T } | { readonly ok: false }): T {
+  assert.ok(decoded.ok);
+  return decoded.message;
+}
+
+/** Our device coordinates, and has nothing to learn from; the others play their parts by the book, but for the liar. */
+async function play(lies: Lies) {
+  const registry = registryOf([self, ...devices.map(({ id }) => id)]);
+  const actor = testActor<RunCommand, RunActorState>(
+    runBehaviour({
+      ...dependencies(plan),
+      opened: plan,
+      run,
+      startedBy: self,
+      results: [],
+      registry,
+      fresh: true,
+      rounds: parent,
+      examples: () => Promise.resolve({ unavailable: "none" }),
+    }),
+    { random: seededRandom(4) },
+  );
+  const value: OpenedRun = {
+    head: { round: 0, block: null, parameters: modelHash, model },
+    examples: { unavailable: "none" },
+    signed: null,
+    kept: [],
+    checkpoint: null,
+  };
+  actor.settleTask({ ok: true, value });
+  const states = new Map<DeviceId, ClientState>();
+  const vectors = new Map<string, Uint8Array<ArrayBuffer>>();
+  const toParent: RoundsCommand[] = [];
+  /** Everything that is said is answered, until nothing is said any more. */
+  async function talk(first: Effects): Promise<void> {
+    const queue: Effects[number][] = [...first];
+    for (let turn = 0; turn < 10_000; turn++) {
+      const effects = queue.splice(0);
+      toParent.push(...TestActor.sentTo(effects, parent));
+      for (const command of TestActor.sentTo(effects, sessions)) {
+        if (command.type !== "sendToPeer") continue;
+        for (const message of answer(command.to, read(decodeRoundsMessage(command.body)))) {
+          queue.push(...actor.tell({ type: "peerMessage", from: command.to, message }));
+        }
+      }
+      if (queue.length > 0) continue;
+      if (actor.pendingTasks().length === 0) return;
+      queue.push(...await actor.runTask());
+    }
+    assert.fail("it does not come to an end");
+  }
+
+  function answer(from: DeviceId, told: RoundsMessage): readonly RoundsMessage[] {
+    const one = devices.find(({ id }) => id === from);
+    if (one === undefined) return [];
+    if (told.type === "keepCheckpoint") {
+      const { round, term, attempt, checkpoint } = told;
+      return [{ type: "checkpointKept", run, round, term, attempt, hash: checkpoint.hash }];
+    }
+    if (told.type === "roundStart") {
+      const { round, term, attempt, called } = told;
+      const key: Attempt = { run, round, term, attempt };
+      const sum = sumRoundOf(plan, { ...key, modelHash, devices: called.length })!;
+      const { state, message } = good(client.advertise({ round: sum, device: from }, one.deps));
+      states.set(from, state);
+      return [{ type: "peerReady", ...key, modelHash, keys: wire.encodeAdvertisement(message) }];
+    }
+    if (told.type === "requestParts") {
+      const bytes = vectors.get(told.hash);
+      return bytes === undefined
+        ? []
+        : [{ type: "vectorPart", run, hash: told.hash, index: 0, bytes }];
+    }
+    if (told.type !== "securePhase") return [];
+    const { round, term, attempt } = told;
+    const key: Attempt = { run, round, term, attempt };
+    const say = (phase: SecurePhase["phase"], body: Uint8Array): readonly RoundsMessage[] => [
+      { type: "securePhase", ...key, phase, body },
+    ];
+    const lie = from === liar ? lies : {};
+    const state = states.get(from)!;
+    switch (told.phase) {
+      case "roster": {
+        const step = good(client.shareKeys(state, read(wire.decodeRoster(told.body)), one.deps));
+        states.set(from, step.state);
+        const body = wire.encodeKeyShares(step.message);
+        return say("shares", lie.shares?.(body) ?? body);
+      }
+      case "inbox": {
+        const inbox = read(wire.decodeReceivedShares(told.body));
+        assert.ok(state.phase === "shared");
+        const values = new Uint32Array(state.round.length).fill(5);
+        const step = good(client.maskInput(state, inbox, values, one.deps));
+        states.set(from, step.state);
+        const vector = new Uint8Array(wire.encodeMaskedInput(step.message));
+        const bytes = lie.vector?.(vector) ?? vector;
+        const hash = crypto.sha256Hex(bytes) as ContentHash;
+        vectors.set(hash, bytes);
+        const about = { run, round, attempt, parent: modelHash };
+        return [{
+          type: "gradientSubmission",
+          ...key,
+          update: { hash, bytes: bytes.length },
+          modelHash,
+          weight: 1,
+          proofOfWork: 0,
+          signature: one.sign(submissionStatement(about, { commitment: hash, weight: 1 })),
+        }];
+      }
+      case "survivors": {
+        const claim = read(wire.decodeSurvivorClaim(told.body));
+        const step = client.signSurvivors(state, claim, one.deps);
+        // Whoever is not among the survivors has nothing to sign.
+        if (!step.ok) return [];
+        states.set(from, step.value.state);
+        return say("consistency", wire.encodeSurvivorSignature(step.value.message));
+      }
+      case "unmaskRequest": {
+        const step = client.reveal(state, read(wire.decodeUnmaskRequest(told.body)), one.deps);
+        if (!step.ok) return [];
+        states.set(from, step.value.state);
+        const body = wire.encodeReveal(step.value.message);
+        return say("unmask", lie.unmask?.(body) ?? body);
+      }
+      default:
+        return [];
+    }
+  }
+
+  const peers = devices.map(({ id }) => (
+    { deviceId: id, up: true, coordinates: true, round: 0, trusted: true }
+  ));
+  await talk(actor.tell({ type: "peersChanged", peers, registry }));
+  // What waits for somebody who says nothing more waits until its time is over.
+  for (let second = 0; second < 20 && !isOver(toParent); second++) await talk(actor.advance(1_000));
+  const published = toParent.find((one) => one.type === "publishResult");
+  const reported = toParent.flatMap((one) => one.type === "roundFaults" ? one.faults : []);
+  return {
+    result: published === undefined ? null : read(decodeResult(published.body)),
+    faults: [...reported, ...actor.state.lead?.faults ?? []],
+    waitingFor: actor.state.waitingFor,
+  };
+}
+
+function isOver(commands: readonly RoundsCommand[]): boolean {
+  return commands.some(({ type }) => type === "publishResult" || type === "roundFaults");
+}
+
+Deno.test("a sum of honest devices has all of them in it, and no faults", async () => {
+  const { result, faults } = await play({});
+  assert.deepEqual(result?.submissions.map(({ device }) => device), [...honest, liar].sort());
+  assert.deepEqual([faults, result?.counts.refused], [[], 0]);
+});
+
+Deno.test("a forged share is refused and counted and costs points; the others' shares open the sum", async () => {
+  const { result, faults } = await play({
+    unmask(body) {
+      const { shares } = read(wire.decodeReveal(body));
+      return wire.encodeReveal({ shares: shares.map((byte, at) => at === 3 ? byte ^ 1 : byte) });
+    },
+  });
+  assert.deepEqual(faults, [{ device: liar, fault: "forgedShare" }]);
+  // Its vector was in before, and what it dealt was right.
+  assert.deepEqual(result?.submissions.map(({ device }) => device), [...honest, liar].sort());
+  assert.equal(result?.counts.refused, 1);
+});
+
+Deno.test("shares that cannot be read are as good as none", async () => {
+  for (const unmask of [(body: Uint8Array) => body.slice(0, -7), () => new Uint8Array(5)]) {
+    const { result, faults } = await play({ unmask });
+    assert.deepEqual(result?.submissions.map(({ device }) => device), [...honest, liar].sort());
+    assert.deepEqual(faults, [], "nobody is blamed for what may be damage");
+    assert.equal(result?.counts.refused, 1);
+  }
+});
+
+Deno.test("a masked vector that is none is left out of the sum and costs points", async () => {
+  const { result, faults } = await play({
+    // As many bytes as are allowed, and no vector.
+    vector: (bytes) => new Uint8Array(bytes.length).fill(255),
+  });
+  assert.deepEqual(result?.submissions.map(({ device }) => device), honest);
+  assert.equal(result?.counts.refused, 1);
+  assert.deepEqual(faults, [{ device: liar, fault: "misshapen" }]);
+});
+
+Deno.test("a device that dealt shares of something else than its secret is found when the sum is to be opened, and pays for the attempt it has spoiled", async () => {
+  const { result, faults, waitingFor } = await play({
+    shares: (body) =>
+      wire.encodeKeyShares({
+        ...read(wire.decodeKeyShares(body)),
+        seedCommitment: new Uint8Array(16),
+      }),
+  });
+  assert.equal(result, null);
+  assert.deepEqual(faults, [{ device: liar, fault: "forgedShare" }]);
+  assert.match(
+    waitingFor ?? "",
+    new RegExp(`the shares that ${liar} dealt do not give its secret`),
+  );
+});
