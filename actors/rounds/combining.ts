@@ -23,6 +23,8 @@ import type {
 } from "./run_state.ts";
 import { sumDependencies } from "./sum_dependencies.ts";
 
+/** Among a thousand devices masks take minutes to take off on a small machine, and so does comparing updates, ms. */
+const COMBINING_MS = 600_000;
 /** Publishing waits for the disk, ms. */
 const PUBLISH_MS = 60_000;
 /** Masks taken off between two turns of everything else: their keys take some milliseconds here. */
@@ -33,7 +35,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
   const lead = state.lead!;
   const { head } = state;
   if (head?.model == null) return abandon(context, state, deps, "the model is not here any more");
-  enter(context, state, deps, "publishing", PUBLISH_MS);
+  enter(context, state, deps, "publishing", COMBINING_MS);
   const { model, parameters: parent } = head;
   const durationMs = Math.round(context.monotonicMs() - lead.startedAtMs);
   const { run, round, attempt } = lead.key!;
@@ -123,6 +125,7 @@ export function onCombined(
   }
   const { body, faults } = outcome.value;
   lead.faults.push(...faults);
+  enter(context, state, deps, "publishing", PUBLISH_MS);
   context.send(deps.rounds, { type: "publishResult", run: deps.run, body });
 }
 

@@ -1,12 +1,16 @@
-/** What a plan asks of the devices, before anybody is asked: numbers that fit 32 bits, vectors that fit a transfer, updates that fit a coordinator's memory. */
+/** What a plan asks of the devices, before anybody is asked: numbers that fit 32 bits, vectors that fit a transfer, updates that fit a coordinator's memory and disk. */
 import { VECTOR_BYTES_MAX } from "../../protocols/rounds/messages.ts";
+import { storedUpdatesBytes } from "../aggregation/stored_updates.ts";
 import { packedBytes } from "../secure/packing.ts";
+import { HELD_BYTES_MAX } from "./combine_clear.ts";
 import { groupMost } from "./grid_plan.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import { sizeOf, sumFormOf } from "./secure_round.ts";
 
 /** Most memory that combining a round's updates may take on a coordinator, bytes. */
 export const COMBINING_BYTES_MAX = 1024 * 1024 * 1024;
+/** Most room on its disk that a round's updates may take, bytes: beyond that, writing and comparing them would take longer than a round may. */
+export const COMBINING_DISK_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 /** In front of each sum of an aggregate. */
 const SUM_HEAD_BYTES = 4;
 /** Most secure sums that one result can prove. */
@@ -21,12 +25,18 @@ export function problemOfSize(opened: OpenedPlan, devices: number): string | und
   }
   if (aggregation.type === "grid") return problemOfGridSize(opened, aggregation);
   if (aggregation.type === "clear") {
-    const bytes = combiningBytes(opened, devices);
-    return bytes <= COMBINING_BYTES_MAX
+    const { memory, disk } = clearBytes(opened, devices);
+    const takes = `combining ${devices} updates of ${count} numbers takes`;
+    if (memory > COMBINING_BYTES_MAX) {
+      return `${takes} ${megabytes(memory)} MiB of memory, expected at most ${
+        megabytes(COMBINING_BYTES_MAX)
+      }`;
+    }
+    return disk <= COMBINING_DISK_BYTES_MAX
       ? undefined
-      : `combining ${devices} updates of ${count} numbers takes ${
-        megabytes(bytes)
-      } MiB of memory, expected at most ${megabytes(COMBINING_BYTES_MAX)}`;
+      : `${takes} ${megabytes(disk)} MiB of disk, expected at most ${
+        megabytes(COMBINING_DISK_BYTES_MAX)
+      }`;
   }
   let packed: number;
   try {
@@ -63,6 +73,21 @@ function problemOfGridSize(
   } MiB of memory, expected at most ${
     megabytes(COMBINING_BYTES_MAX)
   }; a smaller side or a smaller model would fit`;
+}
+
+/** What a coordinator needs for so many updates in the clear: a part of each kind is held, as they came and as numbers, and the rest is on the disk. */
+function clearBytes(
+  { rule, layout: { count } }: OpenedPlan,
+  clients: number,
+): { readonly memory: number; readonly disk: number } {
+  const all = 4 * count * clients;
+  const isHeld = all <= HELD_BYTES_MAX;
+  const streams = rule!.begin !== null;
+  // One at a time on its way, and a sum in double precision with its result.
+  const decoded = isHeld ? all : (streams ? 0 : storedUpdatesBytes(clients)) + 4 * count;
+  const memory = Math.min(all, HELD_BYTES_MAX) + decoded + 12 * count +
+    rule!.workingBytes({ clients, count });
+  return { memory, disk: isHeld ? 0 : streams ? all : 2 * all };
 }
 
 /** As they came, as numbers, and what the rule needs beside them. */
