@@ -252,6 +252,19 @@ export function onUpdateLost(
   closeTrainingWhenAll(context, state, deps);
 }
 
+/** What its device gave is not what it had offered. No signature says so: its device may have lost it. */
+export function onUpdateWrong(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  device: DeviceId,
+  reason: string,
+): void {
+  if (state.lead?.phase !== "training") return;
+  refuseSubmission(context, state, deps, device, reason);
+  if (state.lead?.phase === "training") fetchNext(context, state, deps);
+}
+
 /** Everybody who is still there has handed in: no need to wait longer. */
 export function closeTrainingWhenAll(
   context: RunContext,

@@ -2,7 +2,7 @@
 import { adopt, onObtained } from "./adopting.ts";
 import { onCheckpointFetched, resume } from "./checkpoints.ts";
 import { call, enter } from "./lead.ts";
-import { onUpdateFetched, onUpdateLost } from "./lead_updates.ts";
+import { onUpdateFetched, onUpdateLost, onUpdateWrong } from "./lead_updates.ts";
 import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { onVectorRead, type TransferEnds } from "./transfers.ts";
 
@@ -25,10 +25,13 @@ export function transferEnds(
       }
       if (!resume(context, state, deps, bytes)) begin(context, state, deps);
     },
-    failed(incoming: Incoming, reason: string) {
+    failed(incoming: Incoming, reason: string, isWrong: boolean) {
       const { purpose } = incoming;
       if (purpose.type === "submission") {
-        return onUpdateLost(context, state, deps, purpose.device, reason);
+        const { device } = purpose;
+        return isWrong
+          ? onUpdateWrong(context, state, deps, device, reason)
+          : onUpdateLost(context, state, deps, device, reason);
       }
       if (purpose.type === "checkpoint") {
         if (state.lead?.phase === "recovering") begin(context, state, deps);

@@ -43,8 +43,8 @@ export type TransferDependencies = Pick<
 /** What the owner of a transfer does with it. */
 export interface TransferEnds {
   readonly whole: (incoming: Incoming) => void;
-  /** Nobody has it, or what came is not what was offered. */
-  readonly failed: (incoming: Incoming, reason: string) => void;
+  /** Nobody has it, or what came is not what was offered (`isWrong`). */
+  readonly failed: (incoming: Incoming, reason: string, isWrong: boolean) => void;
 }
 
 /** Begins to fetch; false, and nothing changed, when nobody may have it or it is on its way already. */
@@ -84,7 +84,8 @@ export function onVectorPart(
   const incoming = state.incoming.get(part.hash);
   if (incoming === undefined || incoming.from !== from) return;
   if (acceptPart(incoming.vector, part) === "unexpected") {
-    return elsewhere(context, state, deps, { incoming, ends, reason: "a part did not fit" });
+    const reason = "a part did not fit";
+    return elsewhere(context, state, deps, { incoming, ends, reason, isWrong: true });
   }
   incoming.movedAtMs = context.monotonicMs();
   if (!isWhole(incoming.vector)) return ask(context, deps, incoming);
@@ -93,6 +94,7 @@ export function onVectorPart(
       incoming,
       ends,
       reason: "what came was not what was offered",
+      isWrong: true,
     });
   }
   state.incoming.delete(part.hash);
@@ -104,12 +106,17 @@ export function elsewhere(
   context: TransferContext,
   state: TransferState,
   deps: TransferDependencies,
-  options: { readonly incoming: Incoming; readonly ends: TransferEnds; readonly reason: string },
+  options: {
+    readonly incoming: Incoming;
+    readonly ends: TransferEnds;
+    readonly reason: string;
+    readonly isWrong?: boolean;
+  },
 ): void {
-  const { incoming, ends, reason } = options;
+  const { incoming, ends, reason, isWrong = false } = options;
   const { offer } = incoming.vector;
   state.incoming.delete(offer.hash);
-  if (incoming.sources.length === 0) return ends.failed(incoming, reason);
+  if (incoming.sources.length === 0) return ends.failed(incoming, reason, isWrong);
   fetchVector(context, state, deps, {
     offer,
     sources: incoming.sources,

@@ -1,207 +1,34 @@
 /** What devices may send a coordinator as their update: whatever is wrong is refused with a reason, counted, and costs points only where a signature proves it. */
 import assert from "node:assert/strict";
-import { TestActor, testActor, testRef } from "../../../actors/kernel/testkit.ts";
-import type {
-  LoadedRuns,
-  OpenedRun,
-  RoundsCommand,
-  RunCommand,
-  RunPeer,
-} from "../../../actors/rounds/commands.ts";
+import { TestActor, testActor } from "../../../actors/kernel/testkit.ts";
+import type { LoadedRuns, RoundsCommand, RunPeer } from "../../../actors/rounds/commands.ts";
 import { REPUTATION_PREFIX } from "../../../actors/rounds/faults.ts";
 import { rounds } from "../../../actors/rounds/rounds.ts";
-import { run as runBehaviour } from "../../../actors/rounds/run.ts";
-import type { RunActorState } from "../../../actors/rounds/run_state.ts";
 import type { RoundsState } from "../../../actors/rounds/state.ts";
 import { softmaxRegression } from "../../../learning/engine/networks.ts";
-import { submissionStatement } from "../../../learning/models/proof.ts";
 import { parameterBytes } from "../../../learning/parameters.ts";
-import { firstModel } from "../../../learning/runs/opened_plan.ts";
-import { decodeResult, type RoundResult } from "../../../learning/runs/result.ts";
-import { searchWork } from "../../../learning/screening/proof_of_work.ts";
+import { localUpdate } from "../../../learning/runs/update.ts";
 import {
   reputationDeltas,
   type RoundFault,
 } from "../../../learning/screening/reputation_effects.ts";
-import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
+import { nodeCrypto } from "../../../platform/node_crypto.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
-import { type ContentHash, type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
-import type { GradientSubmission, RoundsMessage } from "../../../protocols/rounds/messages.ts";
-import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
+import type { ContentHash, DeviceId } from "../../../protocols/ids.ts";
+import type { GradientSubmission } from "../../../protocols/rounds/messages.ts";
 import { opened, updateOf } from "../../learning/proof_support.ts";
-import { dependencies, planBlock, registryOf, run, self, sessions } from "./support.ts";
+import { clearRound, type Coordinator, countsOnly, said } from "./clear_round.ts";
+import { dependencies, planBlock, registryOf, run, self } from "./support.ts";
 
-const BITS = 4;
 const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
-  proofOfWorkBits: BITS,
+  proofOfWorkBits: 4,
   deadlines: { readyMs: 1_000, trainMs: 60_000, phaseMs: 1_000 },
 });
 const { count } = plan.layout;
-const crypto = nodeCrypto({ workersMax: 0 });
-const model = firstModel(plan);
-const parameters = crypto.sha256Hex(parameterBytes(model.parameters)) as ContentHash;
-const parent = testRef<RoundsCommand>("rounds");
-
-interface Device {
-  readonly id: DeviceId;
-  readonly signer: ReturnType<typeof nodeSigner>;
-  /** Its honest update. */
-  readonly update: Uint8Array<ArrayBuffer>;
-}
-const devices: readonly Device[] = [8, 40, 41, 42].map((byte, i) => {
-  const signer = nodeSigner(new Uint8Array(32).fill(byte));
-  const update = new Uint8Array(parameterBytes(updateOf(count, i)));
-  return { id: deviceIdOf(signer.publicKey), signer, update };
+const { liar, honest, call, training, submissionOf, submit, handIn, finish } = clearRound(plan, {
+  others: 4,
+  updateFor: (_, i) => new Uint8Array(parameterBytes(updateOf(count, i))),
 });
-const [liar, ...honest] = devices as [Device, ...Device[]];
-
-interface Coordinator {
-  readonly actor: TestActor<RunCommand, RunActorState>;
-  readonly key: Pick<GradientSubmission, "run" | "round" | "term" | "attempt">;
-}
-
-type Effects = ReturnType<Coordinator["actor"]["tell"]>;
-
-/** What was said to one device, as it reads it. */
-function said(effects: Effects, to: DeviceId): readonly RoundsMessage[] {
-  return TestActor.sentTo(effects, sessions).flatMap((command) => {
-    if (command.type !== "sendToPeer" || command.to !== to) return [];
-    const decoded = decodeRoundsMessage(command.body);
-    assert.ok(decoded.ok, "what is said can be read");
-    return [decoded.message];
-  });
-}
-
-/** Our device calls the others for the first round of a run in the clear; it has nothing to learn from itself. */
-function call(untrusted: readonly DeviceId[] = []) {
-  const registry = registryOf([self, ...devices.map(({ id }) => id)]);
-  const actor = testActor<RunCommand, RunActorState>(
-    runBehaviour({
-      ...dependencies(plan),
-      opened: plan,
-      run,
-      startedBy: self,
-      results: [],
-      registry,
-      fresh: true,
-      rounds: parent,
-      examples: () => Promise.resolve({ unavailable: "none" }),
-    }),
-    { random: seededRandom(4) },
-  );
-  const value: OpenedRun = {
-    head: { round: 0, block: null, parameters, model },
-    examples: { unavailable: "none" },
-    signed: null,
-    kept: [],
-    checkpoint: null,
-  };
-  actor.settleTask({ ok: true, value });
-  const peers = devices.map(({ id }): RunPeer => ({
-    deviceId: id,
-    up: true,
-    coordinates: true,
-    round: 0,
-    trusted: !untrusted.includes(id),
-  }));
-  const effects = [...actor.tell({ type: "peersChanged", peers, registry }), ...actor.advance(900)];
-  return { actor, effects };
-}
-
-/** All but our device are ready and train. */
-function training(): Coordinator {
-  const { actor, effects } = call();
-  const start = said(effects, liar.id).find(({ type }) => type === "roundStart");
-  assert.ok(start?.type === "roundStart");
-  const { round, term, attempt } = start;
-  const key = { run, round, term, attempt };
-  const refusal = { type: "decline", ...key, why: "noData", reason: "none" } as const;
-  actor.tell({ type: "peerMessage", from: self, message: refusal });
-  for (const { id } of devices) {
-    const message = {
-      type: "peerReady",
-      ...key,
-      modelHash: parameters,
-      keys: new Uint8Array(0),
-    } as const;
-    actor.tell({ type: "peerMessage", from: id, message });
-  }
-  assert.equal(actor.state.lead?.phase, "training");
-  return { actor, key };
-}
-
-/** A submission of these bytes with a proof of work and a signature that hold for what is `signed`, the attempt under way if nothing else is said. */
-function submissionOf(
-  { key }: Coordinator,
-  { signer }: Device,
-  bytes: Uint8Array,
-  change: { readonly signedRound?: number; readonly modelHash?: ContentHash } = {},
-): GradientSubmission {
-  const hash = crypto.sha256Hex(bytes) as ContentHash;
-  const round = change.signedRound ?? key.round;
-  const modelHash = change.modelHash ?? parameters;
-  const search = searchWork(crypto, {
-    run: Uint8Array.fromHex(run),
-    round,
-    device: signer.publicKey,
-    submission: Uint8Array.fromHex(hash),
-  }, { bits: BITS, from: 0, tries: 10_000 });
-  assert.ok(search.type === "found");
-  const statement = submissionStatement(
-    { run, round, attempt: key.attempt, parent: modelHash },
-    { commitment: hash, weight: 1 },
-  );
-  return {
-    type: "gradientSubmission",
-    ...key,
-    update: { hash, bytes: bytes.length },
-    modelHash,
-    weight: 1,
-    proofOfWork: search.nonce,
-    signature: signer.sign(statement),
-  };
-}
-
-function submit({ actor }: Coordinator, { id }: Device, message: GradientSubmission): Effects {
-  return actor.tell({ type: "peerMessage", from: id, message });
-}
-
-/** The coordinator asks a device for its update and gets it. */
-function handIn(coordinator: Coordinator, device: Device, bytes: Uint8Array<ArrayBuffer>): void {
-  const submission = submissionOf(coordinator, device, bytes);
-  const [request] = said(submit(coordinator, device, submission), device.id);
-  assert.ok(request?.type === "requestParts", JSON.stringify(request));
-  give(coordinator, device, bytes);
-}
-
-function give({ actor }: Coordinator, { id }: Device, bytes: Uint8Array<ArrayBuffer>): void {
-  const hash = crypto.sha256Hex(bytes) as ContentHash;
-  const message = { type: "vectorPart", run, hash, index: 0, bytes } as const;
-  actor.tell({ type: "peerMessage", from: id, message });
-}
-
-/** The others hand in; what the round comes to, and the faults that were found in it. */
-async function finish(coordinator: Coordinator) {
-  const { actor } = coordinator;
-  for (const device of honest) handIn(coordinator, device, device.update);
-  assert.equal(actor.state.lead?.phase, "publishing");
-  const effects = await actor.runTask(actor.pendingTasks().at(-1));
-  const [published] = TestActor.sentTo(effects, parent).flatMap((one) =>
-    one.type === "publishResult" ? [one] : []
-  );
-  assert.ok(published !== undefined, "a result is published");
-  const decoded = decodeResult(published.body);
-  assert.ok(decoded.ok);
-  return { result: decoded.message, faults: actor.state.lead!.faults };
-}
-
-function countsOnly(result: RoundResult, expected: readonly Device[], refused: number): void {
-  assert.deepEqual(
-    result.submissions.map(({ device }) => device),
-    expected.map(({ id }) => id).sort(),
-  );
-  assert.equal(result.counts.refused, refused);
-}
 
 const cases: readonly {
   readonly title: string;
@@ -238,6 +65,18 @@ const cases: readonly {
       const submission = submissionOf(at, liar, liar.update);
       return { ...submission, update: { ...submission.update, bytes: 1_000_000 } };
     },
+  },
+  {
+    title: "an offer that is shorter than the model",
+    reason: new RegExp(`has 12 bytes, expected ${4 * count}`),
+    fault: null,
+    submission: (at) => submissionOf(at, liar, liar.update.slice(0, 12)),
+  },
+  {
+    title: "a submission without its proof of work",
+    reason: /its proof of work lacks 4 zero bits/,
+    fault: null,
+    submission: (at) => ({ ...submissionOf(at, liar, liar.update), proofOfWork: 0 }),
   },
   {
     title: "an update for a model that was not handed out",
@@ -294,14 +133,95 @@ Deno.test("another submission that anybody could have made up costs nobody point
   assert.deepEqual(faults, []);
 });
 
-Deno.test("an update with NaN in it is left out of the sum and costs points", async () => {
-  const coordinator = training();
-  const values = updateOf(count, 0);
-  values[1] = NaN;
-  handIn(coordinator, liar, new Uint8Array(parameterBytes(values)));
-  const { result, faults } = await finish(coordinator);
-  countsOnly(result, honest, 1);
-  assert.deepEqual(faults, [{ device: liar.id, fault: "notFinite" }]);
+for (
+  const [name, value] of [["NaN", NaN], ["an infinity", Infinity], [
+    "an infinity",
+    -Infinity,
+  ]] as const
+) {
+  Deno.test(`an update with ${name} (${value}) in it is left out of the sum and costs points`, async () => {
+    const coordinator = training();
+    const values = updateOf(count, 0);
+    values[1] = value;
+    handIn(coordinator, liar, new Uint8Array(parameterBytes(values)));
+    const { result, faults } = await finish(coordinator);
+    countsOnly(result, honest, 1);
+    assert.deepEqual(faults, [{ device: liar.id, fault: "notFinite" }]);
+  });
+}
+
+for (
+  const [name, partOf, reason] of [
+    ["a part that is cut off", (bytes) => bytes.slice(0, -1), /a part did not fit/],
+    ["a part that is too long", (bytes) => new Uint8Array([...bytes, 0]), /a part did not fit/],
+    ["other bytes than were offered", (bytes) => bytes.map((byte) => byte ^ 1), /not what was off/],
+  ] as readonly (readonly [
+    string,
+    (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>,
+    RegExp,
+  ])[]
+) {
+  Deno.test(`${name}: refused with a reason, counted, and the round goes on`, async () => {
+    const coordinator = training();
+    const submission = submissionOf(coordinator, liar, liar.update);
+    submit(coordinator, liar, submission);
+    const { hash } = submission.update;
+    const part = { type: "vectorPart", run, hash, index: 0, bytes: partOf(liar.update) } as const;
+    const effects = coordinator.actor.tell({ type: "peerMessage", from: liar.id, message: part });
+    const [answer] = said(effects, liar.id);
+    assert.ok(answer?.type === "submissionRefused", JSON.stringify(answer));
+    assert.match(answer.reason, reason);
+    const { result, faults } = await finish(coordinator);
+    countsOnly(result, honest, 1);
+    assert.deepEqual(faults, [], "no signature says so");
+  });
+}
+
+Deno.test("a poisoned update is left out where others show what is usual; being unusual costs no points", async () => {
+  const round = clearRound(plan, {
+    others: 6,
+    // Nearly alike: what differs is what each has seen.
+    updateFor: (_, i) =>
+      new Uint8Array(parameterBytes(updateOf(count, 0).map((value) => value + i / 1_000))),
+  });
+  const coordinator = round.training();
+  const poison = updateOf(count, 0).map((value) => -50 * value);
+  round.handIn(coordinator, round.liar, new Uint8Array(parameterBytes(poison)));
+  const { result, faults } = await round.finish(coordinator);
+  countsOnly(result, round.honest, 1);
+  assert.deepEqual(faults, [{ device: round.liar.id, fault: "outlier" }]);
+  assert.deepEqual(reputationDeltas(faults), new Map());
+});
+
+Deno.test("compressed updates that cannot be unpacked are left out of the sum and cost points", async () => {
+  const packed = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
+    compression: { name: "stochastic", numbers: { bits: 8 } },
+    deadlines: { readyMs: 1_000, trainMs: 60_000, phaseMs: 1_000 },
+  });
+  const round = clearRound(packed, {
+    others: 4,
+    updateFor(device, i) {
+      const made = localUpdate(packed, {
+        subject: { run, round: 1, device },
+        before: new Float32Array(count),
+        after: updateOf(count, i),
+        examples: 1,
+        devices: 4,
+        secret: new Uint8Array(32).fill(i),
+        residual: null,
+        crypto: nodeCrypto({ workersMax: 0 }),
+      });
+      assert.ok(made.type === "clear");
+      return made.bytes;
+    },
+  });
+  for (const bytes of [round.liar.update.slice(0, -2), round.liar.update.map(() => 255)]) {
+    const coordinator = round.training();
+    round.handIn(coordinator, round.liar, bytes);
+    const { result, faults } = await round.finish(coordinator);
+    countsOnly(result, round.honest, 1);
+    assert.deepEqual(faults, [{ device: round.liar.id, fault: "misshapen" }]);
+  }
 });
 
 Deno.test("a device without points left is not called; the others are", () => {
