@@ -338,12 +338,11 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
         );
       }
       const { result } = committed;
-      const verification = await verifyModel(result, {
-        ...material,
-        submissionOf: () => undefined,
-      }, {
+      const held = { ...material, submissionOf: () => undefined };
+      const verification = await verifyModel(result, held, {
         opened,
         expected: { run: summary.run, round: result.round },
+        known: summary.results.map((one) => one.result),
         // Whoever was a member then; somebody may have been revoked since.
         isParticipant: isMember,
         own: null,

@@ -15,7 +15,7 @@ export function checksOf(
   const steps = [
     ["subject", ["wrongSubject"], `round ${result.round} follows ${result.parent}`],
     ["participants", ["notParticipant"], `all ${devices} are members of the mesh`],
-    ["signatures", ["badSignatures"], `all ${devices} signed what they sent`],
+    ["signatures", ["badSignatures", "wrongBase"], `all ${devices} signed what they sent`],
     ["aggregate", ["aggregateChanged", "wrongCount"], "what was released is what was signed for"],
     [
       "version",

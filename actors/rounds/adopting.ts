@@ -29,6 +29,7 @@ import { signedSetting } from "./participant.ts";
 import type { Incoming, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { reachable } from "./talking.ts";
 import { fetchVector } from "./transfers.ts";
+import { isUnavailable, onUnavailable } from "./unavailable.ts";
 
 /** Setting: the newest version this device has. */
 export function headSetting(run: string): string {
@@ -119,7 +120,8 @@ export function considerAdopting(
     const isOld = result.round < head.round || (block === head.block && head.model !== null);
     if (isOld || state.invalid.has(block)) state.waiting.delete(block);
   }
-  const candidates = [...state.waiting.values()].filter(({ author, result }) =>
+  const candidates = [...state.waiting.values()].filter(({ author, result, block }) =>
+    !isUnavailable(context, state, block) &&
     // News of members may come later than a result: it is looked at again then.
     mayPublish(state, author) && result.submissions.every(({ device }) => isMember(state, device))
   )
@@ -234,7 +236,9 @@ export function onObtained(
   if (wanted?.offer.hash !== hash) return false;
   state.wanted = null;
   if (bytes !== undefined) adopt(context, state, deps, wanted.purpose, bytes);
-  else if (!fetchVector(context, state, deps, wanted)) state.adopting = null;
+  else if (!fetchVector(context, state, deps, wanted)) {
+    onUnavailable(context, state, wanted.purpose);
+  }
   return true;
 }
 
@@ -261,6 +265,7 @@ export function adopt(
         state.adopting = null;
         return;
       }
+      const known = state.buffered.lineage;
       return finish(context, deps, committed, async () => {
         const { run, opened } = deps;
         const verification = await verifyModel(committed.result, {
@@ -270,6 +275,7 @@ export function adopt(
         }, {
           opened,
           expected: { run, round: head.round + 1 },
+          known,
           isParticipant: (device) => isMember(state, device),
           own: null,
           deps,

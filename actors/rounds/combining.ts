@@ -48,7 +48,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
     async () => {
       const clear = lead.groups.length > 0
         ? null
-        : await combineClearFrom(deps.opened, clearSubmissions(lead.fetched), {
+        : await combineClearFrom(deps.opened, clearSubmissions(deps, lead), {
           run,
           round,
           crypto,
@@ -82,7 +82,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
           ? null
           : await keep(optimiserStateBytes(next.optimiser, next.parameters.length)),
         aggregate: await keep(aggregate),
-        submissions: submissionsOf(lead, counted),
+        submissions: submissionsOf(deps, lead, counted),
         sums: lead.groups.filter(({ failed }) => !failed).map(survivorProof),
         counts: {
           called: lead.called.length,
@@ -129,9 +129,14 @@ export function onCombined(
   context.send(deps.rounds, { type: "publishResult", run: deps.run, body });
 }
 
-function clearSubmissions(fetched: ReadonlyMap<DeviceId, FetchedSubmission>) {
+function clearSubmissions({ opened }: RunDependencies, { fetched, key }: Lead) {
+  const isBuffered = opened.strategy.buffer !== null;
   return [...fetched].sort(([a], [b]) => a < b ? -1 : 1)
-    .map(([device, { submission: { weight } }]) => ({ device, weight }));
+    .map(([device, { submission: { weight, round } }]) => ({
+      device,
+      weight,
+      ...(isBuffered && { staleness: key!.round - round }),
+    }));
 }
 
 /** An update in the clear, from memory or from the disk. */
@@ -192,16 +197,20 @@ function countedDevices(lead: Lead): ReadonlySet<DeviceId> {
 }
 
 function submissionsOf(
+  { opened }: RunDependencies,
   lead: Lead,
   counted: ReadonlySet<DeviceId>,
 ): RoundResult["submissions"] {
   return [...lead.fetched].filter(([device]) => counted.has(device))
     .sort(([a], [b]) => a < b ? -1 : 1)
-    .map(([device, { submission: { update, weight, signature } }]) => ({
+    .map(([device, { submission: { update, weight, signature, round, modelHash } }]) => ({
       device,
       commitment: update.hash,
       weight,
       signature,
+      ...(opened.strategy.buffer !== null && {
+        base: { round: round - 1, parameters: modelHash },
+      }),
     }));
 }
 

@@ -7,6 +7,7 @@ import { parameterBytes } from "../../learning/parameters.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { Decline, PeerReady, RoundStart } from "../../protocols/rounds/messages.ts";
 import { reportFaults } from "./faults.ts";
+import { onBufferDue, openBuffer } from "./lead_buffered.ts";
 import { openSums } from "./lead_sums.ts";
 import { closeTraining, closeTrainingWhenAll, giveBackRoom } from "./lead_updates.ts";
 import type { Try } from "./commands.ts";
@@ -105,6 +106,7 @@ export function call(context: RunContext, state: RunActorState, deps: RunDepende
     state.waitingFor = missing === 1 ? "1 more device" : `${missing} more devices`;
     return;
   }
+  if (deps.opened.strategy.buffer !== null) return openBuffer(context, state, deps, joined);
   state.waitingFor = null;
   const round = head.round + 1;
   // Attempts are numbered over all terms; zero is the first.
@@ -260,6 +262,7 @@ export function onPhaseDue(
     case "sharing":
       return sums.closeSharing();
     case "training":
+      if (deps.opened.strategy.buffer !== null) return onBufferDue(context, state, deps);
       return closeTraining(context, state, deps);
     case "checkpoint":
       return sums.sendClaims();

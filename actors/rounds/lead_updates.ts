@@ -8,6 +8,7 @@
  */
 import { countedLeast } from "../../learning/runs/order.ts";
 import { expectedUpdateBytes } from "../../learning/runs/update.ts";
+import type { OpenedPlan } from "../../learning/runs/opened_plan.ts";
 import { submissionStatement } from "../../learning/models/proof.ts";
 import { provesWork } from "../../learning/screening/proof_of_work.ts";
 import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
@@ -15,6 +16,7 @@ import type { GradientSubmission } from "../../protocols/rounds/messages.ts";
 import { combine } from "./combining.ts";
 import { noteFault } from "./faults.ts";
 import { abandon } from "./lead.ts";
+import { closeBufferWhenFull, onBufferedSubmission, unreadable } from "./lead_buffered.ts";
 import { closeMasking, takeInput } from "./lead_sums.ts";
 import { roundPlan } from "./round_plan.ts";
 import type {
@@ -44,6 +46,9 @@ export function onSubmission(
   submission: GradientSubmission,
 ): void {
   const { lead } = state;
+  if (deps.opened.strategy.buffer !== null) {
+    return onBufferedSubmission(context, state, deps, from, submission);
+  }
   if (lead?.key == null || !sameAttempt(lead.key, submission)) return;
   // Whoever was refused once is not read again: a flood costs a look into a set.
   if (lead.declined.has(from)) return;
@@ -74,9 +79,26 @@ function problemOfSubmission(
   submission: GradientSubmission,
 ): string | undefined {
   const lead = state.lead!;
-  const { opened, crypto } = deps;
   if (!lead.participants.includes(from)) return "it was not called";
-  const { least, most } = expectedUpdateBytes(roundPlan(state, deps), lead.called.length);
+  const sized = { opened: roundPlan(state, deps), devices: lead.called.length };
+  const problem = problemOfProof(deps, from, submission, sized);
+  if (problem !== undefined) return problem;
+  if (submission.modelHash !== state.head!.parameters) {
+    noteFault(lead, from, "wrongModel");
+    return "it is for another model";
+  }
+  return undefined;
+}
+
+/** Why a submission is nothing that its device has signed and worked for; undefined when it is. */
+export function problemOfProof(
+  deps: RunDependencies,
+  from: DeviceId,
+  submission: GradientSubmission,
+  { opened, devices }: { readonly opened: OpenedPlan; readonly devices: number },
+): string | undefined {
+  const { crypto } = deps;
+  const { least, most } = expectedUpdateBytes(opened, devices);
   const { bytes } = submission.update;
   if (bytes < least || bytes > most) {
     return `it has ${bytes} bytes, expected ${least === most ? least : `${least} to ${most}`}`;
@@ -108,10 +130,6 @@ function problemOfSubmission(
   if (!crypto.verify({ publicKey, message: statement, signature })) {
     return "its signature does not hold";
   }
-  if (submission.modelHash !== state.head!.parameters) {
-    noteFault(lead, from, "wrongModel");
-    return "it is for another model";
-  }
   return undefined;
 }
 
@@ -135,12 +153,14 @@ export function refuseSubmission(
   if (lead.phase === "training") closeTrainingWhenAll(context, state, deps);
 }
 
-function fetchNext(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+/** Fetches updates that were announced, as many at once as there is room for. */
+export function fetchNext(context: RunContext, state: RunActorState, deps: RunDependencies): void {
   const lead = state.lead!;
   const underWay = [...state.incoming.values()].filter(({ purpose }) =>
     purpose.type === "submission"
   );
-  let room = FETCHES_MAX - underWay.length - lead.storing.size;
+  const wanted = (deps.opened.strategy.buffer?.goal ?? Infinity) - lead.fetched.size;
+  let room = Math.min(FETCHES_MAX, wanted) - underWay.length - lead.storing.size;
   while (room > 0 && lead.queue.length > 0) {
     const device = lead.queue.shift()!;
     const { update } = lead.submissions.get(device)!;
@@ -171,6 +191,11 @@ export function onUpdateFetched(
   if (lead?.phase !== "training" || submission?.update.hash !== incoming.vector.offer.hash) return;
   const { bytes } = incoming.vector;
   if (lead.groups.length === 0) {
+    const problem = deps.opened.strategy.buffer && unreadable(state, deps, device, bytes);
+    if (problem != null) {
+      refuseSubmission(context, state, deps, device, problem);
+      return goOnGathering(context, state, deps);
+    }
     const held = [...lead.fetched.values()].reduce((sum, one) => sum + (one.bytes?.length ?? 0), 0);
     if (held + bytes.length > (deps.gatheredBytesMax ?? GATHERED_BYTES_MAX)) {
       return storeUpdate(context, lead, deps, { device, submission, bytes });
@@ -195,7 +220,7 @@ function storeUpdate(
   },
 ): void {
   const spilled = lead.spilled ??= new SpilledUpdates(() => deps.vectors.scratch());
-  const { round, attempt } = submission;
+  const { round, attempt } = lead.key!;
   lead.storing.add(device);
   context.perform(
     () => spilled.write(device, bytes),
@@ -246,7 +271,9 @@ export function onUpdateLost(
   reason: string,
 ): void {
   if (state.lead?.phase !== "training") return;
-  state.lead.declined.add(device);
+  // Where nothing waits for it, it may be handed in again.
+  if (deps.opened.strategy.buffer !== null) state.lead.submissions.delete(device);
+  else state.lead.declined.add(device);
   context.log.write("info", "an update could not be fetched", { device, reason });
   fetchNext(context, state, deps);
   closeTrainingWhenAll(context, state, deps);
@@ -273,6 +300,7 @@ export function closeTrainingWhenAll(
 ): void {
   const { lead } = state;
   if (lead?.phase !== "training") return;
+  if (deps.opened.strategy.buffer !== null) return closeBufferWhenFull(context, state, deps);
   const open = lead.participants.filter((device) =>
     !lead.fetched.has(device) && !lead.declined.has(device) &&
     (device === deps.self || state.peers.get(device)?.up === true || lead.storing.has(device))

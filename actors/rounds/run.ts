@@ -6,12 +6,23 @@ import { may } from "../../protocols/registry/registry.ts";
 import { nodeEvents } from "../events.ts";
 import type { Behaviour } from "../kernel/actor.ts";
 import { considerAdopting, openRun } from "./adopting.ts";
+import {
+  onChargedForBuffer,
+  onOpenedForBuffer,
+  onPeersChanged as onPeersChangedForBuffer,
+  onPreparedForBuffer,
+  onTrainedForBuffer,
+  onVersion,
+  takePart,
+} from "./buffered_part.ts";
+import { noBuffer } from "./buffered_state.ts";
 import { onCheckpointStored, onRecovered, takeLead, tryAgain } from "./checkpoints.ts";
 import { onCombined } from "./combining.ts";
 import type { KeptPart, RunCommand } from "./commands.ts";
 import { reportFaults } from "./faults.ts";
 import { goBack } from "./kept_parts.ts";
 import { call, enter, onPhaseDue } from "./lead.ts";
+import { tendBuffer } from "./lead_buffered.ts";
 import {
   askToUnmask,
   closeSharing,
@@ -39,6 +50,7 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
     name: "run",
     init: (context) => start(context, deps),
     receive(context, state, command) {
+      const isBuffered = deps.opened.strategy.buffer !== null;
       switch (command.type) {
         case "peerMessage":
           return onPeerMessage(context, state, deps, command.from, command.message);
@@ -51,6 +63,7 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
           return considerAdopting(context, state, deps);
         }
         case "charged":
+          if (isBuffered) return onChargedForBuffer(context, state, deps, command);
           return onCharged(context, state, deps, command);
         case "opened":
           return onOpened(context, state, deps, command);
@@ -73,8 +86,10 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
         case "trainingStep":
           return onTrainingStep(context, state, deps, command);
         case "trained":
+          if (isBuffered) return onTrainedForBuffer(context, state, deps, command);
           return onTrained(context, state, deps, command);
         case "prepared":
+          if (isBuffered) return onPreparedForBuffer(context, state, deps, command);
           return onPrepared(context, state, deps, command);
         case "partKept":
           return onPartKept(context, state, deps, command);
@@ -124,6 +139,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     adopting: null,
     wanted: null,
     fetchedParameters: null,
+    unavailable: new Map(),
     invalid: new Set(),
     part: null,
     kept: [],
@@ -137,6 +153,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     reading: new Map(),
     waitingFor: null,
     residual: null,
+    buffered: noBuffer(),
     trainingLoss: null,
   };
 }
@@ -172,7 +189,9 @@ function onOpened(
   if (isFirst && deps.fresh && head.round === 0 && state.coordinates) {
     takeLead(context, state, deps, 0);
   }
+  onOpenedForBuffer(state, deps);
   considerAdopting(context, state, deps);
+  takePart(context, state, deps);
   report(context, state, deps);
 }
 
@@ -206,6 +225,7 @@ function onPeersChanged(
   }
   closeTrainingWhenAll(context, state, deps);
   if (state.lead?.phase === "waiting") call(context, state, deps);
+  onPeersChangedForBuffer(context, state, deps);
   considerAdopting(context, state, deps);
   report(context, state, deps);
 }
@@ -213,6 +233,7 @@ function onPeersChanged(
 function onTick(context: RunContext, state: RunActorState, deps: RunDependencies): void {
   context.startTimer("tick", BEAT_MS, { type: "tick" });
   tendTransfers(context, state, deps, transferEnds(context, state, deps));
+  tendBuffer(context, state, deps);
   considerAdopting(context, state, deps);
   const isFinished = (state.head?.round ?? 0) >= deps.opened.plan.rounds;
   if (isFinished && state.lead === null) return;
@@ -223,6 +244,7 @@ function onTick(context: RunContext, state: RunActorState, deps: RunDependencies
       call(context, state, deps);
     }
   } else watchCoordinator(context, state, deps);
+  takePart(context, state, deps);
   report(context, state, deps);
 }
 
@@ -278,7 +300,8 @@ function onAdopted(
   state.head = head;
   state.waiting.delete(block);
   const { part } = state;
-  if (part !== null && part.key.round <= head.round) {
+  if (deps.opened.strategy.buffer !== null) onVersion(state, deps, committed);
+  else if (part !== null && part.key.round <= head.round) {
     const isCounted = part.key.round === head.round &&
       committed.result.submissions.some(({ device }) => device === deps.self);
     if (isCounted && part.update !== null) state.residual = part.update.residual;
@@ -312,6 +335,7 @@ function onAdopted(
     enter(context, state, deps, "waiting", null);
     call(context, state, deps);
   }
+  takePart(context, state, deps);
   considerAdopting(context, state, deps);
   report(context, state, deps);
 }

@@ -3,6 +3,7 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import type { RoundsMessage } from "../../protocols/rounds/messages.ts";
 import { nodeEvents } from "../events.ts";
 import { answerWhere, onCheckpointKept, onHereIAm, onKeepCheckpoint } from "./checkpoints.ts";
+import { onBeat, onRefused } from "./buffered_part.ts";
 import { onDecline, onPeerReady } from "./lead.ts";
 import { onDevicePhase } from "./lead_sums.ts";
 import { giveBackRoom, onSubmission } from "./lead_updates.ts";
@@ -90,7 +91,8 @@ export function onPeerMessage(
     case "securePhase":
       return onSecurePhase(context, state, deps, from, message);
     case "submissionRefused":
-      return context.log.write("warning", "our update was refused", { reason: message.reason });
+      context.log.write("warning", "our update was refused", { reason: message.reason });
+      return onRefused(state, deps, message);
     case "roundAbandoned":
       state.waitingFor = message.reason;
       return;
@@ -99,6 +101,7 @@ export function onPeerMessage(
         state.phase = message.phase;
         if (message.round === (state.head?.round ?? 0) + 1) noteAttempt(state, message.attempt);
         publishProgress(context, deps, message);
+        onBeat(context, state, deps, message);
       }
       return;
     case "whereAreYou":

@@ -26,6 +26,7 @@ import type { Registry } from "../../protocols/registry/registry.ts";
 import type { Store } from "../../store/store.ts";
 import type { VectorStore } from "../../store/vectors.ts";
 import type { Context, Ref } from "../kernel/actor.ts";
+import type { BufferedState } from "./buffered_state.ts";
 import type { SpilledUpdates } from "./spilled_updates.ts";
 import type { SessionsCommand } from "../sessions/commands.ts";
 import type {
@@ -101,6 +102,8 @@ export interface RunActorState {
   } | null;
   /** Parameters that wait for the optimiser's state. */
   fetchedParameters: Uint8Array<ArrayBuffer> | null;
+  /** Blocks of results whose vectors nobody had when we asked, and until when others are tried before, ms of the monotonic clock. */
+  readonly unavailable: Map<string, number>;
   /** Blocks of results that do not hold. */
   readonly invalid: Set<string>;
   part: Part | null;
@@ -122,6 +125,8 @@ export interface RunActorState {
   waitingFor: string | null;
   /** What compression left out of the last update that was counted. */
   residual: Parameters | null;
+  /** For runs whose updates gather in a buffer. */
+  readonly buffered: BufferedState;
   /** Measured in the round before: for the numbers of the next result. */
   trainingLoss: number | null;
 }
@@ -133,6 +138,8 @@ export interface Incoming {
   /** Others who may have it. */
   readonly sources: DeviceId[];
   movedAtMs: number;
+  /** When the last part came. */
+  progressAtMs: number;
   readonly purpose:
     | { readonly type: "submission"; readonly device: DeviceId }
     /** Where the run begins. */
@@ -164,6 +171,8 @@ export interface Part {
   submission: GradientSubmission | null;
   /** What was submitted, while the attempt lasts. */
   bytes: Uint8Array<ArrayBuffer> | null;
+  /** The version it is trained from, where later ones may come meanwhile; elsewhere that is the round's. */
+  readonly base?: ContentHash;
 }
 
 /** An attempt that we coordinate. */

@@ -5,6 +5,7 @@ import { call, enter } from "./lead.ts";
 import { onUpdateFetched, onUpdateLost, onUpdateWrong } from "./lead_updates.ts";
 import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { onVectorRead, type TransferEnds } from "./transfers.ts";
+import { onUnavailable } from "./unavailable.ts";
 
 /** What becomes of fetched vectors. */
 export function transferEnds(
@@ -37,8 +38,8 @@ export function transferEnds(
         if (state.lead?.phase === "recovering") begin(context, state, deps);
         return;
       }
-      // It is looked for again at the next tick, among those who are there then.
-      state.adopting = null;
+      // It is looked for again later, among those who are there then.
+      onUnavailable(context, state, purpose);
     },
   };
 }

@@ -143,7 +143,7 @@ function submit(
 ): void {
   const { key, sum, received } = state.part!;
   state.part!.phase = "preparing";
-  const modelHash = state.head!.parameters;
+  const modelHash = state.part!.base ?? state.head!.parameters;
   const { crypto, signer, opened, self } = deps;
   const dependencies = sumClientDependencies(context, deps);
   context.perform(
@@ -216,12 +216,13 @@ async function maskedUpdate(
   return { bytes: encodeMaskedInput(message), weight: 1, kept: keptState(state, dependencies) };
 }
 
-/** Masked and signed: with secure sums our part is written down first. */
+/** Masked and signed: with secure sums our part is written down first. `onReady` hands in otherwise than at once. */
 export function onPrepared(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
   { round, attempt, outcome }: Of<"prepared">,
+  onReady?: () => void,
 ): void {
   const { part } = state;
   if (part?.key.round !== round || part.key.attempt !== attempt || part.phase !== "preparing") {
@@ -234,6 +235,10 @@ export function onPrepared(
   const { kept, bytes, submission } = outcome.value;
   part.submission = submission;
   part.bytes = bytes;
+  if (onReady !== undefined) {
+    part.phase = "submitted";
+    return onReady();
+  }
   if (kept === null) return handIn(context, deps, part);
   // What masks the vector is needed no more.
   part.sum = null;

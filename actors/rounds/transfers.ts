@@ -33,8 +33,11 @@ const READING_MAX = 16;
 export type TransferContext = Context<PeerMessage<RoundsMessage> | Of<"vectorRead">>;
 export interface TransferState
   extends Pick<RunActorState, "peers" | "incoming" | "serving" | "reading"> {
-  readonly part: Pick<Part, "coordinator" | "submission" | "bytes"> | null;
+  readonly part: OwnUpdate | null;
+  /** Where a device may hand in an update while the next is in the making. */
+  readonly buffered?: { readonly handed: OwnUpdate | null };
 }
+type OwnUpdate = Pick<Part, "coordinator" | "submission" | "bytes">;
 export type TransferDependencies = Pick<
   RunDependencies,
   "self" | "run" | "sessions" | "crypto" | "vectors"
@@ -62,7 +65,15 @@ export function fetchVector(
   const [from, ...sources] = request.sources;
   if (from === undefined || state.incoming.has(offer.hash)) return false;
   const vector = receiveVector(deps.run, offer);
-  const incoming: Incoming = { vector, from, sources, movedAtMs: context.monotonicMs(), purpose };
+  const nowMs = context.monotonicMs();
+  const incoming: Incoming = {
+    vector,
+    from,
+    sources,
+    movedAtMs: nowMs,
+    progressAtMs: nowMs,
+    purpose,
+  };
   state.incoming.set(offer.hash, incoming);
   ask(context, deps, incoming);
   return true;
@@ -88,6 +99,7 @@ export function onVectorPart(
     return elsewhere(context, state, deps, { incoming, ends, reason, isWrong: true });
   }
   incoming.movedAtMs = context.monotonicMs();
+  incoming.progressAtMs = incoming.movedAtMs;
   if (!isWhole(incoming.vector)) return ask(context, deps, incoming);
   if (deps.crypto.sha256Hex(incoming.vector.bytes) !== part.hash) {
     return elsewhere(context, state, deps, {
@@ -169,11 +181,10 @@ export function onRequestParts(
 ): void {
   const { hash } = request;
   const { run } = deps;
-  const { part } = state;
   // An update is for the coordinator of its attempt and nobody else, and only while the attempt lasts.
-  const own = part?.coordinator === from && part.submission?.update.hash === hash
-    ? part.bytes
-    : null;
+  const own = [state.part, state.buffered?.handed].find((part) =>
+    part?.coordinator === from && part.submission?.update.hash === hash
+  )?.bytes;
   const bytes = own ?? state.serving.get(hash);
   if (bytes !== undefined) {
     for (const one of partsOf({ run, hash }, bytes, request)) tell(context, deps, from, one);

@@ -30,7 +30,7 @@ export const deLearnRuns: typeof enLearnRuns = {
       momentum: "Trägheit des Trainings auf den Geräten.",
       proximal: "Zug zum ausgegebenen Modell (μ von FedProx).",
       strategy:
-        "Was aus dem Mittel wird: fedAvg, fedProx, fedAvgM, fedAdagrad, fedAdam oder fedYogi, mit Zahlen wie fedAdam:serverRate=0.1.",
+        "Was aus dem Mittel wird: fedAvg, fedProx, fedAvgM, fedAdagrad, fedAdam oder fedYogi, mit Zahlen wie fedAdam:serverRate=0.1; oder fedBuff:goal=5, das auf niemanden wartet (mit --aggregation clear).",
       aggregation:
         "Wer einen Beitrag sieht: niemand (secure), niemand, mit einer robusten Regel über Gruppen (groups), der Koordinator (clear), oder die Geräte, mit denen gemittelt wird, und niemand koordiniert (grid).",
       rule:

@@ -37,7 +37,7 @@ export const enLearnRuns = {
       momentum: "Momentum of the training on the devices.",
       proximal: "Pull towards the model that was given out (μ of FedProx).",
       strategy:
-        "What becomes of the mean: fedAvg, fedProx, fedAvgM, fedAdagrad, fedAdam or fedYogi, with numbers as fedAdam:serverRate=0.1.",
+        "What becomes of the mean: fedAvg, fedProx, fedAvgM, fedAdagrad, fedAdam or fedYogi, with numbers as fedAdam:serverRate=0.1; or fedBuff:goal=5, which waits for nobody (with --aggregation clear).",
       aggregation:
         "Who sees an update: nobody (secure), nobody, with a robust rule over groups (groups), the coordinator (clear), or the devices it averages with, and nobody coordinates (grid).",
       rule:

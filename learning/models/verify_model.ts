@@ -8,6 +8,7 @@ import { equalBytes } from "../../protocols/codec.ts";
 import { SEED_BYTES, seededStream } from "../data/seeded_stream.ts";
 import { parameterBytes } from "../parameters.ts";
 import type { ModelState } from "../runs/model_state.ts";
+import { problemOfLineage, stalenessIn } from "../runs/buffered.ts";
 import type { OpenedPlan } from "../runs/opened_plan.ts";
 import { atRound } from "../runs/round_form.ts";
 import { combineClear } from "../runs/combine_clear.ts";
@@ -32,6 +33,8 @@ export interface VerificationContext {
   readonly opened: OpenedPlan;
   /** Which run and round the version is expected to be. */
   readonly expected: Pick<RoundResult, "run" | "round">;
+  /** Other results of the run, as far as they are known: where updates gather in a buffer, none may count twice. */
+  readonly known?: Iterable<RoundResult>;
   /** True for devices that may take part in this run. */
   readonly isParticipant: (device: DeviceId) => boolean;
   /** The verifier's own submission, when the coordinator has confirmed it: it must be in, unchanged. Null otherwise. */
@@ -45,6 +48,7 @@ export type RefusalReason =
   | "ownMissing"
   | "ownChanged"
   | "badSignatures"
+  | "wrongBase"
   | "aggregateChanged"
   | "wrongCount"
   | "submissionChanged"
@@ -89,6 +93,9 @@ export async function verifyModel(
   if (refusal !== undefined) return refusal;
   const signatures = await resultProblem(result, opened, deps);
   if (signatures !== undefined) return refuse("badSignatures", signatures);
+  const { buffer } = opened.strategy;
+  const lineage = buffer && problemOfLineage(result, context.known ?? [], buffer);
+  if (lineage != null) return refuse("wrongBase", `an update does not fit: ${lineage}`);
   const released = problemOfAggregate(result, material, context);
   if (released !== undefined) return released;
   const recombined = recombine(result, material, context);
@@ -199,13 +206,15 @@ function recombine(
   // A coordinator's noise is its own chance; nobody can draw it again.
   if (aggregation.type !== "clear" || privacy !== null) return false;
   const updates = [];
-  for (const { device, commitment, weight } of result.submissions) {
+  for (const submission of result.submissions) {
+    const { device, commitment, weight } = submission;
+    const staleness = stalenessIn(result, submission);
     const bytes = material.submissionOf(device);
     if (bytes === undefined) return false;
     if (deps.crypto.sha256Hex(bytes) !== commitment) {
       return refuse("submissionChanged", `what is held of ${device} is not what it signed`, device);
     }
-    updates.push({ device, bytes, weight });
+    updates.push({ device, bytes, weight, ...(staleness !== undefined && { staleness }) });
   }
   const { run, round } = result;
   // Without privacy nothing is drawn.

@@ -14,6 +14,7 @@ import { clipFlat } from "../privacy/clipping.ts";
 import type { RoundFault } from "../screening/reputation_effects.ts";
 import { screenUpdates } from "../screening/screen.ts";
 import { sketcher, type UpdateSketch } from "../screening/sketch.ts";
+import { stalenessWeight } from "../strategies/fedbuff.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import { ReleaseError } from "./release_error.ts";
 import { readUpdate } from "./update.ts";
@@ -35,6 +36,8 @@ export interface ClearRelease {
 export interface ClearSubmission {
   readonly device: DeviceId;
   readonly weight: number;
+  /** Versions between what it was trained from and the version that is made; only in runs that gather updates in a buffer. */
+  readonly staleness?: number;
 }
 
 export interface CombiningContext {
@@ -132,12 +135,14 @@ function* combining(
   const rule = opened.rule!;
   const { count } = opened.layout;
   const faults: { device: DeviceId; fault: RoundFault }[] = [];
-  const weightOf = ({ weight }: ClearSubmission) => privacy === null ? weight : 1;
+  const weightOf = ({ weight, staleness }: ClearSubmission) =>
+    (privacy === null ? weight : 1) * (staleness === undefined ? 1 : stalenessWeight(staleness));
   function* read(place: number): Combining<Parameters | undefined> {
-    const { device } = submissions[place]!;
-    const { run, round, crypto } = context;
+    const { device, staleness = 0 } = submissions[place]!;
+    const { run, crypto } = context;
     const bytes = yield { type: "update", place };
-    const update = readUpdate(opened, bytes, { subject: { run, round, device }, crypto });
+    const subject = { run, round: context.round - staleness, device };
+    const update = readUpdate(opened, bytes, { subject, crypto });
     if (!update.ok) {
       faults.push({ device, fault: update.fault });
       return undefined;

@@ -75,6 +75,8 @@ const OWN_WEIGHT_MAX = 64;
 const DEADLINES: RunPlan["deadlines"] = { readyMs: 10_000, trainMs: 600_000, phaseMs: 30_000 };
 /** A few hundred hashes: nothing for a device, something for a flood. */
 const PROOF_OF_WORK_BITS = 8;
+/** K of the FedBuff paper's experiments: a buffer has room for so many when nobody says otherwise. */
+const BUFFER_GOAL_MAX = 10;
 /** Asked beyond those that are drawn. */
 const OVER_SELECTION = 0.3;
 
@@ -91,12 +93,7 @@ export function planRun(wish: NewRun, context: PlanningContext): Planning {
 function plan(wish: NewRun, context: PlanningContext): OpenedPlan {
   const task = taskOf(wish, context);
   const options = wish.options ?? {};
-  const strategy = strategyOf(wish.strategy ?? { name: "fedAvg", numbers: {} });
-  if (strategy.name === "fedBuff") {
-    throw new RangeError(
-      'strategy "fedBuff" takes updates as they come, and runs go by rounds; expected fedAvg, fedProx, fedAvgM, fedAdagrad, fedAdam or fedYogi',
-    );
-  }
+  const strategy = strategyOf(strategyFor(wish, context.members.length));
   const { defaults } = task;
   const aggregation = withWeights(aggregationFor(wish, context.members.length), wish, context);
   const compression = wish.compression === undefined ? null : compressionOf(wish.compression);
@@ -156,6 +153,14 @@ function taskOf({ task: name }: NewRun, { tasks }: PlanningContext): LearningTas
   if (task !== undefined) return task;
   const known = tasks.map((one) => one.name).join(", ");
   throw new RangeError(`no task "${name}" is known, expected one of: ${known}`);
+}
+
+/** The strategy that is asked for. A buffer that nobody gave a size has one for half of the members, so that none waits for the slow ones. */
+function strategyFor({ strategy }: NewRun, members: number): Choice {
+  if (strategy === undefined) return { name: "fedAvg", numbers: {} };
+  if (strategy.name !== "fedBuff") return strategy;
+  const goal = Math.max(1, Math.min(BUFFER_GOAL_MAX, Math.ceil(members / 2)));
+  return { ...strategy, numbers: { goal, ...strategy.numbers } };
 }
 
 function aggregationFor({ aggregation, rule, grid }: NewRun, members: number): Aggregation {

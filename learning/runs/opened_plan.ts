@@ -3,6 +3,7 @@ import type { Crypto } from "../../platform/ports.ts";
 import { encodeCanonical } from "../../protocols/codec.ts";
 import type { ContentHash } from "../../protocols/ids.ts";
 import type { AggregationRule } from "../aggregation/rule.ts";
+import { bufferedMean } from "../aggregation/buffered_mean.ts";
 import { aggregationOf, createRule } from "../aggregation/rules.ts";
 import { initialParameters } from "../engine/initial.ts";
 import { parameterLayout } from "../engine/shapes.ts";
@@ -11,6 +12,7 @@ import type { ParameterLayout } from "../parameters.ts";
 import { initialState } from "../strategies/server_optimiser.ts";
 import { createStrategy, type RunningStrategy, strategyOf } from "../strategies/strategy.ts";
 import type { LearningTask } from "../task.ts";
+import { problemOfBuffering } from "./buffered.ts";
 import { problemOfGrid } from "./grid_plan.ts";
 import type { ModelState } from "./model_state.ts";
 import type { RunPlan, RunPrivacy } from "./plan.ts";
@@ -71,23 +73,27 @@ export function openPlan(
   const { aggregation } = plan;
   const problem = problemOfChoices(plan);
   if (problem !== undefined) throw new RangeError(`Cannot learn "${plan.task}": ${problem}`);
+  const strategy = createStrategy(strategyOf(plan.strategy));
   return {
     plan,
     task,
     network,
     layout: parameterLayout(network),
-    strategy: createStrategy(strategyOf(plan.strategy)),
-    rule: aggregation.type === "secure" ? null : createRule(aggregationOf(aggregation.rule)),
+    strategy,
+    rule: aggregation.type === "secure"
+      ? null
+      : strategy.buffer !== null
+      ? bufferedMean()
+      : createRule(aggregationOf(aggregation.rule)),
   };
 }
 
 /** Choices of a plan that do not go together; undefined when they do. */
 function problemOfChoices(plan: RunPlan): string | undefined {
-  const { strategy, aggregation, privacy } = plan;
+  const { aggregation, privacy } = plan;
   if (aggregation.type === "grid") return problemOfGrid(plan, aggregation);
-  if (strategy.name === "fedBuff") {
-    return 'its strategy "fedBuff" takes updates as they come, and runs go by rounds';
-  }
+  const buffering = problemOfBuffering(plan);
+  if (buffering !== undefined) return buffering;
   const compression = problemOfSumCompression(plan);
   if (compression !== undefined) return `its ${compression}`;
   if (privacy === null) return undefined;

@@ -91,7 +91,10 @@ function clearBytes(
 }
 
 /** As they came, as numbers, and what the rule needs beside them. */
-function combiningBytes({ rule, layout: { count } }: OpenedPlan, clients: number): number {
+function combiningBytes(opened: OpenedPlan, devices: number): number {
+  const { rule, strategy, layout: { count } } = opened;
+  // However many devices take part, a buffer has room for so many.
+  const clients = Math.min(devices, strategy.buffer?.goal ?? devices);
   return 2 * 4 * count * clients + (rule?.workingBytes({ clients, count }) ?? 0);
 }
 

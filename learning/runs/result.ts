@@ -35,6 +35,8 @@ export interface ResultSubmission {
   readonly commitment: ContentHash;
   readonly weight: number;
   readonly signature: Uint8Array;
+  /** The version it was trained from, in runs that gather updates in a buffer; elsewhere that is the round's parent. */
+  readonly base?: { readonly round: number; readonly parameters: ContentHash };
 }
 
 /** Proof of one secure sum: who signed for the set of survivors. */
@@ -101,6 +103,10 @@ const schema = z.strictObject({
       commitment: contentHash,
       weight: z.int().min(1).max(2 ** 31 - 1),
       signature,
+      base: z.strictObject({
+        round: z.int().min(0).max(ROUNDS_MAX),
+        parameters: contentHash,
+      }).readonly().exactOptional(),
     }).readonly(),
   ).min(1).max(SUBMISSIONS_MAX).readonly(),
   sums: z.array(
@@ -155,6 +161,9 @@ export function encodeResult(value: RoundResult): Uint8Array<ArrayBuffer> {
       ...one,
       device: publicKeyOf(one.device),
       commitment: Uint8Array.fromHex(one.commitment),
+      ...(one.base !== undefined && {
+        base: { ...one.base, parameters: Uint8Array.fromHex(one.base.parameters) },
+      }),
     })),
     sums: value.sums.map((sum) => ({
       ...sum,

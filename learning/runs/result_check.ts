@@ -10,6 +10,7 @@ import { bitmapOf } from "../secure/bitmap.ts";
 import { merkleLevels, merkleRoot } from "../secure/merkle.ts";
 import { rosterBytes, rosterView } from "../secure/roster.ts";
 import { concat, survivorsMessage } from "../secure/transcripts.ts";
+import { problemOfBases, subjectOf } from "./buffered.ts";
 import { countedLeast } from "./order.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import { atRound, problemOfTuning } from "./round_form.ts";
@@ -44,16 +45,12 @@ export async function resultProblem(
     return `it has ${sums.length} secure sums, the plan says "${opened.plan.aggregation.type}"`;
   }
   if (!ascending(submissions.map(({ device }) => device))) return "a device submitted twice";
-  const subject = {
-    run: result.run,
-    round: result.round,
-    attempt: result.attempt,
-    parent: result.parent,
-  };
+  const bases = problemOfBases(result, opened.strategy.buffer);
+  if (bases !== undefined) return bases;
   const signed: (SignedMessage & { readonly device: DeviceId })[] = submissions.map((one) => ({
     device: one.device,
     publicKey: publicKeyOf(one.device),
-    message: submissionStatement(subject, one),
+    message: submissionStatement(subjectOf(result, one), one),
     signature: one.signature,
   }));
   const summed = new Set<DeviceId>();

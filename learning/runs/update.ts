@@ -81,7 +81,9 @@ export function localUpdate(
   }
   if (privacy !== null) clipFlat(update, privacy.clip);
   // With privacy everybody counts the same: a weight would tell how much somebody has, and change what noise is needed.
-  const weight = privacy !== null ? 1 : Math.min(WEIGHT_MAX, Math.max(1, examples));
+  // In a buffer only its age tells what an update counts.
+  const isEqual = privacy !== null || opened.strategy.buffer !== null;
+  const weight = isEqual ? 1 : Math.min(WEIGHT_MAX, Math.max(1, examples));
   if (compression === null) {
     return { type: "clear", bytes: parameterBytes(update), weight, residual: null };
   }

@@ -5,6 +5,7 @@ import { crowd } from "./crowd.ts";
 import { failureDetection } from "./failure_detection.ts";
 import { largeBodies } from "./large_bodies.ts";
 import { learning } from "./learning.ts";
+import { learningBuffered } from "./learning_buffered.ts";
 import { learningDropouts } from "./learning_dropouts.ts";
 import { learningGrid } from "./learning_grid.ts";
 import { messages } from "./messages.ts";
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   churn,
   pairing,
   learning,
+  learningBuffered,
   learningDropouts,
   learningGrid,
   messages,

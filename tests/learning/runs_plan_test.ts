@@ -128,10 +128,6 @@ Deno.test("choices that do not go together are refused when a plan is opened, sa
   const opening = (change: Partial<RunPlan>) => () => opened(network, { privacy: null, ...change });
   opening({ aggregation: mean, privacy })();
   assert.throws(
-    opening({ strategy: { name: "fedBuff", numbers: {} } }),
-    /fedBuff.*runs go by rounds/,
-  );
-  assert.throws(
     opening({ aggregation: { ...mean, rule: { name: "median", numbers: {} } }, privacy }),
     /privacy with the rule "median".*weightedMean/,
   );
