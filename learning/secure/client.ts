@@ -310,9 +310,7 @@ export function signSurvivors(
       : refused("otherSurvivors", "Cannot sign survivors: others were signed for this round");
   }
   const view = viewOf(state, deps);
-  const inputHash = "inputHash" in state
-    ? state.inputHash
-    : deps.crypto.sha256(state.input.packed);
+  const inputHash = "inputHash" in state ? state.inputHash : deps.crypto.sha256(state.input.packed);
   const problem = claimProblem({ ...state, inputHash }, claim, view, deps);
   if (problem !== undefined) return problem;
   const signature = deps.sign(survivorsMessage(view.hash, claim));

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { bitmapOf, hasBit } from "../../learning/secure/bitmap.ts";
 import * as client from "../../learning/secure/client.ts";
 import type { ClientState } from "../../learning/secure/client_state.ts";
+import type { KeptState } from "../../learning/secure/kept_state.ts";
 import type {
   Reveal,
   SumRefusal,
@@ -17,7 +18,16 @@ import { openSum, type ServerState } from "../../learning/secure/server_state.ts
 import { SECRET_BYTES } from "../../learning/secure/shamir.ts";
 import { concat, inputLeaf, survivorsMessage } from "../../learning/secure/transcripts.ts";
 import type { ContentHash } from "../../protocols/ids.ts";
-import { DEPENDENCIES, good, LAX, type Player, restarted, TOY } from "./secure_support.ts";
+import {
+  DEPENDENCIES,
+  good,
+  goOn,
+  LAX,
+  type Player,
+  restart,
+  stateOf,
+  TOY,
+} from "./secure_support.ts";
 import { DEVICES, refusedAs, until } from "./secure_attack_support.ts";
 
 /** A claim of any survivors with a right proof for `player`, as only the coordinator can make it. */
@@ -38,7 +48,7 @@ function claimOf(state: ServerState, survivors: readonly number[], player: numbe
 }
 
 /** Which of a reveal's shares are seed shares, and which are mask shares, by what the device holds. */
-function kindsOf(state: ClientState, message: Reveal) {
+function kindsOf(state: ClientState | KeptState, message: Reveal) {
   assert.ok(state.phase === "revealed");
   return Array.from({ length: message.shares.length / SECRET_BYTES }, (_, i) => {
     const share = message.shares.subarray(i * SECRET_BYTES, (i + 1) * SECRET_BYTES).toHex();
@@ -83,18 +93,18 @@ Deno.test("whatever a coordinator asks and however often, a device reveals one o
         const one = all[player]!;
         const claim = claimOf(state, survivors, player);
         const name = claim.survivors.toHex();
-        if (then === "restart") one.state = restarted(one.state!);
+        if (then === "restart") restart(one);
         else if (then === "claim" || then === "claimAll") {
           for (const [i, other] of all.entries()) {
             if (then === "claim" && i !== player) continue;
             const outcome = client.signSurvivors(
-              other.state!,
+              stateOf(other),
               claimOf(state, survivors, i),
               other.deps,
             );
             if (!outcome.ok) continue;
             assert.ok(survivors.includes(i) && survivors.length >= view.shape.quorum);
-            other.state = outcome.value.state;
+            goOn(other, outcome.value.state);
             if (!signatures.has(name)) signatures.set(name, new Map());
             signatures.get(name)!.set(i, outcome.value.message.signature);
           }
@@ -105,29 +115,30 @@ Deno.test("whatever a coordinator asks and however often, a device reveals one o
             a,
             b,
           ) => a[0] - b[0]);
-          const outcome = client.reveal(one.state!, {
+          const outcome = client.reveal(stateOf(one), {
             signers: bitmapOf(signers.map(([i]) => i), DEVICES),
             signatures: concat(...signers.map(([, signature]) => signature)),
           }, one.deps);
           if (!outcome.ok) continue;
-          const before = one.state!.phase;
-          one.state = outcome.value.state;
+          const before = stateOf(one).phase;
+          goOn(one, outcome.value.state);
           if (before !== "revealed") assert.ok(signers.length >= view.shape.quorum);
           const owners = view.neighbours(player);
           reveals++;
-          kindsOf(one.state!, outcome.value.message).forEach((kind, i) => {
+          kindsOf(stateOf(one), outcome.value.message).forEach((kind, i) => {
             const pair = `${player} ${owners[i]}`;
             revealed.set(pair, (revealed.get(pair) ?? new Set()).add(kind));
-            const signed = one.state as Extract<ClientState, { phase: "signed" | "revealed" }>;
+            const signed = stateOf(one);
+            assert.ok(signed.phase === "revealed");
             assert.equal(kind, hasBit(signed.claim.survivors, owners[i]!) ? "seed" : "mask");
           });
         } else {
           const outcome = client.advertise(
-            { round: { ...round, attempt: 1 }, device: one.device, previous: one.state! },
+            { round: { ...round, attempt: 1 }, device: one.device, previous: stateOf(one) },
             one.deps,
           );
           // A further attempt is refused exactly when survivors are signed.
-          assert.equal(outcome.ok, one.state!.phase === "masked");
+          assert.equal(outcome.ok, stateOf(one).phase === "masked");
         }
       }
       for (const kinds of revealed.values()) assert.equal(kinds.size, 1);

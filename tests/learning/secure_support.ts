@@ -8,11 +8,13 @@ import { concat } from "../../learning/secure/transcripts.ts";
 import { equalBytes } from "../../protocols/codec.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import * as client from "../../learning/secure/client.ts";
+import type { ClientState } from "../../learning/secure/client_state.ts";
 import {
-  type ClientState,
-  decodeClientState,
-  encodeClientState,
-} from "../../learning/secure/client_state.ts";
+  decodeKeptState,
+  encodeKeptState,
+  type KeptState,
+  keptState,
+} from "../../learning/secure/kept_state.ts";
 import {
   type Assumptions,
   DEFAULT_ASSUMPTIONS,
@@ -82,6 +84,8 @@ export interface Player {
   readonly device: DeviceId;
   readonly deps: SumClientDependencies;
   state: ClientState | undefined;
+  /** What it has left after a restart; then this goes on instead of `state`. */
+  kept?: KeptState;
 }
 
 /** Devices with keys that follow from the seed. */
@@ -139,7 +143,7 @@ export interface Play {
   readonly values: (index: number) => Uint32Array<ArrayBuffer>;
   /** False: this player says nothing in this phase and after. */
   readonly present?: (index: number, phase: Phase) => boolean;
-  /** Store and read back every state between steps. */
+  /** Restarts every device between steps, from when its vector is masked: it goes on with what it has kept. */
   readonly restart?: boolean;
 }
 
@@ -171,14 +175,15 @@ export function play(options: Play): Ending {
       if (!gone.has(index) && !present(index, phase)) gone.add(index);
       if (gone.has(index)) return;
       act(player, index);
-      if (options.restart === true && player.state !== undefined) {
-        player.state = restarted(player.state);
-      }
+      if (options.restart === true && player.state !== undefined) restart(player);
     });
   };
-  const keep = <M>(player: Player, outcome: SumOutcome<client.ClientStep<ClientState, M>>): M => {
+  const keep = <M>(
+    player: Player,
+    outcome: SumOutcome<client.ClientStep<ClientState | KeptState, M>>,
+  ): M => {
     const step = good(outcome);
-    player.state = step.state;
+    goOn(player, step.state);
     return step.message;
   };
   /** A device that the coordinator has left behind gets nothing any more. */
@@ -216,7 +221,7 @@ export function play(options: Play): Ending {
     "sign",
     (player, index) =>
       addressed(player, server.survivorClaimFor(state, player.device), (told) => {
-        const outcome = client.signSurvivors(player.state!, told, player.deps);
+        const outcome = client.signSurvivors(stateOf(player), told, player.deps);
         if (!outcome.ok && outcome.refusal === "tooFew") return void gone.add(index);
         good(server.acceptSurvivorSignature(state, player.device, keep(player, outcome), deps));
       }),
@@ -226,7 +231,7 @@ export function play(options: Play): Ending {
   each("reveal", (player) => {
     const message = keep(
       player,
-      client.reveal(player.state!, server.unmaskRequest(state)!, player.deps),
+      client.reveal(stateOf(player), server.unmaskRequest(state)!, player.deps),
     );
     good(unmask.acceptReveal(state, player.device, message, deps));
   });
@@ -239,11 +244,24 @@ export function play(options: Play): Ending {
   return { ended: "sum", sum, survivors, server: state };
 }
 
-/** As a device that crashed finds its state. */
-export function restarted(state: ClientState): ClientState {
-  const read = decodeClientState(encodeClientState(state));
+/** What a device signs and reveals with. */
+export function stateOf(player: Player): ClientState | KeptState {
+  return player.kept ?? player.state!;
+}
+
+/** A step has led to this state. */
+export function goOn(player: Player, state: ClientState | KeptState): void {
+  if ("inputHash" in state) player.kept = state;
+  else player.state = state;
+}
+
+/** The device lost power: it has what it kept. Before its vector is masked that is nothing, and it stays as it was. */
+export function restart(player: Player): void {
+  const state = stateOf(player);
+  if (state.phase === "advertised" || state.phase === "shared") return;
+  const read = decodeKeptState(encodeKeptState(keptState(state, player.deps)), player.deps);
   assert.ok(read.ok, read.ok ? "" : read.reason);
-  return read.message;
+  player.kept = read.message;
 }
 
 /** Vectors that follow from the seed, and their sum modulo 2^bits over some of the players. */

@@ -383,6 +383,8 @@ Deno.test("an attempt that was given up is finished after all by devices that ha
   actor = await start(disk);
   assert.ok(answer(await claim(actor, first), "consistency").length > 0);
   assert.equal(actor.state.part?.key.attempt, 1);
+  const stored = JSON.parse(disk.tables.settings.get(partSetting(run))!);
+  assert.equal(stored.parts.length, 1, "what was superseded is gone from the disk");
   assert.deepEqual(await claim(actor, second), []);
   actor = await start(disk);
   assert.deepEqual(await claim(actor, second), []);
