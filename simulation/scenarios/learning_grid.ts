@@ -16,9 +16,9 @@ import type { SimulatedNode } from "../simulated_node.ts";
 import { askRounds, CLOUDS, planFor } from "./learning.ts";
 import type { Scenario } from "./scenario.ts";
 
-const ROUNDS = 20;
+const ROUNDS = 15;
 /** Faults strike for so long, virtual ms. */
-const FAULTS_MS = 30_000;
+const FAULTS_MS = 20_000;
 /** Then everything must be done within, virtual ms. */
 const FINISH_MS = 300_000;
 /** A plan is everywhere within so many virtual seconds. */
@@ -159,7 +159,7 @@ export const learningGrid: Scenario = {
   name: "learning_grid",
   purpose:
     "Devices learn one model on a grid, without a coordinator, while some lose power, links break, and one joins late",
-  nodes: 9,
+  nodes: 8,
   async play(cluster, nodes) {
     const report = await playGrid(cluster, nodes, {
       late: 1,

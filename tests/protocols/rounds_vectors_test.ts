@@ -22,6 +22,15 @@ const BEAT: RoundsMessage = {
   submitted: 4,
   fetched: 3,
 };
+const PLACE: RoundsMessage = {
+  type: "gridPlace",
+  run,
+  round: 3,
+  step: 1,
+  places: [2],
+  model: { hash, bytes: 24 },
+  gives: true,
+};
 const REQUEST: RoundsMessage = { type: "requestParts", run, hash, first: 8, count: 4 };
 const PLAN: RunPlan = {
   version: 1,
@@ -70,10 +79,12 @@ Deno.test("vectors: the examples of rounds are what is written, and are read", a
     encodeRoundsMessage(REQUEST),
     encodePlan(PLAN),
     encodeResult(RESULT),
+    encodeRoundsMessage(PLACE),
   ];
   assert.deepEqual(examples.map((one) => one.toHex()), made.map((one) => one.toHex()));
   assert.deepEqual(decodeRoundsMessage(examples[0]!), { ok: true, message: BEAT });
   assert.deepEqual(decodeRoundsMessage(examples[1]!), { ok: true, message: REQUEST });
   assert.deepEqual(decodePlan(examples[2]!), { ok: true, message: PLAN });
   assert.deepEqual(decodeResult(examples[3]!), { ok: true, message: RESULT });
+  assert.deepEqual(decodeRoundsMessage(examples[4]!), { ok: true, message: PLACE });
 });

@@ -132,6 +132,15 @@ const message: fc.Arbitrary<RoundsMessage> = fc.oneof(
     bytes: bytes(1_000),
   }),
   record({
+    type: fc.constant("gridPlace" as const),
+    run: hash as fc.Arbitrary<BlockId>,
+    round: fc.integer({ min: 1, max: 100_001 }),
+    step: fc.nat(4),
+    places: fc.array(fc.nat(15), { maxLength: 3 }),
+    model: fc.option(offer, { nil: null }),
+    gives: fc.boolean(),
+  }),
+  record({
     type: fc.constant("vectorMissing" as const),
     run: hash as fc.Arbitrary<BlockId>,
     hash: hash as fc.Arbitrary<ContentHash>,
