@@ -10,6 +10,8 @@
 import { mcmahanCnn, mlp2nn, softmaxRegression } from "../../learning/engine/networks.ts";
 import type { Network } from "../../learning/network.ts";
 import { parameterLayout } from "../../learning/engine/shapes.ts";
+import { verifyModel } from "../../learning/models/verify_model.ts";
+import { firstModel, type OpenedPlan } from "../../learning/runs/opened_plan.ts";
 import type { RunPlan } from "../../learning/runs/plan.ts";
 import { DEFAULT_ASSUMPTIONS } from "../../learning/secure/contract.ts";
 import { keyPairOf } from "../../learning/secure/agreements.ts";
@@ -18,14 +20,16 @@ import { addPacked, pack } from "../../learning/secure/packing.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
 import { openScratchFile } from "../../store/scratch_file.ts";
-import { opened } from "../../tests/learning/proof_support.ts";
+import { deps as proofDependencies, opened } from "../../tests/learning/proof_support.ts";
 import type { Figure } from "../harness.ts";
-import { type PumpedRound, pumpRound } from "./rounds_pump.ts";
+import { processorMs, type PumpedRound, pumpRound } from "./rounds_pump.ts";
 
 const DROPOUTS = 0.3;
 /** An old target for combining; named for rounds of this size and less. */
 const COMBINING_MS_MAX = 500;
 const COMBINING_DEVICES = 100;
+/** The promise for whoever verifies. */
+const VERIFYING_MS_MAX = 1_000;
 const BITS = 26;
 const crypto = nodeCrypto({ workersMax: 0 });
 const masks = nodeMaskStream();
@@ -88,8 +92,14 @@ async function figuresOfSize(
       scratch: () => openScratchFile(folder),
     });
     const bareMs = bareSteps(size, round, dropouts);
+    const verifyMs = await verifying(plan, round);
     figures.push(
-      ...figuresOf(`${size.devices} devices, ${size.name}, ${name}`, { round, bareMs, quick }),
+      ...figuresOf(`${size.devices} devices, ${size.name}, ${name}`, {
+        round,
+        bareMs,
+        verifyMs,
+        quick,
+      }),
     );
   }
   return figures;
@@ -97,9 +107,10 @@ async function figuresOfSize(
 
 function figuresOf(
   name: string,
-  { round, bareMs, quick }: {
+  { round, bareMs, verifyMs, quick }: {
     readonly round: PumpedRound;
     readonly bareMs: number;
+    readonly verifyMs: number;
     readonly quick: boolean;
   },
 ): Figure[] {
@@ -134,6 +145,13 @@ function figuresOf(
       unit: "ms",
       note: `training left out; the slowest took ${deviceMs.most.toFixed(1)} ms`,
     },
+    {
+      name: `verifying the version, ${name}`,
+      value: verifyMs,
+      unit: "ms",
+      ...(quick ? {} : { limit: VERIFYING_MS_MAX }),
+      note: "what every device does: signatures, and the version made again from what was released",
+    },
     { name: `coordinator holds, ${name}`, value: coordinatorBytes, unit: "B" },
     {
       name: `sent in all, ${name}`,
@@ -142,6 +160,25 @@ function figuresOf(
       note: `${Math.round(bytesSent / called).toLocaleString("en")} B for each device`,
     },
   ];
+}
+
+/** Processor time of finding that the version follows from what was released, ms. */
+async function verifying(plan: OpenedPlan, { result, aggregate }: PumpedRound): Promise<number> {
+  const parent = firstModel(plan);
+  const startedMs = processorMs();
+  const verification = await verifyModel(
+    result,
+    { parent, aggregate, submissionOf: () => undefined },
+    {
+      opened: plan,
+      expected: result,
+      isParticipant: () => true,
+      own: null,
+      deps: proofDependencies,
+    },
+  );
+  if (!verification.ok) throw new Error(`Benchmark is wrong: ${verification.detail}`);
+  return processorMs() - startedMs;
 }
 
 /** What the coordinator cannot do without: hash and add every update; with a secure sum also check signatures, agree on keys and make masks, ms. */

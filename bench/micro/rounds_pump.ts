@@ -3,7 +3,7 @@
  * in order. Training is a fixed update; sessions, registry, ledger and disk are missing. The processor time of each device is taken apart from that of all others.
  */
 import process from "node:process";
-import type { Context, Ref, TaskOutcome, Topic } from "../../actors/kernel/actor.ts";
+import type { Context, Ref, TaskOutcome } from "../../actors/kernel/actor.ts";
 import type { RoundsCommand, RunCommand } from "../../actors/rounds/commands.ts";
 import { run as runBehaviour } from "../../actors/rounds/run.ts";
 import type { RunActorState, RunDependencies } from "../../actors/rounds/run_state.ts";
@@ -11,16 +11,21 @@ import type { SessionsCommand } from "../../actors/sessions/commands.ts";
 import type { OpenedPlan } from "../../learning/runs/opened_plan.ts";
 import { decodeResult, type RoundResult } from "../../learning/runs/result.ts";
 import { inlineMaskWork } from "../../learning/secure/mask_work.ts";
-import type { Dataset, Trainer } from "../../learning/trainer.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
-import { type BlockId, type DeviceId, deviceIdOf, type MeshId } from "../../protocols/ids.ts";
-import type { Member, Registry } from "../../protocols/registry/registry.ts";
+import { type BlockId, type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
 import type { RoundsMessage } from "../../protocols/rounds/messages.ts";
 import { decodeRoundsMessage } from "../../protocols/rounds/wire.ts";
-import { memoryScratch } from "../../store/memory_vectors.ts";
 import type { VectorStore } from "../../store/vectors.ts";
+import {
+  examples,
+  fixedTrainer,
+  forgetfulSettings,
+  NOTHING_ELSE,
+  registryOf,
+  vectorsInMemory,
+} from "./rounds_parts.ts";
 
 export interface PumpOptions {
   readonly opened: OpenedPlan;
@@ -36,6 +41,8 @@ export interface PumpOptions {
 /** What a round took. */
 export interface PumpedRound {
   readonly result: RoundResult;
+  /** What the result names: the combined update, or the sum. */
+  readonly aggregate: Uint8Array;
   /** Of the device that coordinates, its own part as a participant included, from the call until the version is its own, ms. */
   readonly coordinatorMs: number;
   /** Of that: from the last that the coordinator waited for until the new version is made and named. With secure sums it takes the masks off. */
@@ -272,10 +279,13 @@ export async function pumpRound(
       }`,
     );
   }
+  const aggregate = await coordinator.deps.vectors.get(result.aggregate.hash);
+  if (aggregate === undefined) throw new Error("Cannot measure a round: what it released is gone");
   const spent = others.filter(({ isUp }) => isUp).map(({ spentMs }) => spentMs)
     .toSorted((a, b) => a - b);
   return {
     result,
+    aggregate,
     coordinatorMs: coordinator.spentMs,
     combiningMs,
     deviceMs: { median: spent[spent.length >> 1] ?? 0, most: spent.at(-1) ?? 0 },
@@ -297,7 +307,7 @@ function queue<T>() {
 }
 
 /** Processor time of this process: other programs on the machine do not count. */
-function processorMs(): number {
+export function processorMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1_000;
 }
@@ -307,73 +317,6 @@ function isEndOfSharing(message: RoundsMessage): boolean {
   return message.type === "trainNow" ||
     (message.type === "securePhase" && message.phase === "inbox");
 }
-
-const ALLOWED = new Set(["learn.join", "learn.coordinate"]);
-
-function registryOf(ids: readonly DeviceId[]): Registry {
-  const members = ids.map((deviceId) =>
-    [deviceId, { deviceId, revoked: false, permissions: ALLOWED } as unknown as Member] as const
-  );
-  return { mesh: "" as MeshId, founder: ids[0]!, members: new Map(members), heads: [] };
-}
-
-/** What has been learned is the same for all but for its length. */
-function fixedTrainer(index: number): Trainer {
-  const factor = 1e-3 * (1 + 0.05 * Math.sin(index));
-  return {
-    train({ parameters }) {
-      const trained = parameters.slice();
-      for (let i = 0; i < trained.length; i++) trained[i] = trained[i]! + factor * ((i % 7) - 3);
-      return Promise.resolve({ parameters: trained, loss: 1, examples: 1 } as never);
-    },
-    evaluate: () => Promise.reject(new Error("the bench measures no model")),
-    close() {},
-  };
-}
-
-function examples(index: number): Dataset {
-  return {
-    exampleLength: 1,
-    count: 20 + index % 5,
-    inputs: new Uint8Array(20 + index % 5),
-    labels: new Uint8Array(20 + index % 5),
-  };
-}
-
-/** Keeps the vectors of one device, as long as it lives. */
-function vectorsInMemory(): VectorStore {
-  const kept = new Map<string, Uint8Array<ArrayBuffer>>();
-  return {
-    put: (hash, bytes) => Promise.resolve(void kept.set(hash, bytes.slice())),
-    get: (hash) => Promise.resolve(kept.get(hash)),
-    has: (hash) => Promise.resolve(kept.has(hash)),
-    remove: (hash) => Promise.resolve(void kept.delete(hash)),
-    scratch: () => Promise.resolve(memoryScratch()),
-    list: () => Promise.resolve([]),
-  };
-}
-
-function forgetfulSettings() {
-  return {
-    get: () => Promise.resolve(undefined),
-    set: () => Promise.resolve(),
-    entries: () => Promise.resolve([]),
-  };
-}
-
-const NOTHING_ELSE = {
-  wallMs: () => 0,
-  monotonicMs: () => performance.now(),
-  publish<Event>(_topic: Topic<Event>, _event: Event) {},
-  subscribe() {},
-  cancelTimer() {},
-  spawn(): never {
-    throw new Error("the actor of a run is not expected to need this");
-  },
-  stopChild() {},
-  stopSelf() {},
-  watch() {},
-};
 
 /** Bytes of all distinct buffers that can be reached from a value. */
 function bytesHeld(value: unknown): number {
