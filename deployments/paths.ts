@@ -7,6 +7,7 @@ import { type QuicTransport, quicTransport } from "../platform/quic_transport.ts
 import { sharedSignals } from "../platform/signal_requests.ts";
 import type { Rendezvous, Transport } from "../platform/transport.ts";
 import { iceServers } from "../platform/turn_credentials.ts";
+import { openTurnStreams } from "../platform/turn_stream.ts";
 import { type WebRtcTransport, webrtcTransport } from "../platform/webrtc_transport.ts";
 import { type DeviceId, deviceIdOf } from "../protocols/ids.ts";
 import { decodeQuicSignal, type QuicCandidate } from "../protocols/session/quic_signalling.ts";
@@ -49,11 +50,13 @@ export async function openPaths(options: PathsOptions): Promise<Paths> {
   const { relayOnly } = config.ice;
   // A device that must not show its addresses has no QUIC either: that is always direct.
   const wantsQuic = config.quic.enabled && !relayOnly;
+  // WebRTC libraries speak TURN over UDP; a network that lets no UDP out needs the other ways.
+  const streams = await openTurnStreams(config.ice.turnServers, { clock, log });
   const webrtc = await webrtcTransport({
     ...common,
     random: random.fork("webrtc"),
     rendezvous: signals.of((body) => !wantsQuic || !isQuicSignal(body)),
-    iceServers: () => iceServers(config.ice, { device, nowMs: clock.wallMs() }),
+    iceServers: () => streams.translate(iceServers(config.ice, { device, nowMs: clock.wallMs() })),
     icePolicy: relayOnly ? "relay" : "all",
   });
   const outside = outsideView({ options, webrtc });
@@ -88,6 +91,7 @@ export async function openPaths(options: PathsOptions): Promise<Paths> {
       await outside.stop();
       await quic?.close();
       await webrtc.close();
+      streams.close();
     },
   };
 }

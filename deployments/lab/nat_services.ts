@@ -65,10 +65,13 @@ export async function startTurnServer(
 }
 
 /** Address of the lab's TURN server for settings. */
-export function turnAddress(place: Place): { readonly stun: string; readonly turn: string } {
+export function turnAddress(
+  place: Place,
+): { readonly stun: string; readonly turn: string; readonly turnTcp: string } {
   return {
     stun: `stun:${place.address}:${TURN_PORT}`,
     turn: `turn:${place.address}:${TURN_PORT}`,
+    turnTcp: `turn:${place.address}:${TURN_PORT}?transport=tcp`,
   };
 }
 
@@ -79,7 +82,12 @@ export function homeSettings(
     readonly hubs: readonly string[];
     /** File with the site's seed. */
     readonly credentials: string;
-    readonly turn: { readonly place: Place; readonly secret: string } | null;
+    readonly turn: {
+      readonly place: Place;
+      readonly secret: string;
+      /** Also over TCP; default no. */
+      readonly tcp?: boolean;
+    } | null;
     /** No direct paths: what is left when there is no TURN server either is the broker. */
     readonly relayOnly?: boolean;
   },
@@ -98,7 +106,7 @@ export function homeSettings(
     `relayOnly = ${relayOnly}`,
     ...(turn === null || addresses === null ? [] : [
       `stunServers = ${toml([addresses.stun])}`,
-      `turnServers = ${toml([addresses.turn])}`,
+      `turnServers = ${toml([addresses.turn, ...(turn.tcp === true ? [addresses.turnTcp] : [])])}`,
       `turnSecret = ${toml(turn.secret)}`,
     ]),
     "[portMapping]",

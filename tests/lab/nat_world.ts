@@ -40,6 +40,8 @@ export interface NatWorldOptions {
   readonly folder: string;
   /** Default 1; 3 make a cluster. */
   readonly hubs?: 1 | 3;
+  /** The nodes may reach the TURN server over TCP as well; default no. */
+  readonly turnTcp?: boolean;
 }
 
 /** Why such a world cannot be made here; null when it can. */
@@ -150,7 +152,7 @@ export class NatWorld {
 
 /** Makes the world with both nodes paired, carried home, and not running. @throws with what did not come up; nothing is left behind */
 export async function createNatWorld(options: NatWorldOptions): Promise<NatWorld> {
-  const { folder, nats, hubs: hubCount = 1 } = options;
+  const { folder, nats, hubs: hubCount = 1, turnTcp = false } = options;
   const server = await natsServer();
   if (!server.ok) throw new Error(server.reason);
   const lab = await createNatLab({
@@ -183,6 +185,7 @@ export async function createNatWorld(options: NatWorldOptions): Promise<NatWorld
         hubs,
         seed: site.seed,
         turnPlace,
+        turnTcp,
       });
     }
     const places = [lab.homes[0]!.hosts[0]!, lab.homes[0]!.hosts[1]!, lab.homes[1]!.hosts[0]!];
@@ -214,20 +217,21 @@ export async function createNatWorld(options: NatWorldOptions): Promise<NatWorld
 }
 
 async function writeSettings(
-  { folder, name, natsServer, hubs, seed, turnPlace }: {
+  { folder, name, natsServer, hubs, seed, turnPlace, turnTcp }: {
     readonly folder: string;
     readonly name: string;
     readonly natsServer: string;
     readonly hubs: Hubs;
     readonly seed: string;
     readonly turnPlace: Machine;
+    readonly turnTcp: boolean;
   },
 ): Promise<void> {
   const data = `${folder}/${name}`;
   await Deno.mkdir(data, { recursive: true, mode: 0o700 });
   const credentials = `${folder}/${name}.nk`;
   await Deno.writeTextFile(credentials, `${seed}\n`, { mode: 0o600 });
-  const turn = { place: turnPlace, secret: TURN_SECRET };
+  const turn = { place: turnPlace, secret: TURN_SECRET, tcp: turnTcp };
   const settings = homeSettings({ natsServer, hubs: hubs.leafUrls, credentials, turn });
   await Deno.writeTextFile(`${data}/config.toml`, settings, { mode: 0o600 });
 }

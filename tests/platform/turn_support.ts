@@ -5,6 +5,9 @@ import { ensurePackages } from "../lab/system_packages.ts";
 
 export const TURN_SECRET = "a secret of the tests".replaceAll(" ", "-");
 
+/** Its TLS port is the other one and this. */
+export const TLS_PORT_STEP = 1;
+
 export interface Coturn {
   readonly port: number;
   /** What it has written so far. */
@@ -19,7 +22,9 @@ export async function whyNoCoturn(): Promise<string | null> {
 }
 
 /** Starts one; resolves when it answers. */
-export async function startCoturn(): Promise<Coturn> {
+export async function startCoturn(
+  tls?: { readonly certificate: string; readonly key: string },
+): Promise<Coturn> {
   const directory = await Deno.makeTempDir({ prefix: "coturn" });
   const port = freeUdpPort();
   // Below the ports that the system gives to sockets, so that no client sits on a relayed address.
@@ -32,6 +37,7 @@ export async function startCoturn(): Promise<Coturn> {
     relayPorts: [relayBase, relayBase + 200],
     stateDirectory: directory,
     allowPrivatePeers: true,
+    ...(tls === undefined ? {} : { tls: { ...tls, port: port + TLS_PORT_STEP } }),
   });
   const file = join(directory, "turnserver.conf");
   await Deno.writeTextFile(file, config + "verbose\n");
