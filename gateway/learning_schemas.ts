@@ -80,7 +80,11 @@ const aggregationKindSchema = z.enum(["secure", "secureGroups", "clear", "grid"]
 const shareKindSchema = z.enum(["iid", "shards", "dirichlet"]);
 const milliseconds = () => z.int().min(10).max(7 * 86_400_000);
 const participants = () => z.int().min(1).max(PARTICIPANTS_MAX);
-const encodingSchema = z.strictObject({ range: z.number(), bits: z.int() });
+const encodingSchema = z.strictObject({
+  range: z.number(),
+  bits: z.int(),
+  examplesPerWeight: z.int().exactOptional(),
+});
 const localFields = {
   epochs: z.int().min(1).max(1_000),
   batchSize: z.int().min(1).max(1_024),
@@ -118,6 +122,7 @@ export const newRunSchema = z.strictObject({
     epsilon: z.number().positive().max(1e6),
     delta: z.number().positive().max(0.1).optional(),
     clip: z.number().positive().max(1e6),
+    clipQuantile: z.number().min(0.01).max(0.99).optional(),
     noiseMultiplier: z.number().positive().max(1e6).optional(),
   }).optional(),
   deadlines: z.strictObject(deadlineFields).partial().optional(),
@@ -169,6 +174,13 @@ const planSchema = z.strictObject({
     delta: z.number(),
     dropout: z.number(),
     epsilonMax: z.number(),
+    adaptive: z.strictObject({
+      quantile: z.number(),
+      rate: z.number(),
+      countDeviation: z.number(),
+      least: z.number(),
+      most: z.number(),
+    }).exactOptional(),
   }).nullable(),
   deadlines: z.strictObject(deadlineFields),
   proofOfWorkBits: count(),

@@ -40,6 +40,7 @@ export const NUMBERS = {
   epsilon: POSITIVE,
   delta: { least: 1e-100, most: 0.1 },
   clip: POSITIVE,
+  clipQuantile: { least: 0.01, most: 0.99 },
   noise: POSITIVE,
   alpha: POSITIVE,
   dimensions: whole(4),
@@ -106,6 +107,7 @@ export function learnStartCommand(texts: Texts) {
     epsilon: number("epsilon"),
     delta: number("delta"),
     clip: number("clip"),
+    clipQuantile: number("clipQuantile"),
     noise: number("noise"),
     share: optional(
       option("--share", choice(SHARES, { metavar: "KIND" }), {
@@ -178,9 +180,13 @@ export function newRunOf(texts: Texts, found: StartArguments): NewRun {
     rule: rule("rule"),
     grid: part({ dimensions: numbers.dimensions, side: numbers.side }),
     compression: rule("compress"),
-    privacy: epsilon === undefined || clip === undefined
-      ? undefined
-      : known({ epsilon, delta: numbers.delta, clip, noiseMultiplier: numbers.noise }),
+    privacy: epsilon === undefined || clip === undefined ? undefined : known({
+      epsilon,
+      delta: numbers.delta,
+      clip,
+      clipQuantile: numbers.clipQuantile,
+      noiseMultiplier: numbers.noise,
+    }),
     deadlines: part({
       readyMs: ms(numbers.readyTime),
       trainMs: ms(numbers.trainTime),
@@ -227,6 +233,7 @@ function checkTexts(texts: Texts, { title, key }: StartArguments): void {
 function checkTogether(texts: Texts, found: StartArguments): void {
   const needs: readonly (readonly [NumberName | "rule", boolean, string])[] = [
     ["clip", found.epsilon !== undefined, "--epsilon"],
+    ["clipQuantile", found.epsilon !== undefined, "--epsilon"],
     ["delta", found.epsilon !== undefined, "--epsilon"],
     ["noise", found.epsilon !== undefined, "--epsilon"],
     ["epsilon", found.clip !== undefined, "--clip"],
@@ -241,7 +248,7 @@ function checkTogether(texts: Texts, found: StartArguments): void {
   ];
   for (const [name, satisfied, other] of needs) {
     if (found[name] === undefined || satisfied) continue;
-    throw new CliError(texts.learnRuns.needs(`--${name}`, other), {
+    throw new CliError(texts.learnRuns.needs(optionName(name), other), {
       code: "usage",
       exitCode: EXIT.usage,
       hint: "submind learn start --help",

@@ -22,7 +22,9 @@ export function describePlan(plan: RunJson["plan"], context: CommandContext): st
     ...(privacy === null ? [] : [
       `ε≤${number(privacy.epsilonMax)} δ=${privacy.delta} C=${number(privacy.clip)} σ=${
         number(privacy.noiseMultiplier)
-      } (${privacy.noise})`,
+      } (${privacy.noise})${
+        privacy.adaptive === undefined ? "" : ` C→q${number(privacy.adaptive.quantile)}`
+      }`,
     ]),
   ].join(" · ");
 }

@@ -39,10 +39,12 @@ export const deLearnRuns: typeof enLearnRuns = {
         "Mittelungen in einer Runde mit --aggregation grid, 1 bis 4; Vorgabe: wie es passt.",
       side: "Geräte, die mit --aggregation grid zusammen mitteln, 2 bis 16; Vorgabe: wie es passt.",
       compress:
-        "Kleinere Beiträge: eden:bits=4, stochastic:bits=8, topK:share=0.01, randomK:share=0.01.",
+        "Kleinere Beiträge: stochastic:bits=8, randomK:share=0.01; bei clear auch eden:bits=4, topK:share=0.01.",
       epsilon: "Privatheit verlangen: Der ganze Lauf verbraucht höchstens dieses ε.",
       delta: "Wahrscheinlichkeit, dass die Zusage nicht hält, weit unter 1 / Geräte; sonst 1e-5.",
       clip: "Längster Beitrag eines Geräts (L2); nötig mit --epsilon.",
+      clipQuantile:
+        "--clip folgt diesem Quantil der Längen der Beiträge, 0.5 dem Median; nicht bei clear.",
       noise:
         "Rauschen in der Summe, als Vielfaches von --clip; sonst so viel, wie --epsilon braucht.",
       share: "Für Versuche: einen gemeinsamen Satz unter die jetzigen Mitglieder verteilen.",

@@ -45,11 +45,13 @@ export const enLearnRuns = {
       dimensions: "Averagings in a round with --aggregation grid, 1 to 4; default: as fits.",
       side: "Devices that average together with --aggregation grid, 2 to 16; default: as fits.",
       compress:
-        "Smaller updates: eden:bits=4, stochastic:bits=8, topK:share=0.01, randomK:share=0.01.",
+        "Smaller updates: stochastic:bits=8, randomK:share=0.01; with clear also eden:bits=4, topK:share=0.01.",
       epsilon: "Ask for privacy: the whole run spends at most this ε.",
       delta:
         "Probability that the promise of privacy fails, well below 1 / devices; default: 1e-5.",
       clip: "Longest update of one device (L2); needed with --epsilon.",
+      clipQuantile:
+        "Let --clip follow this quantile of the updates' lengths, 0.5 for the median; not with clear.",
       noise: "Noise in the sum, as a multiple of --clip; default: what --epsilon takes.",
       share: "For experiments: divide one common set among the members of now.",
       alpha: "How one-sided --share dirichlet is: small is one-sided; default: 0.5.",

@@ -60,7 +60,7 @@ export interface RunPrivacy {
    * Lets the clipping length follow a quantile of the updates' lengths, from `clip` on. The count it follows takes its part of the noise, so that the whole costs
    * what `noiseMultiplier` says. Absent for a length that stays.
    */
-  readonly adaptive?: AdaptiveClipping | undefined;
+  readonly adaptive?: AdaptiveClipping;
 }
 
 /** How long the phases of a round may last, ms. */

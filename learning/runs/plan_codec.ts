@@ -112,7 +112,7 @@ const plan = z.strictObject({
       countDeviation: positive(1e6),
       least: positive(1e6),
       most: positive(1e6),
-    }).readonly().optional(),
+    }).readonly().exactOptional(),
   }).readonly().nullable(),
   deadlines: z.strictObject({
     readyMs: milliseconds,

@@ -77,7 +77,7 @@ export interface RoundResult {
   /** Bytes of one submission. */
   readonly updateBytes: number;
   /** In runs whose rounds are tuned to the lengths of earlier updates: what this round was tuned to (null: nothing yet), and what the next is. */
-  readonly tuning?: { readonly used: number | null; readonly next: number } | undefined;
+  readonly tuning?: { readonly used: number | null; readonly next: number };
 }
 
 const offer = z.strictObject({
@@ -128,7 +128,7 @@ const schema = z.strictObject({
   durationMs: z.int().min(0).max(2 ** 40),
   updateBytes: z.int().min(0).max(VECTOR_BYTES_MAX),
   tuning: z.strictObject({ used: positiveFloat64.nullable(), next: positiveFloat64 }).readonly()
-    .optional(),
+    .exactOptional(),
 }).readonly();
 true satisfies Identical<RoundResult, z.infer<typeof schema>>;
 

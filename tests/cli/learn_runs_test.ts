@@ -96,7 +96,7 @@ Deno.test("start sends what was said and nothing else, once", () =>
     const line =
       "learn start mnist --rounds 20 --epochs 2 --batch 50 --rate 0.05 --option model=cnn " +
       "--option rows=28 --strategy fedAdam:serverRate=0.1,memory=0.9 --aggregation groups --rule median " +
-      "--compress eden:bits=4 --epsilon 8 --delta 1e-6 --clip 1.5 --share dirichlet --alpha .3 " +
+      "--compress eden:bits=4 --epsilon 8 --delta 1e-6 --clip 1.5 --clip-quantile 0.5 --share dirichlet --alpha .3 " +
       "--least 3 --fraction 0.5 --train-time 1.5 --title Ziffern --key k1";
     const all = await run(line.split(" "));
     assert.equal(all.exitCode, 0, all.err);
@@ -111,7 +111,7 @@ Deno.test("start sends what was said and nothing else, once", () =>
       aggregation: "secureGroups",
       rule: { name: "coordinateMedian", numbers: {} },
       compression: { name: "eden", numbers: { bits: 4 } },
-      privacy: { epsilon: 8, delta: 1e-6, clip: 1.5 },
+      privacy: { epsilon: 8, delta: 1e-6, clip: 1.5, clipQuantile: 0.5 },
       deadlines: { trainMs: 1_500 },
       share: { kind: "dirichlet", alpha: 0.3 },
     });
@@ -131,6 +131,11 @@ Deno.test("start refuses what makes no sense before it asks the node", () =>
       ["--option model", /--option is "model", expected NAME=VALUE/],
       ["--epsilon 1", /--epsilon needs --clip/],
       ["--clip 1", /--clip needs --epsilon/],
+      ["--clip-quantile 0.5", /--clip-quantile needs --epsilon/],
+      [
+        "--epsilon 1 --clip 1 --clip-quantile 1",
+        /--clip-quantile is "1", expected a number from 0.01 to/,
+      ],
       ["--rule median", /--rule needs --aggregation/],
       ["--share iid --alpha 1", /--alpha needs --share dirichlet/],
     ];

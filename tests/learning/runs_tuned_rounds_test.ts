@@ -176,10 +176,8 @@ Deno.test("a plan whose clipping cannot adapt is not opened", () => {
 
 Deno.test("a round costs the ledger the same whatever the clipping length has become, and as much as the noise multiplier says", () => {
   const plan = opened(NETWORK, { aggregation: SECURE, privacy: PRIVACY });
-  const fixed = opened(NETWORK, {
-    aggregation: SECURE,
-    privacy: { ...PRIVACY, adaptive: undefined },
-  });
+  const { adaptive: _adaptive, ...privacy } = PRIVACY;
+  const fixed = opened(NETWORK, { aggregation: SECURE, privacy });
   const costAt = (tuning: number | null) => {
     const round = atRound(plan, { run: "ab".repeat(32) as BlockId, round: 3, tuning }, crypto);
     const { plan: { clip } } = releaseOfPlan(round);
