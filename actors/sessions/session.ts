@@ -17,7 +17,7 @@ import {
   startAfresh,
   startRound,
 } from "./session_dialling.ts";
-import { adoptPath, onDialled, onOpeningDue } from "./session_opening.ts";
+import { adoptPath, onDialled, onOpeningDue, onStandbyDue } from "./session_opening.ts";
 import { DIAL_GRACE_MS, isConnecting, scheduleRetry, scheduleUpgrade } from "./session_retry.ts";
 import { onRetiredDue } from "./session_switching.ts";
 import { onPathEvent } from "./session_frames.ts";
@@ -63,6 +63,8 @@ export function session(deps: SessionDependencies): Behaviour<SessionCommand, Se
           return onStaggerDue(context, state, deps);
         case "upgradeDue":
           return onUpgradeDue(context, state, deps);
+        case "standbyDue":
+          return onStandbyDue(context, state, command.path, deps);
         case "retiredDue":
           return onRetiredDue(state, command.path);
         case "openingDue":
@@ -166,7 +168,7 @@ function onNetworkChanged(
 ): void {
   if (state.active !== null) {
     state.doubted = true;
-    onHeartbeatDue(context, state, deps);
+    onHeartbeatDue(context, state, deps, true);
   }
   startAfresh(context, state, deps);
 }

@@ -23,6 +23,8 @@ import { report } from "./session_traffic.ts";
 const DIAL_MS = 20_000;
 /** The next kind is tried when the one before has not answered for this long, ms (RFC 8305 recommends 250). */
 const STAGGER_MS = 250;
+/** The same beside a path that is doubted, whose end may be near, ms. */
+const DOUBT_STAGGER_MS = 20;
 /** A path that is doubted has this long to show that it is alive, ms. */
 const DOUBT_MS = 500;
 
@@ -56,10 +58,12 @@ export function onUpgradeDue(
   deps: SessionDependencies,
 ): void {
   if (state.active === null) return;
-  if (isConnecting(state)) return scheduleUpgrade(context, state, deps);
+  // Beside a path that is silent every kind is tried, whatever else is under way.
+  if (isConnecting(state) && !state.doubted) return scheduleUpgrade(context, state, deps);
   const nowMs = context.monotonicMs();
+  const opening = new Set([...state.opening.values()].map(({ transport }) => transport));
   const rested = upgradeTransports(state, deps).filter((index) =>
-    state.kinds[index]!.notBeforeMs <= nowMs
+    state.kinds[index]!.notBeforeMs <= nowMs && !opening.has(index)
   );
   if (rested.length === 0) return scheduleUpgrade(context, state, deps);
   state.queue = rested;
@@ -107,7 +111,8 @@ function dialNext(context: SessionContext, state: SessionState, deps: SessionDep
   const cancel = transport.dial({ deviceId: deps.peer, addresses: state.addresses }, onOutcome);
   state.dials.set(id, { id, transport: index, sinceMs: context.monotonicMs(), cancel });
   context.startTimer(`dial/${id}`, DIAL_MS, { type: "dialDue", dial: id });
-  if (later.length > 0) context.startTimer("stagger", STAGGER_MS, { type: "staggerDue" });
+  const staggerMs = state.doubted ? DOUBT_STAGGER_MS : STAGGER_MS;
+  if (later.length > 0) context.startTimer("stagger", staggerMs, { type: "staggerDue" });
   report(context, state, deps);
 }
 
@@ -163,11 +168,12 @@ export function onDialFailed(
   // While a path works, another that does not is nobody's problem.
   if (state.active === null) state.lastProblem = reason;
   if (state.queue.length > 0) return dialNext(context, state, deps);
-  if (!isConnecting(state)) {
-    if (state.active === null) {
-      state.failures += 1;
-      scheduleRetry(context, state);
-    } else scheduleUpgrade(context, state, deps);
+  if (state.active !== null) {
+    // Beside a silent path one kind does not wait for the slow failure of another.
+    if (state.doubted || !isConnecting(state)) scheduleUpgrade(context, state, deps);
+  } else if (!isConnecting(state)) {
+    state.failures += 1;
+    scheduleRetry(context, state);
   }
   report(context, state, deps);
 }

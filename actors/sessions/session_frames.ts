@@ -11,6 +11,7 @@ import type {
   SessionDependencies,
   SessionState,
 } from "./session_state.ts";
+import { endDoubt } from "./session_switching.ts";
 import {
   beginAfresh,
   breach,
@@ -68,7 +69,7 @@ function onFrame(
   const decoded = decodeFrame(plain);
   if (decoded.type === "invalid") return breach(context, state, decoded.reason, deps);
   active.heartbeat.heard(context.monotonicMs());
-  state.doubted = false;
+  if (state.doubted) endDoubt(context, state, active, deps);
   handle(context, state, active, decoded.frame, deps);
 }
 

@@ -5,6 +5,7 @@ import {
   HANDSHAKE_REFUSAL,
   type HandshakeOptions,
 } from "../../protocols/session/handshake.ts";
+import { HEARTBEAT_SWITCH_MS } from "../../protocols/session/heartbeat.ts";
 import type { ResumeFrame } from "../../protocols/session/messages.ts";
 import { decodeFrame, encodeFrame } from "../../protocols/session/wire.ts";
 import { acceptsPath } from "./admission.ts";
@@ -60,19 +61,50 @@ export function onDialled(
     sinceMs: dial.sinceMs,
     handshake: begun.state,
     channel: null,
+    resumeSent: false,
   };
   open(context, state, opening);
   path.send(begun.send);
   report(context, state, deps);
 }
 
-/** We begin nothing that is not strictly better than what we have, so that paths of equal rank never take turns. */
+/**
+ * We begin nothing that is not strictly better than what we have, so that paths of equal rank never take turns. Beside a path that is
+ * doubted everything is worth opening.
+ */
 function isWorthOpening({ active, doubted }: SessionState, path: HeldPath | OpenPath): boolean {
-  if (active === null) return true;
-  const rank = pathRank(path);
-  return doubted ? rank <= pathRank(active.path) : rank < pathRank(active.path);
+  return active === null || doubted || pathRank(path) < pathRank(active.path);
 }
 type OpenPath = Extract<Of<"dialled">["outcome"], { type: "opened" }>["path"];
+
+/** How long a path that is ready waits: one that is worse than the path in use until that has been silent for long enough, ms. */
+function standbyMs(context: SessionContext, state: SessionState, path: HeldPath): number {
+  const { active } = state;
+  if (active === null || pathRank(path) <= pathRank(active.path)) return 0;
+  return HEARTBEAT_SWITCH_MS - active.heartbeat.silentMs(context.monotonicMs());
+}
+
+/** Takes a path into use whose handshake is done, now or when its time has come. */
+function useWhenDue(context: SessionContext, state: SessionState, opening: OpeningPath): void {
+  const waitMs = standbyMs(context, state, opening.path);
+  // Clocks are no finer than a millisecond: a wait that is shorter might never end.
+  if (waitMs < 1) return sendResume(state, opening);
+  const command = { type: "standbyDue", path: opening.id } as const;
+  context.startTimer(`standby/${opening.id}`, waitMs, command);
+}
+
+/** The path in use has been silent for so long that this one may take over, or is gone. */
+export function onStandbyDue(
+  context: SessionContext,
+  state: SessionState,
+  path: number,
+  deps: SessionDependencies,
+): void {
+  const opening = state.opening.get(path);
+  if (opening === undefined || opening.resumeSent) return;
+  if (isWorthOpening(state, opening.path)) return useWhenDue(context, state, opening);
+  giveUp(context, state, opening, "no better than the path in use", deps);
+}
 
 /** Takes a path whose handshake is done. */
 export function adoptPath(
@@ -96,8 +128,9 @@ export function adoptPath(
     sinceMs: context.monotonicMs(),
     handshake: null,
     channel: command.channel,
+    resumeSent: false,
   };
-  if (command.role === "initiator") sendResume(state, opening);
+  if (command.role === "initiator") useWhenDue(context, state, opening);
   open(context, state, opening);
   report(context, state, deps);
 }
@@ -128,7 +161,7 @@ export function giveUp(
   deps: SessionDependencies,
 ): void {
   state.opening.delete(opening.id);
-  context.cancelTimer(`opening/${opening.id}`);
+  for (const key of ["opening", "standby"]) context.cancelTimer(`${key}/${opening.id}`);
   opening.path.close(HANDSHAKE_REFUSAL);
   onDialFailed(context, state, opening.transport, reason, deps);
 }
@@ -156,7 +189,7 @@ export function onOpeningFrame(
     if (!isWorthOpening(state, opening.path)) {
       return giveUp(context, state, opening, "no better than the path in use", deps);
     }
-    return sendResume(state, opening);
+    return useWhenDue(context, state, opening);
   }
   const { channel, path } = opening;
   const plain = path.confidential ? frame : channel?.receive.open(frame);
@@ -176,9 +209,7 @@ function onResume(
 ): void {
   if (opening.role === "responder") {
     const others = [...state.opening.values()];
-    const ownResumeSent = others.some((other) =>
-      other.role === "initiator" && other.channel !== null
-    );
+    const ownResumeSent = others.some((other) => other.role === "initiator" && other.resumeSent);
     const { self, peer } = deps;
     if (!acceptsPath({ self, peer, resume, ownResumeSent, active: state.active })) {
       return giveUp(context, state, opening, "another path is kept", deps);
@@ -191,6 +222,7 @@ function onResume(
 }
 
 function sendResume(state: SessionState, opening: OpeningPath): void {
+  opening.resumeSent = true;
   const frame = encodeFrame({
     type: "resume",
     ...state.link.resume(),

@@ -5,8 +5,12 @@ import type { SessionContext, SessionDependencies, SessionState } from "./sessio
 
 /** The device with the larger id leaves the other this long to dial first, ms. */
 export const DIAL_GRACE_MS = 1_500;
+/** The same while the path in use is doubted: soon it may be too late for a path without a gap, ms. */
+const DOUBT_GRACE_MS = 400;
 /** A path that could be better is left alone this long before a better one is looked for, ms. */
 const UPGRADE_FIRST_MS = 1_000;
+/** While the path in use is doubted, attempts follow each other this soon, ms. */
+const DOUBT_AGAIN_MS = 250;
 
 /** Tries again after `delayMs`, or after the backoff; a peer that was put out is left alone until its time is over. */
 export function scheduleRetry(
@@ -50,21 +54,31 @@ export function scheduleUpgrade(
   context: SessionContext,
   state: SessionState,
   deps: SessionDependencies,
-  soonestMs: number = UPGRADE_FIRST_MS,
+  soonestMs: number = state.doubted ? DOUBT_AGAIN_MS : UPGRADE_FIRST_MS,
 ): void {
   context.cancelTimer("upgrade");
   const better = upgradeTransports(state, deps);
   if (better.length === 0) return;
   const restedAtMs = Math.min(...better.map((index) => state.kinds[index]!.notBeforeMs));
-  const graceMs = deps.self < deps.peer ? 0 : DIAL_GRACE_MS;
+  const graceMs = deps.self < deps.peer ? 0 : state.doubted ? DOUBT_GRACE_MS : DIAL_GRACE_MS;
   const waitMs = Math.max(soonestMs, restedAtMs - context.monotonicMs()) + graceMs;
   context.startTimer("upgrade", waitMs, { type: "upgradeDue" });
 }
 
-/** Transports that could lead to a better path than the one in use, best first. A path that is doubted is no better than none. */
+/** Nothing comes by the path in use any more: another one is opened beside it, which takes over when this one stays silent. */
+export function onSilence(
+  context: SessionContext,
+  state: SessionState,
+  deps: SessionDependencies,
+): void {
+  if (state.doubted) return;
+  state.doubted = true;
+  scheduleUpgrade(context, state, deps, 0);
+}
+
+/** Transports that could lead to a better path than the one in use, best first. One that is doubted is no better than none: then all. */
 export function upgradeTransports(state: SessionState, deps: SessionDependencies): number[] {
   if (state.active === null || state.addresses.length === 0) return [];
   const kinds = deps.transports.map(({ kind }) => kind);
-  const rank = pathRank(state.active.path) + (state.doubted ? 1 : 0);
-  return betterTransports(kinds, rank);
+  return betterTransports(kinds, state.doubted ? Infinity : pathRank(state.active.path));
 }

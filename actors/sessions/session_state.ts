@@ -35,6 +35,8 @@ export type SessionCommand =
   | { readonly type: "staggerDue" }
   /** Time to look for a better path. */
   | { readonly type: "upgradeDue" }
+  /** A worse path that is ready may take over from a silent one. */
+  | { readonly type: "standbyDue"; readonly path: number }
   /** A replaced path need not be kept any longer. */
   | { readonly type: "retiredDue"; readonly path: number }
   | { readonly type: "openingDue"; readonly path: number }
@@ -72,6 +74,8 @@ export interface OpeningPath {
   readonly sinceMs: number;
   handshake: HandshakeState | null;
   channel: NoiseChannel | null;
+  /** We have sent our resume frame: the other end may use this path already. */
+  resumeSent: boolean;
 }
 
 /** The path in use. */
@@ -87,6 +91,8 @@ export interface ActivePath {
   /** Frames that the path had no room for, ready to be sent as they are. */
   readonly outbox: Uint8Array[];
   blocked: boolean;
+  /** What others were told last about `path.relayed`, which may change while the path lives. */
+  relayed: boolean;
 }
 
 export interface Dial {
@@ -109,7 +115,7 @@ export interface SessionState {
   readonly kinds: readonly KindMemory[];
   readonly opening: Map<number, OpeningPath>;
   active: ActivePath | null;
-  /** Nothing has been heard on the path in use since our network changed: one as good may replace it. */
+  /** The path in use is silent, or was not heard since our network changed: others are opened beside it, and may replace it. */
   doubted: boolean;
   /** Paths that were replaced, until the other end has left them. */
   readonly retired: Map<number, HeldPath>;

@@ -10,7 +10,7 @@ import { nodeEvents } from "../events.ts";
 import { peerSessions } from "./commands.ts";
 import { bestRank, pathRank } from "./path_choice.ts";
 import { cancelDials } from "./session_dialling.ts";
-import { scheduleUpgrade } from "./session_retry.ts";
+import { forgetKindFailures, scheduleUpgrade } from "./session_retry.ts";
 import type {
   ActivePath,
   OpeningPath,
@@ -43,12 +43,16 @@ export function putIntoUse(
   if (channel === null) return;
   const nowMs = context.monotonicMs();
   state.opening.delete(opening.id);
-  context.cancelTimer(`opening/${opening.id}`);
+  for (const key of ["opening", "standby"]) context.cancelTimer(`${key}/${opening.id}`);
   dropSurplus(context, state, pathRank(path), deps);
   for (const key of ["retry", "forget"]) context.cancelTimer(key);
   noteKindWorked(state, opening);
   const old = state.active;
-  if (old !== null) replace(context, state, old, opening.role);
+  if (old !== null) {
+    // The network is another than it was when better kinds failed.
+    if (pathRank(path) > pathRank(old.path)) forgetKindFailures(state);
+    replace(context, state, old, opening.role);
+  }
   const tag = channel.handshakeHash.slice(0, 8);
   state.lastProblem = null;
   state.doubted = false;
@@ -61,6 +65,7 @@ export function putIntoUse(
     heartbeat: new Heartbeat(nowMs),
     outbox: [],
     blocked: false,
+    relayed: path.relayed,
   };
   state.lastPath = tag;
   state.retryAtMs = null;
@@ -116,17 +121,32 @@ function dropSurplus(
   state: SessionState,
   rank: number,
   deps: SessionDependencies,
+  spared: (opening: OpeningPath) => boolean = () => false,
 ): void {
   for (const other of [...state.opening.values()]) {
-    if (pathRank(other.path) < rank) continue;
+    if (pathRank(other.path) < rank || spared(other)) continue;
     state.opening.delete(other.id);
-    context.cancelTimer(`opening/${other.id}`);
+    for (const key of ["opening", "standby"]) context.cancelTimer(`${key}/${other.id}`);
     other.path.close("surplus");
   }
   cancelDials(context, state, (index) => {
     const kind = deps.transports[index]?.kind;
     return kind === undefined || bestRank(kind) >= rank;
   });
+}
+
+/** The path in use is heard again. What we began beside it ends, but for what the other end may use already. */
+export function endDoubt(
+  context: SessionContext,
+  state: SessionState,
+  active: ActivePath,
+  deps: SessionDependencies,
+): void {
+  state.doubted = false;
+  // What the other end begins is its own affair: it may not hear us although we hear it.
+  const spared = ({ role, resumeSent }: OpeningPath) => role === "responder" || resumeSent;
+  dropSurplus(context, state, pathRank(active.path), deps, spared);
+  scheduleUpgrade(context, state, deps);
 }
 
 /** A kind that led to as good a path as it can is tried first the next time. */

@@ -8,7 +8,13 @@ import { encodeFrame } from "../../protocols/session/wire.ts";
 import { nodeEvents } from "../events.ts";
 import type { SessionState as PublicState } from "../handle.ts";
 import { peerSessions } from "./commands.ts";
-import { DIAL_GRACE_MS, isConnecting, scheduleRetry } from "./session_retry.ts";
+import {
+  DIAL_GRACE_MS,
+  isConnecting,
+  onSilence,
+  scheduleRetry,
+  scheduleUpgrade,
+} from "./session_retry.ts";
 import type {
   ActivePath,
   SessionCommand,
@@ -103,18 +109,23 @@ export function onAcknowledgeDue(state: SessionState): void {
   transmit(state, active, encodeFrame({ type: "ack", acknowledged: link.takeAcknowledgement() }));
 }
 
+/** `asked`: a ping leaves now in any case. */
 export function onHeartbeatDue(
   context: SessionContext,
   state: SessionState,
   deps: SessionDependencies,
+  asked = false,
 ): void {
   const { active, link } = state;
   if (active === null) return;
   const nowMs = context.monotonicMs();
-  const due = active.heartbeat.due(nowMs);
+  const due = asked ? active.heartbeat.ask(nowMs) : active.heartbeat.due(nowMs);
   if (due.type === "dead") {
     return pathLost(context, state, `nothing heard for ${Math.round(due.silentMs)} ms`, deps);
   }
+  context.startTimer("heartbeat", due.nextMs, { type: "heartbeatDue" });
+  if (due.doubtful) onSilence(context, state, deps);
+  if (due.type === "wait") return;
   if (link.bufferedBytes === 0 || link.acknowledged !== state.progress.position) {
     state.progress = { position: link.acknowledged, sinceMs: nowMs };
   }
@@ -130,10 +141,25 @@ export function onHeartbeatDue(
     active.blocked = false;
     pump(state);
   }
+  noteRelayed(context, state, active, deps);
   const acknowledged = link.takeAcknowledgement();
   transmit(state, active, encodeFrame({ type: "ping", token: due.token, acknowledged }));
-  context.startTimer("heartbeat", HEARTBEAT_INTERVAL_MS, { type: "heartbeatDue" });
   report(context, state, deps);
+}
+
+/** A path may find a direct way for itself while it is in use, or lose it. */
+function noteRelayed(
+  context: SessionContext,
+  state: SessionState,
+  active: ActivePath,
+  deps: SessionDependencies,
+): void {
+  const { kind, relayed } = active.path;
+  if (relayed === active.relayed) return;
+  active.relayed = relayed;
+  const event = { deviceId: deps.peer, from: kind, path: kind, relayed };
+  context.publish(nodeEvents, { type: "pathChanged", ...event });
+  scheduleUpgrade(context, state, deps);
 }
 
 /**
@@ -212,6 +238,11 @@ export function pathLost(
   deps: SessionDependencies,
 ): void {
   if (state.active === null) return;
+  // However often this kind led to no better path: it led to this one.
+  const { kind } = state.active.path;
+  for (const [index, memory] of state.kinds.entries()) {
+    if (deps.transports[index]?.kind === kind) memory.notBeforeMs = 0;
+  }
   closeActive(state, reason);
   state.upSinceMs = null;
   state.lastProblem = reason;
@@ -225,6 +256,11 @@ export function pathLost(
   });
   context.publish(nodeEvents, { type: "sessionDown", deviceId: deps.peer, reason });
   context.startTimer("forget", FORGET_MS, { type: "forgetDue" });
+  // What was held back because it is worse is as good as any now.
+  for (const { id, role, channel } of state.opening.values()) {
+    if (role !== "initiator" || channel === null) continue;
+    context.startTimer(`standby/${id}`, 0, { type: "standbyDue", path: id });
+  }
   if (!isConnecting(state)) {
     if (deps.self < deps.peer || state.failures > 0) scheduleRetry(context, state);
     else scheduleRetry(context, state, DIAL_GRACE_MS);

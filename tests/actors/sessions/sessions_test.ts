@@ -173,11 +173,14 @@ Deno.test("sessions keep what is said between two paths, and declare a reset whe
 Deno.test("sessions notice a silent path within four seconds and a heartbeat, and come back", async () => {
   const { a, b, net, time, stop } = await connected();
   const cutAtMs = time.nowMs;
+  net.down.add(a.address).add(b.address);
   net.cut();
   while (up(a).length === 1) await time.run(50);
   assert.ok(time.nowMs - cutAtMs <= 5_100, `${time.nowMs - cutAtMs} ms`);
   assert.ok(time.nowMs - cutAtMs >= 3_000);
-  assert.match((await summaries(a, time))[0]?.lastProblem ?? "", /nothing heard/);
+  const [gone] = a.events.filter((event) => event.type === "sessionDown");
+  assert.match(gone?.reason ?? "", /nothing heard/);
+  net.down.clear();
   await time.run(5_000);
   assert.deepEqual([up(a), up(b)], [[b.device.id], [a.device.id]]);
   assert.equal(
@@ -281,6 +284,7 @@ Deno.test("sessions close after too many strikes and keep the peer out for a whi
 Deno.test("sessions end one whose peer reads nothing, with bounded memory", async () => {
   const { a, b, net, time, stop } = await connected();
   for (const path of net.paths) net.stuck.add(path);
+  net.down.add(a.address).add(b.address);
   for (let count = 0; count < 100; count++) a.send(b, body(count, 400_000));
   await time.run(10);
   const [summary] = await summaries(a, time);

@@ -86,6 +86,8 @@ class TestPath implements Path {
   closed = false;
   /** Takes frames but never delivers them, like a cable that was pulled. */
   silent = false;
+  /** Not null: what is to be delivered waits in here, as on a path that sends again what was lost. */
+  late: PathEvent[] | null = null;
   /** Bytes under way; beyond a limit `send` refuses. */
   #buffered = 0;
   #wantsRoom = false;
@@ -149,7 +151,14 @@ class TestPath implements Path {
     this.closed = true;
     this.deliver({ type: "closed", reason });
   }
+  /** What waits arrives now, in order. */
+  catchUp(): void {
+    const waiting = this.late ?? [];
+    this.late = null;
+    for (const event of waiting) this.deliver(event);
+  }
   deliver(event: PathEvent): void {
+    if (this.late !== null) return void this.late.push(event);
     if (this.#listener === undefined) this.#early.push(event);
     else this.#listener(event);
   }
