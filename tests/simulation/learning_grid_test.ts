@@ -60,7 +60,7 @@ Deno.test("devices that fill a grid end with the same bits, which are the mean t
   );
 });
 
-Deno.test("each averaging brings ten devices together as the paper predicts", async () => {
+Deno.test("an averaging brings ten devices together at least as far as the paper predicts for groups drawn at random", async () => {
   const nodes = 10;
   const side = 3;
   const cluster = new Cluster({ seed: "ten on a grid" });
@@ -97,7 +97,7 @@ Deno.test("each averaging brings ten devices together as the paper predicts", as
   // Ryabinin et al. 2021, Eq. 5: r groups of N devices keep (r − 1) / N + r / N² of the squared distance, with groups drawn at random.
   const predicted = (side - 1) / nodes + side / nodes ** 2;
   assert.ok(
-    mean <= 1.5 * predicted,
+    mean <= predicted,
     `${mean} of the squared distance is left, predicted ${predicted}`,
   );
 });

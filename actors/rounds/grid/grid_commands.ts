@@ -14,6 +14,7 @@ export type GridCommand =
   | Of<"vectorRead">
   | { readonly type: "opened"; readonly outcome: TaskOutcome<OpenedGrid> }
   | { readonly type: "openDue" }
+  | { readonly type: "examplesRead"; readonly outcome: TaskOutcome<OpenedGrid["examples"]> }
   /** Once a second: transfers that stand still, places said again. */
   | { readonly type: "tick" }
   /** Those who are waited for have had their time. */

@@ -7,7 +7,7 @@
  * - A version is on the disk before others hear that its round is done here.
  * - Of each device one place and a few older ones are remembered, and of parameters those of one group.
  */
-import type { ContentHash } from "../../../protocols/ids.ts";
+import type { GridPlace } from "../../../protocols/rounds/messages.ts";
 import type { Behaviour } from "../../kernel/actor.ts";
 import type { AnyRunCommand } from "../commands.ts";
 import { tell } from "../talking.ts";
@@ -32,6 +32,8 @@ import { goOn, onGridTrained, onGridTrainingStep } from "./resting.ts";
 const TICK_MS = 1_000;
 /** Everybody says again where it is after so many ticks: a device that has started anew has forgotten it. */
 const SAY_AGAIN_TICKS = 5;
+/** A device without examples looks for some after so many ticks. */
+const LOOK_TICKS = 10;
 /** Others are heard for so long before a device that has just started begins anything, ms. */
 const LISTEN_MS = 2_000;
 /** Pause before a disk that fails is read again, ms. */
@@ -58,6 +60,8 @@ export function gridRun(deps: GridDependencies): Behaviour<GridCommand, GridStat
           return onOpened(context, state, deps, command);
         case "openDue":
           return open(context, deps);
+        case "examplesRead":
+          return onExamplesRead(context, state, deps, command);
         case "tick":
           return onTick(context, state, deps);
         case "windowOver":
@@ -87,7 +91,6 @@ function start(context: GridContext, deps: GridDependencies): GridState {
   const nowMs = context.monotonicMs();
   return {
     peers: new Map(),
-    registry: deps.registry,
     head: undefined,
     examples: undefined,
     phase: "opening",
@@ -102,6 +105,7 @@ function start(context: GridContext, deps: GridDependencies): GridState {
     restUntilMs: nowMs + LISTEN_MS,
     waitingFor: null,
     ticks: 0,
+    looking: false,
     publishedAtMs: null,
     isPublished: deps.results.some(({ author }) => author === deps.self),
     part: null,
@@ -141,12 +145,11 @@ function onPeersChanged(
   context: GridContext,
   state: GridState,
   deps: GridDependencies,
-  { peers, registry }: Extract<AnyRunCommand, { type: "peersChanged" }>,
+  { peers }: Extract<AnyRunCommand, { type: "peersChanged" }>,
 ): void {
   const isNew = peers.flatMap(({ deviceId, up }) =>
     up && state.peers.get(deviceId)?.up !== true ? [deviceId] : []
   );
-  state.registry = registry;
   state.peers = new Map(peers.map((peer) => [peer.deviceId, peer]));
   for (const device of state.others.keys()) {
     if (!state.peers.has(device)) state.others.delete(device);
@@ -180,8 +183,35 @@ function onTick(context: GridContext, state: GridState, deps: GridDependencies):
       ),
     );
   }
+  const { examples } = state;
+  const isWithout = examples !== undefined && "unavailable" in examples;
+  if (isWithout && !state.looking && state.ticks % LOOK_TICKS === 0) {
+    state.looking = true;
+    context.perform(() => deps.examples(), (outcome) => ({ type: "examplesRead", outcome }));
+  }
   goOn(context, state, deps);
   report(context, state, deps);
+}
+
+function onExamplesRead(
+  context: GridContext,
+  state: GridState,
+  deps: GridDependencies,
+  { outcome }: OfGrid<"examplesRead">,
+): void {
+  state.looking = false;
+  if (!outcome.ok) return;
+  state.examples = outcome.value;
+  const { place, model } = state;
+  // From now on it gives, and the others wait for it.
+  if (place !== null && !("unavailable" in outcome.value)) {
+    moveTo(context, state, deps, { ...where(place), model });
+  }
+  goOn(context, state, deps);
+}
+
+function where({ round, step, places }: GridPlace): Pick<GridPlace, "round" | "step" | "places"> {
+  return { round, step, places };
 }
 
 function onPeerMessage(
@@ -196,7 +226,7 @@ function onPeerMessage(
       return;
     case "requestParts": {
       const { run } = deps;
-      const bytes = state.offered.get(message.hash as ContentHash);
+      const bytes = state.offered.get(message.hash);
       // What is on its way to an average is for those who take part in the run.
       if (bytes === undefined || !state.peers.has(from)) {
         return onRequestParts(context, state, deps, from, message);

@@ -3,7 +3,6 @@ import type { GridChoice } from "../../../learning/runs/grid_plan.ts";
 import type { TaskExamples } from "../../../learning/task.ts";
 import type { ContentHash, DeviceId } from "../../../protocols/ids.ts";
 import type { GridPlace } from "../../../protocols/rounds/messages.ts";
-import type { Registry } from "../../../protocols/registry/registry.ts";
 import type { Context } from "../../kernel/actor.ts";
 import type { RunPeer } from "../commands.ts";
 import type { RunDependencies } from "../run_state.ts";
@@ -20,7 +19,6 @@ export interface GridDependencies extends
     | "opened"
     | "run"
     | "results"
-    | "registry"
     | "rounds"
     | "sessions"
     | "crypto"
@@ -35,7 +33,6 @@ export interface GridDependencies extends
 
 export interface GridState extends TransferState {
   peers: ReadonlyMap<DeviceId, RunPeer>;
-  registry: Registry | null;
   /** Undefined until what the disk has was read. */
   head: GridHead | undefined;
   examples: TaskExamples | { readonly unavailable: string } | undefined;
@@ -59,6 +56,8 @@ export interface GridState extends TransferState {
   restUntilMs: number;
   waitingFor: string | null;
   ticks: number;
+  /** True while examples are looked for again: somebody may have brought some. */
+  looking: boolean;
   /** When this device's result was last handed to the publisher, ms of the monotonic clock. */
   publishedAtMs: number | null;
   isPublished: boolean;

@@ -48,7 +48,7 @@ class Device {
   readonly deps;
   up = new Set<DeviceId>(others);
 
-  constructor(examples = true) {
+  constructor(public hasExamples = true) {
     this.deps = dependencies(plan);
     const example = {
       exampleLength: 2,
@@ -63,10 +63,11 @@ class Device {
         grid,
         run,
         results: [],
-        registry: registryOf([self, ...others]),
         rounds: parent,
         examples: () =>
-          Promise.resolve(examples ? { training: example, test: null } : { unavailable: "none" }),
+          Promise.resolve(
+            this.hasExamples ? { training: example, test: null } : { unavailable: "none" },
+          ),
       }),
       { random: seededRandom(4) },
     );
@@ -244,6 +245,12 @@ Deno.test("a device without examples takes what the others come to, and gives no
   await device.actor.runTask();
   await device.actor.runTask();
   assert.deepEqual(device.actor.state.head?.model?.values, constant(5));
+  // Somebody brings examples: from then on it takes part.
+  device.hasExamples = true;
+  device.actor.advance(10_000);
+  for (const task of device.actor.pendingTasks()) await device.actor.runTask(task);
+  assert.equal(device.actor.state.place?.gives, true);
+  assert.equal(device.actor.state.phase, "training");
 });
 
 for (
