@@ -15,6 +15,7 @@ import type {
 } from "../../protocols/rounds/messages.ts";
 import { type BufferedState, headPlace, openBuffer } from "./buffered_state.ts";
 import type { CommittedResult } from "./commands.ts";
+import { lookAgain } from "./participant.ts";
 import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { attemptOf, shortReason, tell } from "./talking.ts";
 import { beginTraining, onCharged, onPrepared, onTrained } from "./training.ts";
@@ -39,6 +40,7 @@ function handIn(context: RunContext, state: RunActorState, deps: RunDependencies
   const { handed } = buffered;
   const key = openBuffer(state);
   if (handed === null || handed.submission === null || key === null || coordinator === null) return;
+  if (!isHere(state, deps)) return;
   const place = nameOf(coordinator, key);
   const staleness = key.round - handed.key.round;
   if (buffered.refusedFor !== null && buffered.refusedFor !== key.round) return;
@@ -78,11 +80,15 @@ function train(context: RunContext, state: RunActorState, deps: RunDependencies)
   if (plan.compression !== null && buffered.handed !== null) return;
   const from = JSON.stringify(headPlace(state));
   if (buffered.trainedFrom === from) return;
-  buffered.trainedFrom = from;
   if ("unavailable" in examples) {
+    const name = nameOf(coordinator, key);
+    if (buffered.declined === name) return;
+    buffered.declined = name;
+    lookAgain(context, state, deps);
     const reason = shortReason(examples.unavailable);
     return tell(context, deps, coordinator, { type: "decline", ...key, why: "noData", reason });
   }
+  buffered.trainedFrom = from;
   state.part = {
     key: { ...attemptOf(key), round: head.round + 1, attempt: BUFFERED_ATTEMPT },
     coordinator,
@@ -127,16 +133,18 @@ function nameOf(coordinator: DeviceId, { term, round, attempt }: Attempt): strin
   return JSON.stringify([coordinator, term, round, attempt]);
 }
 
+/** True while the coordinator can be told something. */
+function isHere({ coordinator, peers }: RunActorState, deps: RunDependencies): boolean {
+  return coordinator !== null && (coordinator === deps.self || peers.get(coordinator)?.up === true);
+}
+
 /** The coordinator may have lost what we said to it: it is said again when it is back. */
 export function onPeersChanged(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
 ): void {
-  const { coordinator, buffered } = state;
-  const isHere = coordinator === deps.self ||
-    (coordinator !== null && state.peers.get(coordinator)?.up === true);
-  if (!isHere) buffered.told = null;
+  if (!isHere(state, deps)) state.buffered.told = null;
   takePart(context, state, deps);
 }
 

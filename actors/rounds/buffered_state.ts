@@ -13,6 +13,8 @@ export interface BufferedState {
   told: string | null;
   /** Number of the version whose buffer refused it; null when none has. */
   refusedFor: number | null;
+  /** The buffer that was told that there is nothing to train on, as text. */
+  declined: string | null;
   /** The version that was trained from last, as text. */
   trainedFrom: string | null;
   /** The results that led to our version, newest first: as far back as an update may be stale. */
@@ -21,7 +23,15 @@ export interface BufferedState {
 
 /** The state of a device that has done nothing yet. */
 export function noBuffer(): BufferedState {
-  return { open: null, handed: null, told: null, refusedFor: null, trainedFrom: null, lineage: [] };
+  return {
+    open: null,
+    handed: null,
+    told: null,
+    refusedFor: null,
+    declined: null,
+    trainedFrom: null,
+    lineage: [],
+  };
 }
 
 /** The version this device has. */

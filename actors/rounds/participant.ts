@@ -123,8 +123,8 @@ export function onRoundStart(
   tell(context, deps, from, { type: "peerReady", ...key, modelHash: head.parameters, keys });
 }
 
-/** Somebody may have brought examples since: with them this device takes part in the next attempt. */
-function lookAgain(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+/** Somebody may have brought examples since: with them this device takes part in the next attempt, or in the next buffer. */
+export function lookAgain(context: RunContext, state: RunActorState, deps: RunDependencies): void {
   if (state.looking) return;
   state.looking = true;
   context.perform(() => deps.examples(), (outcome) => ({ type: "examplesRead", outcome }));

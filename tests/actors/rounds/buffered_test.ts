@@ -1,0 +1,383 @@
+/** A buffer of updates: who may bring what into it, when it becomes a version, and how devices hand in. */
+import assert from "node:assert/strict";
+import { parameterBytes } from "../../../learning/parameters.ts";
+import type { RoundFault } from "../../../learning/screening/reputation_effects.ts";
+import { seededRandom } from "../../../platform/seeded_random.ts";
+import type { ContentHash } from "../../../protocols/ids.ts";
+import type { GradientSubmission } from "../../../protocols/rounds/messages.ts";
+import {
+  type Actor,
+  actorOf,
+  bytesOf,
+  type Change,
+  coordinator,
+  count,
+  type Device,
+  devices,
+  give,
+  handIn,
+  hashOf,
+  nextVersion,
+  parameters,
+  PHASE_MS,
+  planOf,
+  said,
+  STALENESS_MAX,
+  submissionOf,
+  submit,
+  TRAIN_MS,
+} from "./buffered_support.ts";
+import { run } from "./support.ts";
+
+const [liar, first, second, third, fourth] = devices as [Device, Device, Device, Device, Device];
+const NOWHERE = "cd".repeat(32) as ContentHash;
+
+/** Makes a version of two updates. */
+async function versionOf(actor: Actor, a: Device, b: Device, number = 50) {
+  handIn(actor, a, number);
+  handIn(actor, b, number + 1);
+  return await nextVersion(actor);
+}
+
+Deno.test("a coordinator with a buffer calls nobody: its beat says that the buffer is open", () => {
+  const { effects } = coordinator(2);
+  for (const { id } of devices) {
+    const heard = said(effects, id).map((message) =>
+      message.type === "coordinatorBeat" ? message.phase : message.type
+    );
+    assert.ok(heard.includes("training"));
+    assert.ok(!heard.includes("roundStart"), heard.join());
+  }
+});
+
+Deno.test("a full buffer becomes a version at once, and the result names the version of each update", async () => {
+  const { actor } = coordinator(2);
+  handIn(actor, first, 1);
+  assert.equal(actor.state.lead?.phase, "training");
+  handIn(actor, second, 2);
+  const made = await nextVersion(actor);
+  assert.deepEqual(
+    made.submissions.map(({ device, base, weight }) => ({ device, base, weight })),
+    [first, second].map(({ id }) => id).sort().map((device) => (
+      { device, base: { round: 0, parameters }, weight: 1 }
+    )),
+  );
+  assert.equal(actor.state.lead?.phase, "training");
+  assert.equal(actor.state.lead.key?.round, 2);
+});
+
+Deno.test("a late update is in a later version, with its age; once it is too old it is refused", async () => {
+  const { actor } = coordinator(2);
+  const base = { round: 0, parameters };
+  await versionOf(actor, first, second, 10);
+  await versionOf(actor, first, second, 20);
+  handIn(actor, third, 3, { base });
+  handIn(actor, first, 30);
+  const made = await nextVersion(actor);
+  assert.equal(made.round, 3);
+  assert.deepEqual(made.submissions.find(({ device }) => device === third.id)?.base, base);
+  const late = submit(actor, fourth, submissionOf(actor, fourth, bytesOf(4), { base }));
+  const [answer] = said(late, fourth.id);
+  assert.ok(answer?.type === "submissionRefused");
+  assert.match(answer.reason, /it is 3 versions old, expected at most 2/);
+});
+
+Deno.test("a stale update moves the model by its share of 1/√(1+s)", async () => {
+  const { actor } = coordinator(2);
+  const base = { round: 0, parameters };
+  await versionOf(actor, first, second, 10);
+  const before = actor.state.head!.model!.parameters.slice();
+  handIn(actor, third, 3, { base });
+  handIn(actor, first, 30);
+  await nextVersion(actor);
+  const [late, prompt] = [3, 30].map((number) => new Float32Array(bytesOf(number).buffer));
+  actor.state.head!.model!.parameters.forEach((value, i) => {
+    const expected = before[i]! + (late![i]! / Math.SQRT2 + prompt![i]!) / 2;
+    assert.ok(Math.abs(value - expected) < 1e-6, `${value}, expected ${expected}`);
+  });
+});
+
+const wrong: readonly (readonly [what: string, Change, RegExp])[] = [
+  ["from a version that is none of the chain", {
+    base: { round: 1, parameters: NOWHERE },
+  }, /its base is cdcd.*, version 1 is/],
+  ["from a version to come", { base: { round: 9, parameters: NOWHERE } }, /which is not made/],
+  ["signed for another version", { signedRound: 1 }, /signature does not hold/],
+  ["of more weight than others", { weight: 7 }, /weighs 7, expected 0 and 1/],
+  ["of another attempt", { attempt: 3 }, /of attempt 3/],
+];
+for (const [what, change, reason] of wrong) {
+  Deno.test(`an update ${what} is refused with a reason, read once, and keeps nobody from the version`, async () => {
+    const { actor } = coordinator(2);
+    await versionOf(actor, first, second, 10);
+    const message = submissionOf(actor, liar, bytesOf(1), change);
+    const [answer, ...more] = said(submit(actor, liar, message), liar.id);
+    assert.ok(answer?.type === "submissionRefused", JSON.stringify(answer));
+    assert.match(answer.reason, reason);
+    assert.deepEqual(more, [], "nothing of it is fetched");
+    assert.deepEqual(submit(actor, liar, message), []);
+    const made = await versionOf(actor, first, second, 20);
+    assert.equal(made.counts.refused, 1);
+    assert.ok(made.submissions.every(({ device }) => device !== liar.id));
+  });
+}
+
+for (
+  const [what, bytes, reason, fault] of [
+    ["with NaN", nanBytes(), /not finite/, "notFinite"],
+    ["of another shape", bytesOf(1).slice(4), /bytes, expected/, null],
+  ] as readonly (readonly [string, Uint8Array<ArrayBuffer>, RegExp, RoundFault | null])[]
+) {
+  Deno.test(`an update ${what} takes no place in the buffer`, async () => {
+    const { actor } = coordinator(2);
+    const effects = [
+      ...submit(actor, liar, submissionOf(actor, liar, bytes)),
+      ...give(actor, liar, bytes),
+    ];
+    const answer = said(effects, liar.id).find(({ type }) => type === "submissionRefused");
+    assert.ok(answer?.type === "submissionRefused");
+    assert.match(answer.reason, reason);
+    assert.deepEqual(
+      actor.state.lead?.faults.map((one) => one.fault),
+      fault === null ? [] : [fault],
+    );
+    const made = await versionOf(actor, first, second);
+    assert.equal(made.submissions.length, 2);
+  });
+}
+
+Deno.test("an update that is in a version is not taken again, by whatever version it was trained from before", async () => {
+  const { actor } = coordinator(2);
+  const base = { round: 0, parameters };
+  const replayed = submissionOf(actor, first, bytesOf(10));
+  await versionOf(actor, first, second, 10);
+  assert.deepEqual(submit(actor, first, replayed), []);
+  assert.deepEqual(submit(actor, first, submissionOf(actor, first, bytesOf(77), { base })), []);
+  // It may go on with what is new.
+  handIn(actor, first, 20);
+  handIn(actor, second, 21);
+  const made = await nextVersion(actor);
+  assert.ok(made.submissions.every((one) => one.base?.round === 1));
+});
+
+Deno.test("a device that floods is read once in a buffer, and nothing of the rest is kept", () => {
+  const { actor } = coordinator(2);
+  submit(actor, liar, submissionOf(actor, liar, bytesOf(0)));
+  for (let i = 1; i < 200; i++) {
+    const message: GradientSubmission = {
+      ...submissionOf(actor, liar, bytesOf(1)),
+      update: { hash: hashOf(Uint8Array.of(i)), bytes: 4 * count },
+    };
+    assert.deepEqual(submit(actor, liar, message), []);
+  }
+  assert.equal(actor.state.lead?.submissions.size, 1);
+  assert.equal(actor.state.incoming.size, 1);
+});
+
+Deno.test("whoever offers an update and sends nothing gives its place to the next", async () => {
+  const { actor } = coordinator(2);
+  const silent = [liar, first];
+  const waiting = [third, fourth];
+  const offer = (device: Device, number: number) =>
+    said(submit(actor, device, submissionOf(actor, device, bytesOf(number))), device.id);
+  for (const device of silent) assert.equal(offer(device, devices.indexOf(device)).length, 1);
+  for (const device of waiting) {
+    assert.deepEqual(offer(device, devices.indexOf(device)), [], "there is no room for more");
+  }
+  const effects = [...Array(PHASE_MS / 1_000 + 1)].flatMap(() => actor.advance(1_000));
+  for (const { id } of silent) {
+    const answer = said(effects, id).find(({ type }) => type === "submissionRefused");
+    assert.ok(answer?.type === "submissionRefused");
+    assert.match(answer.reason, /did not come/);
+  }
+  for (const device of waiting) {
+    assert.ok(said(effects, device.id).some(({ type }) => type === "requestParts"));
+    give(actor, device, bytesOf(devices.indexOf(device)));
+  }
+  const made = await nextVersion(actor);
+  assert.deepEqual(
+    made.submissions.map(({ device }) => device),
+    waiting.map(({ id }) => id).sort(),
+  );
+});
+
+Deno.test("a device without points left brings nothing into a buffer", () => {
+  const { actor } = coordinator(2, [liar.id]);
+  assert.deepEqual(submit(actor, liar, submissionOf(actor, liar, bytesOf(1))), []);
+});
+
+Deno.test("a buffer that stays too empty is opened again; one that holds enough becomes a version when its time is over", async () => {
+  const { actor } = coordinator(4);
+  handIn(actor, first, 1);
+  const attempt = actor.state.lead!.key!.attempt;
+  const effects = actor.fireTimer("phase");
+  assert.ok(said(effects, first.id).some(({ type }) => type === "roundAbandoned"));
+  actor.fireTimer("call");
+  if (actor.state.lead!.phase === "recovering") actor.fireTimer("phase");
+  assert.equal(actor.state.lead!.key!.attempt, attempt + 1);
+  handIn(actor, first, 1);
+  handIn(actor, second, 2);
+  assert.equal(actor.state.lead!.phase, "training", "others may still come");
+  assert.equal(actor.timers().get("phase"), TRAIN_MS);
+  actor.fireTimer("phase");
+  assert.equal((await nextVersion(actor)).submissions.length, 2);
+});
+
+Deno.test("a buffer does not wait for devices that are away", async () => {
+  const { actor } = coordinator(4);
+  handIn(actor, first, 1);
+  handIn(actor, second, 2);
+  const { registry } = actor.state;
+  const peers = [...actor.state.peers.values()].map((peer) => ({
+    ...peer,
+    up: peer.deviceId === first.id || peer.deviceId === second.id,
+  }));
+  actor.tell({ type: "peersChanged", peers, registry });
+  assert.equal((await nextVersion(actor)).submissions.length, 2);
+});
+
+/** A device that trains, and the coordinator whom it follows. */
+function participant() {
+  const after = model();
+  const { actor, peers, registry } = actorOf(planOf(2), {
+    fresh: false,
+    examples: {
+      training: {
+        exampleLength: 2,
+        count: 3,
+        inputs: new Float32Array(6),
+        labels: new Uint8Array(3),
+      },
+      test: null,
+    },
+    deps: {
+      trainer: {
+        train: () => Promise.resolve({ parameters: after, loss: 1, steps: 1, examples: 3 }),
+        evaluate: () => Promise.reject(new Error("nobody measures in this test")),
+        close: () => Promise.resolve(),
+      },
+    },
+  });
+  return { actor, peers, registry };
+}
+
+function model() {
+  return Float32Array.from({ length: count }, (_, i) => i / 10);
+}
+
+function beat(
+  actor: Actor,
+  from: Device,
+  { term = 0, round = 1, attempt = 1, phase = "training" },
+) {
+  const message = {
+    ...{ type: "coordinatorBeat" as const, run, term, round, attempt },
+    ...{ ready: 0, submitted: 0, fetched: 0 },
+    phase: phase as "training" | "publishing",
+  };
+  return actor.tell({ type: "peerMessage", from: from.id, message });
+}
+
+/** The ledger says yes, and the device trains and signs. */
+async function train(actor: Actor) {
+  const { part } = actor.state;
+  assert.equal(part?.phase, "training");
+  const secret = seededRandom("secret").bytes(32);
+  actor.tell({
+    type: "charged",
+    round: part.key.round,
+    release: 0,
+    answer: { ok: true, secret },
+  });
+  const effects = [];
+  for (let step = 0; step < 20 && actor.pendingTasks().length > 0; step++) {
+    effects.push(...await actor.runTask());
+  }
+  return effects;
+}
+
+const submissions = (effects: ReturnType<typeof said>) =>
+  effects.flatMap((message) => message.type === "gradientSubmission" ? [message] : []);
+
+Deno.test("a device trains when a buffer is open, hands in once to each, and again to the next coordinator", async () => {
+  const { actor } = participant();
+  assert.equal(actor.state.part, null, "nobody has opened a buffer");
+  beat(actor, first, { phase: "publishing" });
+  assert.equal(actor.state.part, null, "no buffer is open");
+  beat(actor, first, {});
+  const [handed, ...more] = submissions(said(await train(actor), first.id));
+  assert.deepEqual(more, []);
+  assert.deepEqual(
+    [handed?.round, handed?.attempt, handed?.modelHash, handed?.weight],
+    [1, 0, parameters, 1],
+  );
+  assert.deepEqual(submissions(said(beat(actor, first, {}), first.id)), []);
+  assert.equal(actor.state.part, null, "from one version it trains once");
+  // Another attempt of the same coordinator, and another coordinator.
+  const again = submissions(said(beat(actor, first, { attempt: 2 }), first.id));
+  const other = submissions(said(beat(actor, second, { term: 1, attempt: 2 }), second.id));
+  for (const [one] of [again, other]) {
+    assert.deepEqual([one?.update, one?.signature], [handed?.update, handed?.signature]);
+  }
+});
+
+Deno.test("an update is served to whom it was handed in, and to nobody else", async () => {
+  const { actor } = participant();
+  beat(actor, first, {});
+  const [handed] = submissions(said(await train(actor), first.id));
+  const ask = (device: Device) =>
+    said(
+      actor.tell({
+        type: "peerMessage",
+        from: device.id,
+        message: { type: "requestParts", run, hash: handed!.update.hash, first: 0, count: 1 },
+      }),
+      device.id,
+    ).map(({ type }) => type);
+  assert.deepEqual(ask(second), []);
+  assert.deepEqual(ask(first), ["vectorPart"]);
+});
+
+Deno.test("a device that hears of a session lost hands in again when its coordinator is back", async () => {
+  const { actor, peers, registry } = participant();
+  beat(actor, first, {});
+  assert.equal(submissions(said(await train(actor), first.id)).length, 1);
+  const away = peers.map((peer) => ({ ...peer, up: peer.deviceId !== first.id }));
+  actor.tell({ type: "peersChanged", peers: away, registry });
+  const effects = actor.tell({ type: "peersChanged", peers, registry });
+  assert.equal(submissions(said(effects, first.id)).length, 1);
+  assert.deepEqual(submissions(said(beat(actor, first, {}), first.id)), [], "once is enough");
+});
+
+Deno.test("an update that was refused is not offered to that buffer again, but to another try", async () => {
+  const { actor } = participant();
+  beat(actor, first, {});
+  await train(actor);
+  const key = { run, round: 1, term: 0, attempt: 1 };
+  const message = { type: "submissionRefused", ...key, reason: "no" } as const;
+  actor.tell({ type: "peerMessage", from: first.id, message });
+  assert.deepEqual(submissions(said(beat(actor, first, {}), first.id)), []);
+  assert.equal(submissions(said(beat(actor, first, { attempt: 2 }), first.id)).length, 1);
+});
+
+Deno.test("a device without examples says so once, and trains nothing", () => {
+  const { actor } = actorOf(planOf(2), { fresh: false });
+  const [answer] = said(beat(actor, first, {}), first.id);
+  assert.ok(answer?.type === "decline");
+  assert.equal(answer.why, "noData");
+  assert.deepEqual(said(beat(actor, first, {}), first.id), []);
+});
+
+Deno.test("an update grows old in the making: too old, it is never handed in", async () => {
+  const { actor } = participant();
+  beat(actor, first, {});
+  const round = STALENESS_MAX + 2;
+  beat(actor, first, { round });
+  assert.deepEqual(submissions(said(await train(actor), first.id)), []);
+});
+
+function nanBytes(): Uint8Array<ArrayBuffer> {
+  const values = new Float32Array(count);
+  values[1] = NaN;
+  return new Uint8Array(parameterBytes(values));
+}
