@@ -166,7 +166,8 @@ const planSchema = z.strictObject({
       rule: choiceSchema,
     }),
   ]),
-  compression: choiceSchema.nullable(),
+  // A union, because what `nullable` makes of a schema with an example of its own refuses null in the OpenAPI document.
+  compression: z.union([choiceSchema, z.null()]),
   privacy: z.strictObject({
     clip: z.number(),
     noiseMultiplier: z.number(),

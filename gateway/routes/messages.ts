@@ -77,7 +77,10 @@ const attachmentRoute = createRoute({
     params: z.strictObject({
       id: messageIdSchema,
       index: z.coerce.number().int().min(0).max(ATTACHMENTS_MAX - 1)
-        .openapi({ description: "Its place among the message's attachments, from 0." }),
+        .openapi({
+          description: "Its place among the message's attachments, from 0.",
+          param: { required: true },
+        }),
     }),
     headers: z.object({ Range: z.string().optional() }),
   },

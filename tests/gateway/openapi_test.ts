@@ -4,7 +4,11 @@ import { withGateway } from "./gateway_fixture.ts";
 
 interface Operation {
   readonly summary?: string;
-  readonly parameters?: readonly { readonly name: string; readonly in: string }[];
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly required?: boolean;
+  }[];
   readonly requestBody?: { readonly content: Record<string, unknown> };
   readonly responses: Record<string, { readonly description: string }>;
 }
@@ -58,6 +62,10 @@ Deno.test("the OpenAPI document is complete in itself", () =>
         assert.ok(Object.keys(operation.responses).some((s) => s.startsWith("2")), name);
         const stated = (operation.parameters ?? []).filter((p) => p.in === "path");
         assert.deepEqual(stated.map((p) => p.name), inPath, name);
+        assert.ok(
+          stated.every(({ required }) => required === true),
+          `${name}: OpenAPI asks for it`,
+        );
         if (method === "put" || method === "patch") assert.ok(operation.requestBody, name);
       }
     }
@@ -69,6 +77,24 @@ Deno.test("the OpenAPI document is complete in itself", () =>
     ) {
       assert.ok(document.components.schemas?.[name], name);
     }
+  }));
+
+/** Schemas that ask for two things which no value has: one that is referred to, and perhaps null. */
+function contradictions(value: unknown, path: string): string[] {
+  if (typeof value !== "object" || value === null) return [];
+  const all = "allOf" in value && Array.isArray(value.allOf) ? value.allOf : [];
+  const isOne = all.some((one) => "$ref" in one) &&
+    all.some(({ type }) => Array.isArray(type) && type.includes("null"));
+  return [
+    ...(isOne ? [path] : []),
+    ...Object.entries(value).flatMap(([key, inner]) => contradictions(inner, `${path}/${key}`)),
+  ];
+}
+
+Deno.test("where the OpenAPI document says that something may be null, its schema lets it", () =>
+  withGateway(async ({ request }) => {
+    const document: Document = await (await request("/openapi.json")).json();
+    assert.deepEqual(contradictions(document, ""), []);
   }));
 
 Deno.test("the API reference works without any other host", () =>
