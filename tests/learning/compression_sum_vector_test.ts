@@ -1,6 +1,7 @@
 /** Compressed updates under secure sums: weights and lengths that add up, errors as large as reckoned, nothing lost that is kept for later. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import fixtures from "../fixtures/learning/sum_vectors.json" with { type: "json" };
 import { normalisedError } from "../../learning/compression/report.ts";
 import {
   decodeSumVector,
@@ -238,4 +239,24 @@ Deno.test("sums that no devices can have come to are refused", () => {
   const long = good.slice();
   long.fill(15, 22);
   assert.equal(decodeSumVector(long, form, 1), undefined, "a length above the longest");
+});
+
+Deno.test("sums made by other code from the protocol's text mean what that code says", () => {
+  for (const { form: written, devices, modulusBits, sum, weight, mean, typical } of fixtures) {
+    const form: SumVectorForm = {
+      ...written,
+      rotation: written.rotation === null ? null : Uint8Array.fromHex(written.rotation),
+      choice: written.choice && {
+        ...written.choice,
+        seed: Uint8Array.fromHex(written.choice.seed),
+      },
+    };
+    assert.equal(Math.max(2, sumVectorBits(form, devices)), modulusBits);
+    const decoded = decodeSumVector(Uint32Array.from(sum), form, devices);
+    assert.equal(decoded?.weight, weight);
+    const error = normalisedError(Float32Array.from(mean), decoded.mean);
+    assert.ok(error < 1e-9, String(error));
+    const { lengths } = decoded;
+    assert.equal(lengths === null ? null : typicalLength({ lengths, weight }, null), typical);
+  }
 });
