@@ -102,7 +102,7 @@ Deno.test("what cannot be is refused with a reason", () =>
         { task: "mnist", aggregation: "secure", compression: { name: "eden", numbers: {} } },
         /masks/,
       ],
-      [{ task: "mnist", strategy: { name: "fedBuff", numbers: {} } }, /fedBuff/],
+      [{ task: "mnist", strategy: { name: "fedFoo", numbers: {} } }, /fedFoo/],
       [{ task: "mnist", privacy: { epsilon: 1, clip: 1 } }, /possible would be/],
     ];
     for (const [json, reason] of bad) {
