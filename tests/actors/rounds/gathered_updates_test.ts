@@ -13,6 +13,8 @@ const NETWORK = softmaxRegression({ inputs: 784, classes: 10 });
 const UPDATE = 4 * 7_850;
 const HELD_MAX = 3 * UPDATE;
 
+const PARTICIPATION = { least: 3, most: 1_024, fraction: 1, overSelection: 0 };
+
 const round = (
   rule: string,
   devices: number,
@@ -23,7 +25,7 @@ const round = (
     opened: opened(NETWORK, {
       rounds: 1,
       aggregation: { type: "clear", rule: { name: rule, numbers: {} } },
-      participation: { least: 3, most: 1_024, fraction: 1, overSelection: 0 },
+      participation: PARTICIPATION,
     }),
     devices,
     dropouts: 1,
@@ -50,6 +52,20 @@ for (const rule of ["weightedMean", "coordinateMedian"]) {
     assert.ok(held.coordinatorBytes > many.coordinatorBytes + 20 * UPDATE);
   });
 }
+
+Deno.test("with a secure sum no vector stays: more devices take what their keys and shares take", async () => {
+  const plan = opened(NETWORK, {
+    rounds: 1,
+    aggregation: { type: "secure", encoding: { range: 1, bits: 16 } },
+    participation: PARTICIPATION,
+  });
+  const [few, many] = [
+    await pumpRound({ opened: plan, devices: 8, dropouts: 1 }),
+    await pumpRound({ opened: plan, devices: 16, dropouts: 1 }),
+  ];
+  const perDevice = (many.coordinatorBytes - few.coordinatorBytes) / 8;
+  assert.ok(perDevice < UPDATE / 4, `${perDevice} bytes for each further device`);
+});
 
 Deno.test("an update that the disk does not take is left out, and the others make the version", async () => {
   const inner = memoryScratch();
