@@ -5,6 +5,7 @@ import type { ExampleSource, TaskBlock, TaskReading } from "../learning/task.ts"
 import { TASKS } from "../learning/tasks/tasks.ts";
 import { nodeMaskStream } from "../platform/mask_stream.ts";
 import type { Crypto } from "../platform/ports.ts";
+import { systemRandom } from "../platform/system_random.ts";
 import { WorkerMaskWork } from "../platform/worker_mask_work.ts";
 import { WorkerTrainer } from "../platform/worker_trainer.ts";
 import type { Block } from "../protocols/blocks/block.ts";
@@ -28,7 +29,10 @@ export async function openLearning(
   return {
     masks: nodeMaskStream(),
     maskWork: new WorkerMaskWork(),
-    vectors: await openVectorFiles(join(config.dataDirectory, "models"), crypto),
+    vectors: await openVectorFiles(join(config.dataDirectory, "models"), {
+      crypto,
+      random: systemRandom(),
+    }),
     tasks: TASKS,
     trainer: new WorkerTrainer(),
     source: exampleSource({ directory: learningDataDirectory(config), store }),

@@ -137,7 +137,10 @@ export interface BrokerLogin {
   sign(nonce: Uint8Array): Uint8Array<ArrayBuffer>;
 }
 
-/** Room on a disk for what does not fit into memory. Nothing in it outlives `close` or the process; what was never written reads as zeros. */
+/**
+ * Room on a disk for what does not fit into memory, up to 256 GiB. Nothing in it outlives `close` or the process, not even for whoever takes the disk. What was never written
+ * reads as anything. Meant for writing each place once: a disk that keeps old versions would tell how two of them differ.
+ */
 export interface Scratch {
   /** Resolves when the bytes would be read. Rejects when the disk is full or fails. Writes go one after another; `bytes` may be reused then. */
   write(at: number, bytes: Uint8Array): Promise<void>;

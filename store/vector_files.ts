@@ -1,6 +1,6 @@
 /** Vectors as files by hash, in `models/` of the data folder. */
 import { join } from "node:path";
-import type { Crypto } from "../platform/ports.ts";
+import type { Crypto, Random } from "../platform/ports.ts";
 import type { ContentHash } from "../protocols/ids.ts";
 import { ChunkFiles } from "./chunk_files.ts";
 import { openScratchFile } from "./scratch_file.ts";
@@ -12,7 +12,11 @@ const SCRATCH = "scratch";
 /** Opens the folder and removes what a crash has left unfinished. */
 export async function openVectorFiles(
   directory: string,
-  crypto: Pick<Crypto, "sha256Hex">,
+  { crypto, random }: {
+    readonly crypto: Pick<Crypto, "sha256Hex">;
+    /** For the keys of what is only worked with. */
+    readonly random: Pick<Random, "bytes">;
+  },
 ): Promise<VectorStore> {
   const files = new ChunkFiles(directory);
   await files.open();
@@ -47,7 +51,7 @@ export async function openVectorFiles(
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
     },
-    scratch: () => openScratchFile(join(directory, SCRATCH)),
+    scratch: () => openScratchFile(join(directory, SCRATCH), random),
     async list() {
       const found = [];
       for await (const hash of files.hashes()) {

@@ -19,6 +19,7 @@ import { shapeFor } from "../../learning/secure/graph.ts";
 import { addPacked, pack } from "../../learning/secure/packing.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
+import { seededRandom } from "../../platform/seeded_random.ts";
 import { openScratchFile } from "../../store/scratch_file.ts";
 import { deps as proofDependencies, opened } from "../../tests/learning/proof_support.ts";
 import type { Figure } from "../harness.ts";
@@ -89,7 +90,7 @@ async function figuresOfSize(
       opened: plan,
       devices: size.devices,
       dropouts,
-      scratch: () => openScratchFile(folder),
+      scratch: () => openScratchFile(folder, seededRandom("scratch")),
     });
     const bareMs = bareSteps(size, round, dropouts);
     const verifyMs = await verifying(plan, round);
