@@ -18,7 +18,10 @@ const WITH: Readonly<Record<string, Partial<StartArguments>>> = {
   clip: { epsilon: "1" },
   delta: { epsilon: "1", clip: "1" },
   noise: { epsilon: "1", clip: "1" },
+  clipQuantile: { epsilon: "1", clip: "1" },
   alpha: { share: "dirichlet" },
+  dimensions: { aggregation: "grid" },
+  side: { aggregation: "grid" },
 };
 
 Deno.test("a number that start takes is one that the node takes, up to both ends", () => {
