@@ -66,13 +66,22 @@ export async function gathered(
 /**
  * Addresses of server-reflexive candidates whose port is the one of the socket behind them. A router that keeps the port of this
  * socket will most likely keep that of another: so the same address with the port of the QUIC socket is worth a try.
+ *
+ * Libraries may hide the socket behind such a candidate ("raddr 0.0.0.0 rport 0", as libjuice does); the host candidates tell its port as well.
  */
 export function portKeepingHosts(candidates: readonly string[]): readonly string[] {
   const hosts = new Set<string>();
-  for (const candidate of candidates) {
-    const fields = /^candidate:\S+ \d+ udp \d+ (\S+) (\d+) typ srflx(?: raddr \S+ rport (\d+))/i
-      .exec(candidate);
-    if (fields?.[1] !== undefined && fields[2] === fields[3]) hosts.add(fields[1]);
+  const ownPorts = new Set<string>();
+  const read = candidates.map((candidate) =>
+    /^candidate:\S+ \d+ udp \d+ (\S+) (\d+) typ (host|srflx)(?: raddr \S+ rport (\d+))?/i
+      .exec(candidate)
+  );
+  for (const fields of read) if (fields?.[3]?.toLowerCase() === "host") ownPorts.add(fields[2]!);
+  for (const fields of read) {
+    const [, host, port, type, behind] = fields ?? [];
+    if (host === undefined || port === undefined || type?.toLowerCase() !== "srflx") continue;
+    const hidden = behind === undefined || behind === "0";
+    if (hidden ? ownPorts.has(port) : port === behind) hosts.add(host);
   }
   return [...hosts];
 }

@@ -206,6 +206,16 @@ Deno.test("only routers that keep port numbers make an address outside worth a t
   );
 });
 
+Deno.test("a router that keeps port numbers is known as well where the library hides the socket behind an address", () => {
+  // As node-datachannel (libjuice) says it.
+  const host = "candidate:1 1 UDP 2122317823 192.168.1.7 50000 typ host";
+  const outside = (port: number) =>
+    `candidate:2 1 UDP 1686109951 203.0.113.9 ${port} typ srflx raddr 0.0.0.0 rport 0`;
+  assert.deepEqual(portKeepingHosts([host, outside(50_000)]), ["203.0.113.9"]);
+  assert.deepEqual(portKeepingHosts([host, outside(50_001)]), []);
+  assert.deepEqual(portKeepingHosts([outside(50_000)]), []);
+});
+
 const lab = await labAvailability();
 const packages = lab.ok ? await ensurePackages(["miniupnpd", "nftables"]) : lab;
 
