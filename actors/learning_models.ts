@@ -17,8 +17,9 @@ import type { VectorStore } from "../store/vectors.ts";
 import type { Outcome, Refusal } from "./handle.ts";
 import type { ModelComparison, ModelView, RoundMetrics, Verification } from "./learning_handle.ts";
 import { chainOf, findByPrefix, isGrid, lastOfGrid, metricsOfResult } from "./learning_views.ts";
+import { bytesOf, type KnownVersion, roundOf } from "./known_version.ts";
 import { checksOf, gridChecks } from "./model_checks.ts";
-import type { CommittedResult, RunSummary } from "./rounds/commands.ts";
+import type { RunSummary } from "./rounds/commands.ts";
 import { metricsSetting } from "./rounds/reporting.ts";
 import { keptSetting, ROUNDS_KEPT, verifiedSetting } from "./rounds/old_vectors.ts";
 
@@ -36,17 +37,6 @@ export interface ModelsOfNodeOptions {
   readonly clock: Clock;
   readonly registry: () => Promise<Registry | null>;
   readonly summaries: () => Promise<readonly RunSummary[]>;
-}
-
-/** One version with where it comes from. */
-interface KnownVersion {
-  readonly summary: RunSummary;
-  readonly opened: OpenedPlan;
-  readonly version: ContentHash;
-  /** Null for where the run began, and for what nobody has published. */
-  readonly committed: CommittedResult | null;
-  /** On a grid: rounds this device has done, for its own version; null for all others. */
-  readonly ownRound: number | null;
 }
 
 /** What the handle offers of models. */
@@ -375,18 +365,6 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
       return { type: "done", value };
     },
   };
-}
-
-function bytesOf(summary: RunSummary, open: (summary: RunSummary) => OpenedPlan): number {
-  try {
-    return 4 * open(summary).layout.count;
-  } catch {
-    return 0;
-  }
-}
-
-function roundOf({ committed, ownRound }: KnownVersion): number {
-  return committed?.result.round ?? ownRound ?? 0;
 }
 
 function isRefusal(value: KnownVersion | Refusal): value is Refusal {
