@@ -19,6 +19,7 @@ import type { ModelComparison, ModelView, RoundMetrics, Verification } from "./l
 import { chainOf, findByPrefix, isGrid, lastOfGrid, metricsOfResult } from "./learning_views.ts";
 import { bytesOf, type KnownVersion, roundOf } from "./known_version.ts";
 import { checksOf, gridChecks } from "./model_checks.ts";
+import { notHere, refused } from "./model_refusals.ts";
 import type { RunSummary } from "./rounds/commands.ts";
 import { metricsSetting } from "./rounds/reporting.ts";
 import { keptSetting, ROUNDS_KEPT, verifiedSetting } from "./rounds/old_vectors.ts";
@@ -369,15 +370,4 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
 
 function isRefusal(value: KnownVersion | Refusal): value is Refusal {
   return "type" in value;
-}
-
-function notHere(version: ContentHash): Refusal {
-  return refused(
-    "unavailable",
-    `Version ${version} is known, but its parameters are not on this device: it keeps the newest ones, and those that somebody went back to`,
-  );
-}
-
-function refused(reason: Refusal["reason"], message: string): Refusal {
-  return { type: "refused", reason, message };
 }
