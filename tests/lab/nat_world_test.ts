@@ -3,6 +3,7 @@
  * every pair of routers; `tests/long` kills what can be killed while ten thousand messages flow.
  */
 import assert from "node:assert/strict";
+import type { NodeEvent } from "../../actors/events.ts";
 import { converged, until } from "./mesh_lab.ts";
 import { withFolder } from "./mesh_steps.ts";
 import { countMail, sendAll, sendMail } from "./nat_mail.ts";
@@ -24,6 +25,18 @@ function labTest(name: string, fn: (folder: string) => Promise<void>): void {
 const numbered = (from: string, count: number) =>
   Array.from({ length: count }, (_, index) => `${from} ${index}`);
 
+/**
+ * Whether an event tells of a direct way to a device: it was moved to, from the broker or from TURN, or found by a path for itself; or, where
+ * everything stood still for longer than a session lives, it is the first of a new one.
+ */
+function isDirect(line: string, deviceId: string): boolean {
+  if (!/"(pathChanged|sessionUp)"/.test(line)) return false;
+  const event = JSON.parse(line) as NodeEvent;
+  if (event.type !== "pathChanged" && event.type !== "sessionUp") return false;
+  const relayed = event.type === "pathChanged" && event.relayed;
+  return event.deviceId === deviceId && event.path !== "nats" && !relayed;
+}
+
 async function waitForWay(world: NatWorld, path: string, timeoutMs: number): Promise<void> {
   await until(`the path "${path}" between the homes`, timeoutMs, async () => {
     const [there, back] = [await world.anna.peer(world.ben), await world.ben.peer(world.anna)];
@@ -41,6 +54,24 @@ labTest(
       onResult: () => {},
     });
     assert.deepEqual(results.map(({ path }) => path), ["direct", "turn"], JSON.stringify(results));
+  },
+);
+
+labTest(
+  "QUIC crosses two port-restricted routers from the one socket on which it also listens",
+  async (folder) => {
+    const nats = ["port-restricted", "port-restricted"] as const;
+    await using world = await createNatWorld({ nats, folder });
+    const { anna, ben } = world;
+    await Promise.all(world.nodes.map((node) => node.start()));
+    await until("a session over QUIC", BETTER_MS, async () => {
+      const [there, back] = [await anna.peer(ben), await ben.peer(anna)];
+      return wayOf(there)?.transport === "quic" && wayOf(back)?.transport === "quic";
+    });
+    const peer = await anna.peer(ben);
+    assert.equal(peer?.relayed, false);
+    // The address of the other home's router, with the port that QUIC has everywhere.
+    assert.match(peer?.pathDescription ?? "", /203\.0\.113\.101\b.*\b7464/);
   },
 );
 
@@ -69,16 +100,30 @@ labTest(
       sendAll({ from: anna, to: ben, texts: toBen }),
       sendAll({ from: ben, to: anna, texts: toAnna }),
     ]);
-    const event = await anna.event("pathChanged", {
-      timeoutMs: UP_MS,
-      from: mark,
-      fits: ({ from, relayed }) => from === "nats" && !relayed,
-    });
-    assert.equal(event.deviceId, ben.id);
+    await until(
+      "the direct way to be told",
+      UP_MS,
+      () => Promise.resolve(anna.process.lines.slice(mark).some((line) => isDirect(line, ben.id))),
+    );
     const nothing = { sent: 200, lost: 0, duplicated: 0, ordered: true };
     assert.deepEqual(await countMail(ben, toBen, MAIL_MS), nothing);
     assert.deepEqual(await countMail(anna, toAnna, MAIL_MS), nothing);
     await converged([anna, ben], blocks, MAIL_MS);
+  },
+);
+
+labTest(
+  "a home without UDP uses TURN over TCP, with a home like it too",
+  async (folder) => {
+    const nats = ["udp-blocked", "udp-blocked"] as const;
+    await using world = await createNatWorld({ nats, folder, turnTcp: true });
+    const { anna, ben } = world;
+    await Promise.all(world.nodes.map((node) => node.start()));
+    await waitForWay(world, "turn", BETTER_MS);
+    const texts = numbered("by TCP", 50);
+    await sendAll({ from: anna, to: ben, texts });
+    const nothing = { sent: 50, lost: 0, duplicated: 0, ordered: true };
+    assert.deepEqual(await countMail(ben, texts, MAIL_MS), nothing);
   },
 );
 
