@@ -381,3 +381,21 @@ function nanBytes(): Uint8Array<ArrayBuffer> {
   values[1] = NaN;
   return new Uint8Array(parameterBytes(values));
 }
+
+Deno.test("the same updates make the same version, in whatever order they come and whoever gathers them again", async () => {
+  const made = [];
+  for (const order of [[0, 1, 2], [2, 0, 1], [1, 2, 0]]) {
+    const { actor } = coordinator(3);
+    // One of them was handed in before, to a buffer that came to nothing.
+    handIn(actor, devices[order[0]!]!, order[0]!);
+    actor.fireTimer("phase");
+    actor.fireTimer("call");
+    if (actor.state.lead!.phase === "recovering") actor.fireTimer("phase");
+    for (const i of order) handIn(actor, devices[i]!, i);
+    const { result, aggregate, submissions: counted } = await nextVersion(actor);
+    made.push({ result, aggregate, counted });
+  }
+  assert.equal(made[0]!.counted.length, 3);
+  assert.deepEqual(made[1], made[0]);
+  assert.deepEqual(made[2], made[0]);
+});
