@@ -168,6 +168,9 @@ export function onStopRun(
   if (!mayStop) {
     return refuse("notPermitted", "only who started it or an owner may; leave it instead");
   }
+  if (stateOf(run) === "finished") {
+    return refuse("invalid", "it has finished all its rounds; nothing is left to stop");
+  }
   publish(context, state, deps, {
     draft: {
       kind: "tombstone",

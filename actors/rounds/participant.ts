@@ -69,6 +69,8 @@ export function onRoundStart(
     return decline("staleModel", `this device has round ${head.round}`);
   }
   if (!noteAttempt(state, call.attempt)) return decline("cannot", "its attempt is out of order");
+  // Why the attempt before came to nothing is no news any more.
+  state.waitingFor = null;
   if ("unavailable" in examples) {
     lookAgain(context, state, deps);
     return decline("noData", examples.unavailable);

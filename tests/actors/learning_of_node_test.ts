@@ -294,6 +294,8 @@ Deno.test("a device that has no part in the run before fetches the version that 
   await cluster.world.advance(30_000);
   const done = valueOf(await ask(0, (learning) => learning.run(two.run)));
   assert.equal(done.state, "finished");
+  const late = await ask(0, (learning) => learning.stop(two.run));
+  assert.match(late.type === "refused" ? late.message : "", /finished all its rounds/);
   const next = await started(one, { rounds: 2, startFrom: done.version! });
   assert.equal(next.plan.aggregation.type, "secure");
   await finished(one, next);

@@ -117,6 +117,22 @@ Deno.test("a device without examples declines and says why; with some it is read
   assert.equal(looks, 2);
 });
 
+Deno.test("why an attempt came to nothing is shown until the next one begins", () => {
+  const { actor, parameters } = start(false, () => EXAMPLES);
+  const key = { run, round: 1, term: 0, attempt: 1 };
+  const called = { model: { hash: parameters, bytes: 4 * plan.layout.count }, version: null };
+  const tell = (message: RoundsMessage) =>
+    actor.tell({ type: "peerMessage", from: other, message });
+  const call = (attempt: number): RoundsMessage => (
+    { type: "roundStart", ...key, attempt, ...called, called: [self, other].sort(), withinMs: 9 }
+  );
+  tell(call(1));
+  tell({ type: "roundAbandoned", ...key, reason: "1 devices were ready, expected at least 2" });
+  assert.match(waitsFor(actor.advance(1_000)) ?? "", /1 devices were ready/);
+  assert.equal(said(tell(call(2)))[0]?.type, "peerReady");
+  assert.equal(waitsFor(actor.advance(1_000)), null);
+});
+
 Deno.test("a coordinator whose round waits tells what the devices say that take no part", () => {
   const { actor, effects } = start(true, () => ({ unavailable: "none" }));
   const called = said(effects).find(({ type }) => type === "roundStart");
