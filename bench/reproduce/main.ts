@@ -11,6 +11,7 @@ import { keptImageSets } from "../../cli/learning_data/keep.ts";
 import { imageFolder } from "../../cli/learning_data/keep.ts";
 import {
   canUsePackages,
+  DataError,
   mnistPackageFolder,
   readMnistFolder,
 } from "../../cli/learning_data/mnist.ts";
@@ -38,6 +39,8 @@ import { createTrainer } from "./trainer.ts";
 /** A run that takes longer than this many times the paper's rounds has failed. */
 const ROUNDS_FACTOR = 3;
 const ROUNDS_MAX = 2_000;
+const DATA_HINT =
+  "Bring MNIST with: deno task submind learn data fetch mnist (--from FOLDER without a network), or name a folder with its four files: --mnist FOLDER";
 
 const parser = object({
   what: argument(choice(["mcmahan"], { metavar: "PAPER" }), {
@@ -119,7 +122,7 @@ async function loadMnist(
   const kept = imageFolder(chooseDataDirectory(undefined, Deno.env.toObject()));
   const has = (await keptImageSets(kept)).some(({ name }) => name === "mnist");
   if (folder === undefined && !has && !canUsePackages()) {
-    throw new RangeError("MNIST is not here: name its folder with --mnist");
+    throw new DataError("missing", "MNIST is not on this device");
   }
   const files = await readMnistFolder(folder ?? (has ? kept : await mnistPackageFolder()));
   const half = (split: string) => {
@@ -224,10 +227,11 @@ if (import.meta.main) {
   try {
     Deno.exit(await main(options));
   } catch (error) {
-    if (!(error instanceof RangeError) && (error as Error).name !== "DataError") throw error;
-    const text = (error as Error).message;
-    if (options.json) console.log(JSON.stringify({ ok: false, error: { message: text } }));
-    else console.error(text);
-    Deno.exit(2);
+    if (!(error instanceof RangeError || error instanceof DataError)) throw error;
+    const { message: text } = error;
+    const hint = error instanceof DataError ? DATA_HINT : "deno task reproduce --help";
+    if (options.json) console.log(JSON.stringify({ ok: false, error: { message: text, hint } }));
+    else console.error(`Error: ${text}\n→ ${hint}`);
+    Deno.exit(EXIT.usage);
   }
 }

@@ -36,6 +36,32 @@ Deno.test("rounds to a target: the best so far, straight lines between rounds", 
   assert.equal(roundsToTarget([], 0.7), null);
 });
 
+Deno.test("the program says which cell it can read, and without data how to get some, in one line of JSON", async () => {
+  const program = new URL("../../bench/reproduce/main.ts", import.meta.url).pathname;
+  const folder = await Deno.makeTempDir({ prefix: "submind_reproduce_" });
+  const told = async (...args: readonly string[]) => {
+    const command = ["run", "--no-check", "-A", program, "mcmahan", "--json", ...args];
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), { args: command }).output();
+    return { code, ...JSON.parse(new TextDecoder().decode(stdout)) };
+  };
+  try {
+    const cell = "cnn,noniid,C=0.1,E=5,B=10";
+    const none = await told("--cell", cell, "--target", "0.99", "--mnist", folder);
+    assert.deepEqual([none.code, none.ok], [2, false]);
+    assert.match(none.error.message, /Cannot find train-images-idx3-ubyte/);
+    assert.match(none.error.hint, /submind learn data fetch mnist.*--mnist FOLDER/);
+    const bad = await told("--cell", "cnn,noniid");
+    assert.equal(bad.code, 2);
+    assert.match(
+      bad.error.message,
+      /Cannot read the cell "cnn,noniid": expected .*like cnn,noniid/,
+    );
+    assert.equal(paperRounds(parseCell(cell))[0], 229);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("cells are the paper's, each once, and read as they are written", () => {
   const names = PAPER_CELLS.map(cellName);
   assert.equal(new Set(names).size, names.length);
