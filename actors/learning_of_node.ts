@@ -17,6 +17,7 @@ import type {
 import { modelsOfNode, type ModelsOfNodeOptions } from "./learning_models.ts";
 import { chainOf, findByPrefix, metricsOfResult, runView } from "./learning_views.ts";
 import type { BudgetSummary, RoundsCommand, RunSummary } from "./rounds/commands.ts";
+import { keptSetting } from "./rounds/old_vectors.ts";
 import { metricsSetting } from "./rounds/reporting.ts";
 
 /** Publishing waits for the disk, ms. */
@@ -152,6 +153,8 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
         ? undefined
         : await models.versionHere(wish.startFrom);
       if (from?.type === "refused") return from;
+      // A device of a grid keeps its newest version only, and this one is where others begin.
+      if (from !== undefined) await settings.set({ [keptSetting(from.value)]: true });
       const members = [...registry.members.keys()].filter((id) => may(registry, id, "learn.join"));
       const task = options.tasks.find(({ name }) => name === wish.task);
       const own = task === undefined ? undefined : await availabilityOf(task);

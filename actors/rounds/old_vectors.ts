@@ -7,7 +7,7 @@ import type { KnownRun } from "./state.ts";
 /** Rounds whose vectors stay: enough to verify them, to go back a little, and for others to catch up. */
 export const ROUNDS_KEPT = 10;
 
-/** Settings: versions that a person has gone back to; their parameters stay for good. */
+/** Settings: versions that a person has gone back to, or has begun a run with; their parameters stay for good. */
 const KEPT_PREFIX = "learning/kept/";
 
 export function keptSetting(version: ContentHash): string {

@@ -54,7 +54,10 @@ Deno.test("a run on a grid shows each device its own rounds and versions, and in
     "done",
   );
   assert.equal((await ask(1, (learning) => learning.verify(own.version))).type, "refused");
+  valueOf(await ask(1, (learning) => learning.start({ task: "clouds", startFrom: own.version })));
   while ((await view()).state !== "finished") await world.advance(500);
+  const origin = valueOf(await ask(1, (learning) => learning.model(own.version)));
+  assert.ok(origin.here, "where another run begins stays");
   await world.advance(30_000);
   const rounds = valueOf(await ask(1, (learning) => learning.rounds(run)));
   assert.deepEqual(
