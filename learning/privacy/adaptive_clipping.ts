@@ -59,7 +59,8 @@ export function exponential(x: number): number {
  */
 export function splitNoise(noiseMultiplier: number, countDeviation: number): number {
   if (noiseMultiplier === 0) return 0;
-  const left = 1 / noiseMultiplier ** 2 - 1 / (2 * countDeviation) ** 2;
+  // Products, not powers: those may differ between machines in the last digit.
+  const left = 1 / (noiseMultiplier * noiseMultiplier) - 1 / (4 * countDeviation * countDeviation);
   if (!(left > 0)) {
     throw new RangeError(
       `Cannot clip adaptively: the count's noise is ${countDeviation}, expected more than half of the ` +
