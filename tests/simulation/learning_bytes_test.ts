@@ -10,6 +10,7 @@ import { datasetOf, readImageSet } from "../../learning/data/image_set.ts";
 import type { Parameters } from "../../learning/parameters.ts";
 import { networkHash, openPlan } from "../../learning/runs/opened_plan.ts";
 import type { RunId, RunPlan } from "../../learning/runs/plan.ts";
+import { atRound } from "../../learning/runs/round_form.ts";
 import { sizeOf, sumFormOf } from "../../learning/runs/secure_round.ts";
 import { localUpdate } from "../../learning/runs/update.ts";
 import { pack } from "../../learning/secure/packing.ts";
@@ -260,15 +261,24 @@ function floatUpdates({ updates }: Kept): Windows {
 }
 
 /** The integers that go into the masks, for every device with every secret: by round, then device, then update. */
-function integers({ run, plan, cluster, kept }: Played) {
-  const opened = openPlan(plan, { tasks: [mnistTask], crypto });
-  const form = sumFormOf(opened, DEVICES)!;
-  const { bits } = sizeOf(form, { devices: DEVICES, count: opened.layout.count });
-  const rounds = [...kept.secrets].map(([name, secrets]) => {
+async function integers({ run, plan, cluster, kept }: Played) {
+  const [summary] = await cluster.world.wait(askRounds<readonly RunSummary[]>(
+    cluster.nodes[0]!,
+    (replyTo) => ({ type: "listRuns", replyTo }),
+  ));
+  return [...kept.secrets].map(([name, secrets]) => {
     const round = Number(name.split("/")[1]);
+    const { tuning } = summary!.results.find(({ result }) => result.round === round)!.result;
+    const opened = atRound(
+      openPlan(plan, { tasks: [mnistTask], crypto }),
+      { run, round, tuning: tuning?.used ?? null },
+      crypto,
+    );
+    const form = sumFormOf(opened, DEVICES)!;
+    const { bits } = sizeOf(form, { devices: DEVICES, count: opened.layout.count });
     // All devices of a round train on the same version, one after the other in virtual time.
     const ofRound = kept.updates.slice((round - 1) * DEVICES, round * DEVICES);
-    return secrets.map(({ device, secret }) =>
+    const byDevice = secrets.map(({ device, secret }) =>
       ofRound.map(({ before, after, examples }) => {
         const update = localUpdate(opened, {
           subject: { run, round, device: cluster.nodes[device]!.deviceId },
@@ -280,8 +290,8 @@ function integers({ run, plan, cluster, kept }: Played) {
         return update.type === "secure" ? update.values : new Uint32Array();
       })
     );
+    return { bits, byDevice };
   });
-  return { bits, rounds };
 }
 
 /** The choice of one update for each device that adds up to a sum that was sent: these integers are then really those that were summed. */
@@ -319,8 +329,14 @@ function sumOf(vectors: readonly Uint32Array[]): Uint32Array {
   return sum;
 }
 
-Deno.test("with secure sums no picture and no update leaves a device, neither as floats nor as integers", async () => {
-  const played = await play({});
+Deno.test("with secure sums no picture and no update leaves a device, neither as floats nor as integers", () =>
+  nothingLeaves({}));
+
+Deno.test("nor does an update that was compressed for the sum", () =>
+  nothingLeaves({ compression: { name: "stochastic", numbers: { bits: 8 } } }));
+
+async function nothingLeaves(change: Partial<RunPlan>): Promise<void> {
+  const played = await play(change);
   const { sent, kept } = played;
   assert.ok(sent.length > 200_000, `only ${sent.length} bytes were heard`);
   assert.equal(kept.updates.length, DEVICES * ROUNDS);
@@ -329,9 +345,8 @@ Deno.test("with secure sums no picture and no update leaves a device, neither as
   assert.ok(pictures.count > 50_000);
   assert.equal(pictures.foundIn(sent), 0, "a picture was sent");
   assert.equal(floatUpdates(kept).foundIn(sent), 0, "an update was sent");
-  const { bits, rounds } = integers(played);
   const unmasked = new Windows();
-  for (const byDevice of rounds) {
+  for (const { bits, byDevice } of await integers(played)) {
     const found = summands(byDevice, bits, sent);
     assert.ok(found !== undefined, "the integers that were summed are not known");
     const { values, sum } = found;
@@ -343,7 +358,7 @@ Deno.test("with secure sums no picture and no update leaves a device, neither as
   }
   assert.ok(unmasked.count > 10_000, `only ${unmasked.count} windows`);
   assert.equal(unmasked.foundIn(sent), 0, "integers were sent without masks");
-});
+}
 
 Deno.test("in the clear updates are found, and so is a picture that somebody publishes", async () => {
   const rule = { name: "weightedMean", numbers: {} };
