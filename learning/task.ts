@@ -68,6 +68,8 @@ export interface LearningTask {
   readonly title: { readonly en: string; readonly de: string };
   readonly description: { readonly en: string; readonly de: string };
   readonly defaults: TrainingDefaults;
+  /** True where each device has data of its own: there is no common set to be divided for an experiment. */
+  readonly ownDataOnly?: true;
   /** Throws a `RangeError` that names the option, its value and what was expected when an option is unknown or impossible. */
   network(options: TaskOptions): Network;
   /**

@@ -125,7 +125,7 @@ function plan(wish: NewRun, context: PlanningContext): OpenedPlan {
     privacy: null,
     deadlines: { ...DEADLINES, ...wish.deadlines },
     proofOfWorkBits: PROOF_OF_WORK_BITS,
-    share: shareFor(wish, context.members),
+    share: shareFor(wish, task, context.members),
   };
   const problem = problemOfSumCompression(draft);
   if (problem !== undefined) throw new RangeError(problem);
@@ -239,8 +239,17 @@ function participationFor(
   return { least, most, fraction, overSelection: fraction < 1 ? OVER_SELECTION : 0 };
 }
 
-function shareFor({ share }: NewRun, members: readonly DeviceId[]): RunPlan["share"] {
+function shareFor(
+  { share }: NewRun,
+  task: LearningTask,
+  members: readonly DeviceId[],
+): RunPlan["share"] {
   if (share === undefined) return null;
+  if (task.ownDataOnly === true) {
+    throw new RangeError(
+      `share.kind is "${share.kind}", and what devices have for task "${task.name}" is their own; expected no share`,
+    );
+  }
   const { kind, alpha } = share;
   if (alpha !== undefined && kind !== "dirichlet") {
     throw new RangeError(`share.alpha is for "dirichlet" only, and share.kind is "${kind}"`);

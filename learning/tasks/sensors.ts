@@ -55,6 +55,7 @@ export const sensorsTask: LearningTask = {
     de: "Die nächsten Werte von Zeitreihen aus den Messwerten vorhersagen, die dieses Gerät hat.",
   },
   defaults: { rounds: 30, epochs: 1, batchSize: 16, learningRate: 0.01 },
+  ownDataOnly: true,
   network(options) {
     const { window, horizon, hidden } = readOptions("sensors", RULES, options);
     return regression({ inputs: inputsOf(window), hidden: [hidden], outputs: horizon });

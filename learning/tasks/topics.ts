@@ -43,6 +43,7 @@ export const topicsTask: LearningTask = {
       "An den Wörtern erkennen, zu welchem Thema ein Text gehört, anhand der Blöcke auf diesem Gerät.",
   },
   defaults: { rounds: 20, epochs: 2, batchSize: 16, learningRate: 0.5 },
+  ownDataOnly: true,
   network(options) {
     const { features, topics } = valuesOf(options);
     return softmaxRegression({ inputs: Number(features), classes: topics.length });

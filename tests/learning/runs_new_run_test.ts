@@ -195,6 +195,16 @@ Deno.test("noise so small that no ledger can count its cost is called what it is
   assert.doesNotMatch(message, /NaN|Infinity/);
 });
 
+Deno.test("what devices have of their own is not divided among them", () => {
+  for (const wish of [{ task: "sensors" }, { task: "topics", options: { classes: "a,b" } }]) {
+    assert.match(
+      refusal({ ...wish, share: { kind: "iid" } }),
+      new RegExp(`share.kind is "iid", and what .* "${wish.task}" is their own; expected no share`),
+    );
+    assert.equal(plan(wish).share, null);
+  }
+});
+
 Deno.test("what could never work is refused, and the reason says what would", () => {
   const median = { name: "coordinateMedian", numbers: {} };
   const impossible: readonly (readonly [Partial<NewRun>, RegExp])[] = [
