@@ -4,16 +4,19 @@
  */
 import assert from "node:assert/strict";
 import type { NodeEvent } from "../../actors/events.ts";
-import { converged, until } from "./mesh_lab.ts";
+import { converged, stopwatch, until } from "./mesh_lab.ts";
 import { withFolder } from "./mesh_steps.ts";
 import { countMail, sendAll, sendMail } from "./nat_mail.ts";
 import { measureNatPairs } from "./nat_matrix.ts";
+import { stretched } from "../busy_machine.ts";
 import { skipped } from "../skipped.ts";
 import { createNatWorld, type NatWorld, wayOf, whyNoNatWorld } from "./nat_world.ts";
 
 const ignore = skipped("two homes behind routers", await whyNoNatWorld());
 
 const UP_MS = 20_000;
+/** What is promised of a fail-over. */
+const FAILOVER_MS = 3_000;
 /** Better ways are looked for at growing distances: 1 s, 2 s, 4 s, … */
 const BETTER_MS = 45_000;
 const MAIL_MS = 30_000;
@@ -72,6 +75,31 @@ labTest(
     assert.equal(peer?.relayed, false);
     // The address of the other home's router, with the port that QUIC has everywhere.
     assert.match(peer?.pathDescription ?? "", /203\.0\.113\.101\b.*\b7464/);
+  },
+);
+
+labTest(
+  "a direct way that breaks without a trace is left for a relay within three seconds, and the session stays up",
+  async (folder) => {
+    const nats = ["port-restricted", "port-restricted"] as const;
+    await using world = await createNatWorld({ nats, folder });
+    const { anna, ben, nodes } = world;
+    await Promise.all(nodes.map((node) => node.start()));
+    await waitForWay(world, "direct", BETTER_MS);
+    await sendMail(anna, ben, "before");
+    const marks = nodes.map((node) => node.mark);
+    await world.lab.separate(0, 1);
+    const tookMs = await stopwatch(async () => {
+      const { message } = await sendMail(anna, ben, "right after the cut");
+      await until("the message to be shown", MAIL_MS, async () => {
+        return (await ben.call(`/v1/messages/${message}`)).status === 200;
+      });
+    });
+    assert.ok(tookMs < stretched(FAILOVER_MS), `${tookMs} ms`);
+    for (const [index, node] of nodes.entries()) {
+      const since = node.process.lines.slice(marks[index]);
+      assert.deepEqual(since.filter((line) => line.includes('"sessionDown"')), [], node.name);
+    }
   },
 );
 
