@@ -341,3 +341,23 @@ Deno.test("a device that leaves shows the run as open, and the same key starts t
   // What it has learned is still here.
   assert.ok(left.version !== null);
 });
+
+for (
+  const [name, wish] of [
+    ["compressed sums", { compression: { name: "stochastic", numbers: { bits: 4 } } }],
+    ["a clipping length that adapts", {
+      privacy: { epsilon: 900, clip: 0.05, clipQuantile: 0.5, noiseMultiplier: 0.5 },
+    }],
+  ] as const
+) {
+  Deno.test(`a run of ${name} starts by its wish, and each version it keeps verifies`, async () => {
+    const one = await mesh(4);
+    const run = await started(one, { ...wish, rounds: 6 });
+    await finished(one, run);
+    const models = valueOf(await one.ask(1, (learning) => learning.models(run.run)));
+    for (const { version, round } of models.filter((model) => model.round > 0)) {
+      const { valid, checks } = valueOf(await one.ask(2, (learning) => learning.verify(version)));
+      assert.ok(valid, `round ${round}: ${JSON.stringify(checks)}`);
+    }
+  });
+}
