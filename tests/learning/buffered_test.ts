@@ -12,7 +12,7 @@ import { firstModel } from "../../learning/runs/opened_plan.ts";
 import type { RunPlan } from "../../learning/runs/plan.ts";
 import { nextModel } from "../../learning/runs/release.ts";
 import { decodeResult, encodeResult, type RoundResult } from "../../learning/runs/result.ts";
-import { FedBuff } from "../../learning/strategies/fedbuff.ts";
+import { FedBuff } from "./fedbuff_reference.ts";
 import { mnistTask } from "../../learning/tasks/mnist.ts";
 import { nodeSigner } from "../../platform/node_crypto.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";

