@@ -6,6 +6,7 @@
  */
 export const OWN_PROCESS: readonly string[] = [
   "tests/bench/benches_test.ts",
+  "tests/platform/turn_stream_test.ts",
   "tests/platform/turn_test.ts",
   "tests/platform/webrtc_transport_test.ts",
 ];
