@@ -30,17 +30,16 @@ export function onCharge(
   state: RoundsState,
   deps: RoundsDependencies,
   request: ChargeRequest,
-  asked = request,
 ): void {
   const run = state.runs.get(request.run);
   if (run?.child == null) return;
   const number = request.round + request.release * NEXT_RELEASE;
   const key = `${request.run}/${number}`;
   const answer = (value: ChargeAnswer["answer"]) =>
-    context.send(run.child!, { type: "charged", ...attemptOf(asked), answer: value });
-  if (number >= LEDGER_ROUNDS_MAX) {
-    return answer({ ok: false, reason: `round ${request.round} was released too often` });
-  }
+    context.send(run.child!, { type: "charged", ...attemptOf(request), answer: value });
+  const tooOften = () =>
+    answer({ ok: false, reason: `round ${request.round} was released too often` });
+  if (number >= LEDGER_ROUNDS_MAX) return tooOften();
   // Nobody trains on what is not on the disk yet: the answer comes when it is, for whichever attempt is under way then.
   const isUnderWay = [...state.requests.values()].some((one) =>
     one.type === "charge" && one.key === key
@@ -55,10 +54,12 @@ export function onCharge(
     const limit = { epsilon: privacy.epsilonMax, delta: privacy.delta };
     // Everybody may learn who was called: sampling hides nothing here.
     const opened = openRun(ledger, { run: request.run, limit, mechanism, sampling: { rate: 1 } });
-    const charged = opened.type === "opened" ? charge(opened.ledger, request.run, number) : opened;
-    if (charged.type === "alreadyCharged" && !state.unsaved.has(key)) {
-      // Its secret is gone: what was paid for cannot be made again, so this is another release.
-      return onCharge(context, state, deps, { ...request, release: request.release + 1 }, asked);
+    let charged = opened.type === "opened" ? charge(opened.ledger, request.run, number) : opened;
+    // Its secret is gone: what was paid for cannot be made again, so this is paid for once more, under a number that no release has paid for.
+    for (let paid = number; charged.type === "alreadyCharged" && !state.unsaved.has(key);) {
+      paid += NEXT_RELEASE;
+      if (paid >= LEDGER_ROUNDS_MAX) return tooOften();
+      charged = charge(charged.ledger, request.run, paid);
     }
     if (charged.type === "refused") {
       const { reason, wouldBe, limit } = charged;
@@ -75,7 +76,7 @@ export function onCharge(
   }
   const secret = state.unsaved.get(key) ?? context.random.bytes(SECRET_BYTES);
   const id = state.nextRequest++;
-  state.requests.set(id, { type: "charge", charge: asked, ledger, key, secret });
+  state.requests.set(id, { type: "charge", charge: request, ledger, key, secret });
   // What a failing disk may have written all the same stays paid for.
   state.ledger = ledger;
   context.perform(

@@ -1,6 +1,7 @@
 /** The ledger as a setting of the store. */
 import { type Ledger, openLedger } from "../../learning/privacy/ledger.ts";
 import { decodeLedger, encodeLedger } from "../../learning/privacy/ledger_codec.ts";
+import { ONCE_PREFIX } from "../../store/store.ts";
 import type { Decoded } from "../../protocols/wire_schema.ts";
 
 export {
@@ -14,8 +15,13 @@ export {
 
 /** Setting: the ledger, base64 of its canonical bytes. */
 export const LEDGER_KEY = "learning/ledger";
-/** Settings: secrets of charged rounds. */
-export const SECRET_PREFIX = "learning/secret/";
+/**
+ * Settings: secrets of charged rounds. None comes back from a backup: the word about survivors that its noise was signed under may be missing there, and the
+ * same noise under other survivors would be a second release at the price of one.
+ */
+export const SECRET_PREFIX = `${ONCE_PREFIX}learning/secret/`;
+/** Where versions before 0.3.0 kept them; removed when it is read. */
+export const SECRET_PREFIX_BEFORE = "learning/secret/";
 /** δ of a device's lifetime. */
 const DELTA = 1e-5;
 

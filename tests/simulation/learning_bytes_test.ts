@@ -4,6 +4,7 @@
  * is shown by a run in the clear and by a picture that is published.
  */
 import assert from "node:assert/strict";
+import { SECRET_PREFIX } from "../../actors/rounds/ledger_setting.ts";
 import { Buffer } from "node:buffer";
 import { InlineTrainer } from "../../learning/engine/inline_trainer.ts";
 import { datasetOf, readImageSet } from "../../learning/data/image_set.ts";
@@ -32,7 +33,6 @@ const WINDOW = 16;
 const DISTINCT = 8;
 /** Zeros and ones look like much when they are packed, and they are in every sum. */
 const DISTINCT_PACKED = 12;
-const SECRETS = "learning/secret/";
 
 const crypto = nodeCrypto({ workersMax: 0 });
 const FOLDER = new URL("../fixtures/learning/mnist/", import.meta.url);
@@ -114,8 +114,8 @@ async function play(
       const { settings } = node.disk.tables;
       const set = settings.set.bind(settings);
       settings.set = (key, json) => {
-        if (key.startsWith(SECRETS)) {
-          const name = key.slice(SECRETS.length);
+        if (key.startsWith(SECRET_PREFIX)) {
+          const name = key.slice(SECRET_PREFIX.length);
           const secret = Uint8Array.fromBase64(JSON.parse(json));
           kept.secrets.set(name, [...kept.secrets.get(name) ?? [], { device, secret }]);
         }

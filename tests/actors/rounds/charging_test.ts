@@ -3,6 +3,12 @@ import assert from "node:assert/strict";
 import { TestActor, testActor } from "../../../actors/kernel/testkit.ts";
 import type { ChargeAnswer, LoadedRuns, RoundsCommand } from "../../../actors/rounds/commands.ts";
 import { rounds, type RoundsDependencies } from "../../../actors/rounds/rounds.ts";
+import {
+  LEDGER_KEY,
+  SECRET_PREFIX,
+  SECRET_PREFIX_BEFORE,
+} from "../../../actors/rounds/ledger_setting.ts";
+import { loadRuns } from "../../../actors/rounds/reading.ts";
 import type { RoundsState } from "../../../actors/rounds/state.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import { dependencies, planBlock, privatePlan, run } from "./support.ts";
@@ -49,9 +55,9 @@ Deno.test("nobody may train before the ledger is on the disk, whichever attempt 
   const [answer, ...more] = answers(await actor.runTask());
   assert.deepEqual(more, []);
   assert.ok(answer!.answer.ok);
-  assert.ok(await deps.store.settings.get("learning/ledger"));
+  assert.ok(await deps.store.settings.get(LEDGER_KEY));
   assert.equal(
-    await deps.store.settings.get(`learning/secret/${run}/1`),
+    await deps.store.settings.get(`${SECRET_PREFIX}${run}/1`),
     answer!.answer.secret.toBase64(),
   );
   assert.equal(secretIn(ask(actor, 1)), answer!.answer.secret.toHex());
@@ -92,6 +98,26 @@ Deno.test("a round that was paid for and whose secret is lost is paid for again,
   assert.equal(paid(actor).length, 2);
 });
 
+Deno.test("noise that was made anew for a lost secret is not the noise of a later release, and each is paid for", async () => {
+  const { actor } = start();
+  ask(actor, 1);
+  await actor.runTask();
+  actor.state.secrets.clear();
+  ask(actor, 1);
+  const again = secretIn(answers(await actor.runTask()));
+  assert.equal(secretIn(ask(actor, 1)), again, "every attempt of the release gets the same");
+  assert.deepEqual(ask(actor, 1, 1), [], "another release costs again");
+  assert.notEqual(secretIn(answers(await actor.runTask())), again);
+  assert.equal(paid(actor).length, 3);
+});
+
+Deno.test("secrets of older versions of the program, which backups hold, are removed and not used", async () => {
+  const { deps } = start();
+  await deps.store.settings.set({ [`${SECRET_PREFIX_BEFORE}${run}/1`]: "AAAA" });
+  assert.deepEqual((await loadRuns(deps.store)).secrets, new Map());
+  assert.deepEqual(await deps.store.settings.entries(SECRET_PREFIX_BEFORE), []);
+});
+
 Deno.test("secrets are forgotten with their round, on the disk too", async () => {
   const { actor, deps } = start();
   for (const [round, release] of [[1, 0], [2, 0], [2, 1], [3, 0]] as const) {
@@ -102,7 +128,7 @@ Deno.test("secrets are forgotten with their round, on the disk too", async () =>
   while (actor.pendingTasks().length > 0) await actor.runTask();
   assert.deepEqual([...actor.state.secrets.keys()], [`${run}/3`]);
   assert.deepEqual(
-    (await deps.store.settings.entries("learning/secret/")).map(([key]) => key),
-    [`learning/secret/${run}/3`],
+    (await deps.store.settings.entries(SECRET_PREFIX)).map(([key]) => key),
+    [`${SECRET_PREFIX}${run}/3`],
   );
 });
