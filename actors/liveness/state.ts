@@ -24,7 +24,7 @@ export const HELPERS = 5;
 /** Up to this many members, everybody has a session with everybody (`EVERYBODY_MAX` of `sessions/peer_choice.ts`, and us). */
 export const ALL_CONNECTED_MAX = 17;
 /** A timer that comes later than this shows that we stood still: what seemed late to us may have been waiting here, ms. */
-export const STOOD_STILL_MS = 500;
+const STOOD_STILL_MS = 500;
 /** Pings on behalf of others at a time; more are refused with a `nack`. */
 export const RELAYS_MAX = 64;
 

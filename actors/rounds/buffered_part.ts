@@ -224,6 +224,6 @@ export function onOpenedForBuffer(state: RunActorState, deps: RunDependencies): 
 }
 
 /** Results that have come and are not looked through yet. */
-export function* knownResults({ waiting }: RunActorState) {
+function* knownResults({ waiting }: RunActorState) {
   for (const { result } of waiting.values()) yield result;
 }

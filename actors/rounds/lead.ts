@@ -183,7 +183,7 @@ function closeCallingWhenAll(
 }
 
 /** Whoever is ready is in. */
-export function closeCalling(
+function closeCalling(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,

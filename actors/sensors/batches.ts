@@ -19,7 +19,7 @@ import type { Of, SensorsContext, SensorsState } from "./state.ts";
 
 const BATCH_MS = 60_000;
 /** So many readings are not kept waiting. */
-export const BATCH_READINGS = 1_000;
+const BATCH_READINGS = 1_000;
 /** After a refusal of the publisher (no mesh, disk full) it is tried again after this long, ms. */
 const RETRY_MS = 60_000;
 /** The publisher has an answer by then, or the outcome is unknown and the same blocks are asked for again, ms. */

@@ -4,9 +4,9 @@ import type { DeviceId } from "../../protocols/ids.ts";
 /** Up to this many peers a device keeps a session with each of them. */
 export const EVERYBODY_MAX = 16;
 /** Neighbours on each side of the ring of all ids: as many as watch each other (`protocols/liveness/ring.ts`), so that they share sessions. */
-export const RING_NEIGHBOURS = 4;
+const RING_NEIGHBOURS = 4;
 /** Peers besides the neighbours: they make ways short and losses harmless. */
-export const SHORTCUTS = 6;
+const SHORTCUTS = 6;
 /** Sessions with peers we chose. */
 export const CHOSEN_MAX = 2 * RING_NEIGHBOURS + SHORTCUTS;
 /** Sessions at once, with those whom we chose and those who chose us. */

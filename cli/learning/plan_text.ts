@@ -30,7 +30,7 @@ export function describePlan(plan: RunJson["plan"], context: CommandContext): st
 }
 
 /** As it is typed: `fedAdam:serverRate=0.1`. */
-export function choiceText({ name, numbers }: Choice): string {
+function choiceText({ name, numbers }: Choice): string {
   const said = Object.entries(numbers).map(([key, value]) => `${key}=${value}`);
   return said.length === 0 ? name : `${name}:${said.join(",")}`;
 }

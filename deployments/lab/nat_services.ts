@@ -65,7 +65,7 @@ export async function startTurnServer(
 }
 
 /** Address of the lab's TURN server for settings. */
-export function turnAddress(
+function turnAddress(
   place: Place,
 ): { readonly stun: string; readonly turn: string; readonly turnTcp: string } {
   return {

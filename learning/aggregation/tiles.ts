@@ -14,7 +14,7 @@ const TILE_NUMBERS = 1 << 18;
 const TILE_LENGTH_MIN = 64;
 
 /** Coordinates per tile for so many clients. */
-export function tileLength(clients: number): number {
+function tileLength(clients: number): number {
   const fitting = Math.floor(TILE_NUMBERS / clients / TILE_LENGTH_MIN) * TILE_LENGTH_MIN;
   return Math.max(TILE_LENGTH_MIN, Math.min(TILE_LENGTH, fitting));
 }
@@ -70,7 +70,7 @@ export function allClients(source: UpdateSource): readonly number[] {
 }
 
 /** Sum of squares of the first `length` numbers, always added in the same order. */
-export function squaredNorm(values: Float32Array<ArrayBuffer>, length = values.length): number {
+function squaredNorm(values: Float32Array<ArrayBuffer>, length = values.length): number {
   let [a, b, c, d] = [0, 0, 0, 0];
   const whole = length & ~3;
   for (let i = 0; i < whole; i += 4) {

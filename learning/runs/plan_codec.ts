@@ -21,7 +21,7 @@ export const PLAN_MEDIA_TYPE = "application/vnd.submind.run-plan+cbor";
 /** Topic of everything runs publish; the tag names the run. */
 export const LEARNING_TOPIC = "learning";
 /** Largest plan, bytes. */
-export const PLAN_BYTES_MAX = 64 * 1024;
+const PLAN_BYTES_MAX = 64 * 1024;
 /** Rounds of one run, at most. */
 export const ROUNDS_MAX = 100_000;
 

@@ -8,9 +8,9 @@ import type { OpenedPlan } from "./opened_plan.ts";
 import { sizeOf, sumFormOf } from "./secure_round.ts";
 
 /** Most memory that combining a round's updates may take on a coordinator, bytes. */
-export const COMBINING_BYTES_MAX = 1024 * 1024 * 1024;
+const COMBINING_BYTES_MAX = 1024 * 1024 * 1024;
 /** Most room on its disk that a round's updates may take, bytes: beyond that, writing and comparing them would take longer than a round may. */
-export const COMBINING_DISK_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+const COMBINING_DISK_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 /** In front of each sum of an aggregate. */
 const SUM_HEAD_BYTES = 4;
 /** Most secure sums that one result can prove. */

@@ -29,7 +29,7 @@ export function atRound(
 }
 
 /** Between which numbers a round's tuning lies; null in runs whose rounds need none. */
-export function tuningLimits(
+function tuningLimits(
   plan: RunPlan,
 ): { readonly least: number; readonly most: number } | null {
   if (isMeasured(plan)) return TYPICAL_LENGTHS;

@@ -44,7 +44,7 @@ export interface GridReport {
 }
 
 /** The plan of a run on a grid over the devices of a cluster. */
-export function gridPlanFor(cluster: Cluster, change: Partial<RunPlan> = {}): RunPlan {
+function gridPlanFor(cluster: Cluster, change: Partial<RunPlan> = {}): RunPlan {
   const rule = { name: "weightedMean", numbers: {} };
   return planFor(cluster, {
     rounds: ROUNDS,
