@@ -278,8 +278,13 @@ export function onSignedKept(
   { round, attempt, body, outcome }: Of<"signedKept">,
 ): void {
   const { part } = state;
-  if (part?.key.round !== round || part.key.attempt !== attempt) return;
-  if (!outcome.ok) return refuse(context, deps, part, "its disk does not keep its word");
+  if (part?.key.round !== round || part.key.attempt !== attempt || part.kept === null) return;
+  if (!outcome.ok) {
+    // It has left nowhere and binds nobody: this device takes part in the next attempt.
+    part.kept = null;
+    state.kept = [];
+    return refuse(context, deps, part, "its disk does not keep its word");
+  }
   state.signed = { round, attempt, release: part.release };
   state.signedAtMs = context.monotonicMs();
   part.phase = "signed";

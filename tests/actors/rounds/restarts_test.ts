@@ -324,6 +324,25 @@ Deno.test("a device whose disk does not keep its part hands in nothing", async (
   assert.ok(message?.type === "decline" && /disk/.test(message.reason), JSON.stringify(message));
 });
 
+Deno.test("a device whose disk does not keep its word says none, and is in the next attempt as if it had not been asked", async () => {
+  const disk = new MemoryDisk();
+  const actor = await start(disk);
+  const first = call(actor, 1);
+  await train(actor, first);
+  await submit(actor, first);
+  const body = wire.encodeSurvivorClaim(server.survivorClaimFor(first.state, self)!);
+  told(actor, { type: "securePhase", ...first.key, phase: "survivors", body });
+  const [message] = said(actor.settleTask({ ok: false, error: new Error("the disk is full") }));
+  assert.ok(message?.type === "decline" && /its word/.test(message.reason));
+  const second = call(actor, 2);
+  await train(actor, second);
+  await submit(actor, second);
+  assert.deepEqual(await claim(actor, first), []);
+  const signature = answer(await claim(actor, second), "consistency");
+  assert.ok(answer(await revealed(actor, second, signature), "unmask").length > 0);
+  assert.deepEqual((await start(disk)).state.kept.map(({ attempt }) => attempt), [2]);
+});
+
 Deno.test("a device that has signed, and lost power, signs for no other survivors and joins no other attempt", async () => {
   const disk = new MemoryDisk();
   const first = await start(disk);
