@@ -32,6 +32,10 @@ export function onGridPlace(
     refuse(context, state, deps, { device: from, round: place.round, ...problem });
     return false;
   }
+  // Whoever says the same again is no nearer: it would be waited for once more in every step.
+  const hasMoved = known === undefined || placeKey(known.latest) !== placeKey(place) ||
+    known.latest.gives !== place.gives;
+  if (hasMoved) state.tardy.delete(from);
   const other = known ?? { latest: place, recent: new Map<string, GridPlace>(), given: null };
   other.latest = place;
   const key = placeKey(place);
@@ -45,7 +49,6 @@ export function onGridPlace(
     other.given = { round: place.round, hash: place.model.hash };
   }
   state.others.set(from, other);
-  state.tardy.delete(from);
   return true;
 }
 

@@ -45,7 +45,7 @@ export interface GridState extends TransferState {
   /** Its parameters at that place. */
   model: GridModel | null;
   readonly others: Map<DeviceId, OtherPlace>;
-  /** Waited for in vain, until they say something again. */
+  /** Waited for in vain, until they are somewhere else. */
   readonly tardy: Set<DeviceId>;
   meeting: Meeting | null;
   /** Offered lately, newest last: whoever is a little behind still fetches them. */

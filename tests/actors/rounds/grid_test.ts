@@ -196,6 +196,23 @@ Deno.test("whoever goes is not waited for, and whoever stays silent for no longe
   assert.ok(device.actor.state.tardy.has(c));
 });
 
+Deno.test("who was waited for in vain is not waited for again because it says the same again, but when it has moved", async () => {
+  const { device, place } = await gathering();
+  const [a, b, c] = others;
+  device.place(a, { step: 1, places: place.places }, constant(8));
+  device.up.delete(b);
+  device.tellPeers();
+  device.actor.advance(10_000);
+  device.sends(a, constant(8));
+  await device.actor.runTask();
+  device.place(c, {});
+  assert.ok(device.actor.state.tardy.has(c));
+  device.place(a, { step: 2, places: device.actor.state.place!.places }, constant(6));
+  assert.notEqual(device.actor.state.phase, "gathering");
+  device.place(c, { step: 1 });
+  assert.ok(!device.actor.state.tardy.has(c));
+});
+
 Deno.test("a member that vanishes before it has sent anything is left out of the average", async () => {
   const { device, place } = await gathering();
   for (const other of others) device.place(other, { step: 1, places: place.places }, constant(8));
