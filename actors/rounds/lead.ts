@@ -29,6 +29,7 @@ export function newLead(): Lead {
     called: [],
     ready: new Map(),
     declined: new Set(),
+    lost: new Set(),
     declineReason: null,
     participants: [],
     groups: [],

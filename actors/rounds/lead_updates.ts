@@ -271,9 +271,12 @@ export function onUpdateLost(
   reason: string,
 ): void {
   if (state.lead?.phase !== "training") return;
-  // Where nothing waits for it, it may be handed in again.
-  if (deps.opened.strategy.buffer !== null) state.lead.submissions.delete(device);
-  else state.lead.declined.add(device);
+  const { declined, lost, submissions } = state.lead;
+  const isBuffered = deps.opened.strategy.buffer !== null;
+  // Where nothing waits for it, it may be handed in again, once; after that to the next buffer.
+  if (isBuffered) submissions.delete(device);
+  if (!isBuffered || lost.has(device)) declined.add(device);
+  lost.add(device);
   context.log.write("info", "an update could not be fetched", { device, reason });
   fetchNext(context, state, deps);
   closeTrainingWhenAll(context, state, deps);

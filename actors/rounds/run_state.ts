@@ -184,6 +184,8 @@ export interface Lead {
   called: readonly DeviceId[];
   readonly ready: Map<DeviceId, PeerReady>;
   readonly declined: Set<DeviceId>;
+  /** Whose update was offered and could not be had. */
+  readonly lost: Set<DeviceId>;
   /** What the last one said that does not take part. */
   declineReason: string | null;
   /** Who is in. */

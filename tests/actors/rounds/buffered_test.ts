@@ -174,6 +174,23 @@ Deno.test("a device that floods is read once in a buffer, and nothing of the res
   assert.equal(actor.state.incoming.size, 1);
 });
 
+Deno.test("whoever offers an update again and again and never has it is read twice in a buffer", () => {
+  const { actor } = coordinator(2);
+  const offer = (number: number) => {
+    const bytes = bytesOf(number);
+    const [request] = said(submit(actor, liar, submissionOf(actor, liar, bytes)), liar.id);
+    const hash = hashOf(bytes);
+    const message = { type: "vectorMissing", run, hash } as const;
+    actor.tell({ type: "peerMessage", from: liar.id, message });
+    return request?.type;
+  };
+  assert.equal(offer(1), "requestParts");
+  assert.equal(offer(2), "requestParts", "it may have been away for a moment");
+  assert.equal(offer(3), undefined);
+  handIn(actor, first, 1);
+  assert.equal(actor.state.lead?.phase, "training");
+});
+
 Deno.test("whoever offers an update and sends nothing gives its place to the next", async () => {
   const { actor } = coordinator(2);
   const silent = [liar, first];
