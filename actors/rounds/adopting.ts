@@ -165,7 +165,7 @@ function isMember({ registry }: RunActorState, device: DeviceId): boolean {
 }
 
 /** True for members that may coordinate. What somebody published before it was removed from the mesh stays valid. */
-function mayPublish({ registry }: RunActorState, author: DeviceId): boolean {
+export function mayPublish({ registry }: RunActorState, author: DeviceId): boolean {
   return registry?.members.get(author)?.permissions.has("learn.coordinate") === true;
 }
 

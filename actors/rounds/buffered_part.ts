@@ -7,6 +7,7 @@
  * - What was handed in is kept until then, and handed in again to every further buffer: a coordinator that dies loses nothing.
  */
 import { BUFFERED_ATTEMPT, chainLength, chainTo } from "../../learning/runs/buffered.ts";
+import { mayPublish } from "./adopting.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import type {
   Attempt,
@@ -195,7 +196,8 @@ export function onVersion(
 ): void {
   const { buffered } = state;
   const length = chainLength(deps.opened.strategy.buffer!);
-  const known = [...buffered.lineage, ...knownResults(state), result];
+  // What made our versions stands; other blocks that claim the same version only fill what is missing.
+  const known = [...knownResults(state), ...buffered.lineage, result];
   buffered.lineage = chainTo(headPlace(state), known, length);
   const { handed } = buffered;
   const isCounted = handed !== null &&
@@ -219,11 +221,15 @@ function letGo(buffered: BufferedState): void {
 export function onOpenedForBuffer(state: RunActorState, deps: RunDependencies): void {
   const { buffer } = deps.opened.strategy;
   if (buffer === null) return;
-  const known = [...state.buffered.lineage, ...knownResults(state)];
+  const { head, waiting } = state;
+  const own = head?.block == null ? undefined : waiting.get(head.block);
+  const known = [...knownResults(state), ...(own ? [own.result] : []), ...state.buffered.lineage];
   state.buffered.lineage = chainTo(headPlace(state), known, chainLength(buffer));
 }
 
-/** Results that have come and are not looked through yet. */
-function* knownResults({ waiting }: RunActorState) {
-  for (const { result } of waiting.values()) yield result;
+/** Results that have come and are not looked through yet, of those who may publish; of everybody while it is not known who may. */
+function* knownResults(state: RunActorState) {
+  for (const { author, result } of state.waiting.values()) {
+    if (state.registry === null || mayPublish(state, author)) yield result;
+  }
 }

@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { parameterBytes } from "../../../learning/parameters.ts";
 import type { RoundFault } from "../../../learning/screening/reputation_effects.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
-import type { ContentHash } from "../../../protocols/ids.ts";
+import type { Registry } from "../../../protocols/registry/registry.ts";
+import { onOpenedForBuffer } from "../../../actors/rounds/buffered_part.ts";
+import type { RunDependencies } from "../../../actors/rounds/run_state.ts";
+import type { BlockId, ContentHash, DeviceId } from "../../../protocols/ids.ts";
 import type { GradientSubmission } from "../../../protocols/rounds/messages.ts";
 import {
   type Actor,
@@ -27,7 +30,7 @@ import {
   submit,
   TRAIN_MS,
 } from "./buffered_support.ts";
-import { run } from "./support.ts";
+import { run, self } from "./support.ts";
 
 const [liar, first, second, third, fourth] = devices as [Device, Device, Device, Device, Device];
 const NOWHERE = "cd".repeat(32) as ContentHash;
@@ -158,6 +161,50 @@ Deno.test("an update that is in a version is not taken again, by whatever versio
   handIn(actor, second, 21);
   const made = await nextVersion(actor);
   assert.ok(made.submissions.every((one) => one.base?.round === 1));
+});
+
+Deno.test("another block that claims to have made our version does not make its updates new again", async () => {
+  const { actor } = coordinator(2);
+  const replayed = submissionOf(actor, first, bytesOf(10));
+  const made = await versionOf(actor, first, second, 10);
+  const submissions = made.submissions.filter(({ device }) => device !== first.id);
+  const block = "ff".repeat(32) as BlockId;
+  const committed = { block, author: liar.id, atMs: 1, result: { ...made, submissions } };
+  actor.tell({ type: "resultCommitted", committed });
+  await versionOf(actor, second, third, 20);
+  assert.deepEqual(actor.state.buffered.lineage.map(({ submissions }) => submissions.length), [
+    2,
+    2,
+  ]);
+  assert.deepEqual(submit(actor, first, replayed), []);
+});
+
+Deno.test("a device that starts again takes what led to its version from the block it has, and from nobody who may not publish", async () => {
+  const { actor } = coordinator(2);
+  const made = await versionOf(actor, first, second, 10);
+  const { state } = actor;
+  const block = state.head!.block!;
+  const of = (id: string, author: DeviceId) => ({
+    block: id as BlockId,
+    author,
+    atMs: 1,
+    result: { ...made, submissions: made.submissions.slice(id === block ? 0 : 1) },
+  });
+  const coordinates = {
+    deviceId: self,
+    revoked: false,
+    permissions: new Set(["learn.coordinate"]),
+  };
+  state.registry = { members: new Map([[self, coordinates]]) } as unknown as Registry;
+  const read = (...committed: readonly ReturnType<typeof of>[]) => {
+    state.buffered.lineage = [];
+    state.waiting.clear();
+    for (const one of committed) state.waiting.set(one.block, one);
+    onOpenedForBuffer(state, { opened: planOf(2) } as RunDependencies);
+    return state.buffered.lineage.map(({ submissions }) => submissions.length);
+  };
+  assert.deepEqual(read(of(block, self), of("ff".repeat(32), self)), [2]);
+  assert.deepEqual(read(of("ff".repeat(32), liar.id)), []);
 });
 
 Deno.test("a device that floods is read once in a buffer, and nothing of the rest is kept", () => {
