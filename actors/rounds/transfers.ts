@@ -22,8 +22,10 @@ import type { PeerMessage } from "../sessions/commands.ts";
 import type { Incoming, Of, Part, RunActorState, RunDependencies } from "./run_state.ts";
 import { tell } from "./talking.ts";
 
-/** No part for this long: asked again, and then elsewhere, ms. */
+/** No part for this long: asked again, ms. */
 const STALLED_MS = 4_000;
+/** No part for this long: asked elsewhere, ms. Updates have the time that their attempt or buffer gives them. */
+const SILENT_MS = 3 * STALLED_MS;
 /** Vectors in memory for others, beside this device's own update. */
 const SERVING_MAX = 6;
 /** Vectors being read from the disk for others at once. */
@@ -149,6 +151,10 @@ export function tendTransfers(
     const isReachable = incoming.from === deps.self || state.peers.get(incoming.from)?.up === true;
     if (!isReachable) {
       elsewhere(context, state, deps, { incoming, ends, reason: "its owner is away" });
+      continue;
+    }
+    if (incoming.purpose.type !== "submission" && nowMs - incoming.progressAtMs >= SILENT_MS) {
+      elsewhere(context, state, deps, { incoming, ends, reason: "its owner sends nothing of it" });
       continue;
     }
     incoming.movedAtMs = nowMs;

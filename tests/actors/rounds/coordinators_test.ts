@@ -173,3 +173,18 @@ Deno.test("where two attempts are signed and our own checkpoint leads nowhere, t
   };
   assert.deepEqual([0, 1, 2, 3].map(asksAfter), [[], [], ["2"], ["2"]]);
 });
+
+Deno.test("whoever names a version, stays connected, and sends nothing of it holds nobody up for good", async () => {
+  const actor = start();
+  const hash = "cd".repeat(32) as ContentHash;
+  const result = { round: 2, parent: hash, result: hash, state: null, submissions: [] };
+  const committed = { block: "ef".repeat(32), author: other, atMs: 1, result };
+  const isAsked = (effects: ReturnType<Actor["tell"]>) =>
+    said(effects).some(({ type }) => type === "requestParts");
+  actor.tell({ type: "resultCommitted", committed } as unknown as RunCommand);
+  assert.ok(isAsked(await actor.runTask()));
+  const seconds = [...Array(12)].map(() => actor.advance(1_000));
+  assert.ok(seconds.slice(0, 11).some(isAsked), "it may not have been heard");
+  assert.equal(actor.state.adopting, null);
+  assert.equal(actor.state.incoming.size, 0);
+});
