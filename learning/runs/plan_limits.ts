@@ -25,8 +25,10 @@ export function problemOfSize(opened: OpenedPlan, devices: number): string | und
   }
   if (aggregation.type === "grid") return problemOfGridSize(opened, aggregation);
   if (aggregation.type === "clear") {
-    const { memory, disk } = clearBytes(opened, devices);
-    const takes = `combining ${devices} updates of ${count} numbers takes`;
+    // However many devices take part, a buffer has room for so many.
+    const updates = Math.min(devices, opened.strategy.buffer?.goal ?? devices);
+    const { memory, disk } = clearBytes(opened, updates);
+    const takes = `combining ${updates} updates of ${count} numbers takes`;
     if (memory > COMBINING_BYTES_MAX) {
       return `${takes} ${megabytes(memory)} MiB of memory, expected at most ${
         megabytes(COMBINING_BYTES_MAX)
@@ -91,10 +93,7 @@ function clearBytes(
 }
 
 /** As they came, as numbers, and what the rule needs beside them. */
-function combiningBytes(opened: OpenedPlan, devices: number): number {
-  const { rule, strategy, layout: { count } } = opened;
-  // However many devices take part, a buffer has room for so many.
-  const clients = Math.min(devices, strategy.buffer?.goal ?? devices);
+function combiningBytes({ rule, layout: { count } }: OpenedPlan, clients: number): number {
   return 2 * 4 * count * clients + (rule?.workingBytes({ clients, count }) ?? 0);
 }
 

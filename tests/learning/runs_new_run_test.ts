@@ -111,6 +111,19 @@ Deno.test("in the clear no more devices are called than a coordinator has disk f
   );
 });
 
+Deno.test("a buffer asks a coordinator for the updates it has room for, however many devices take part", () => {
+  const wish = (goal: number): Partial<NewRun> => ({
+    aggregation: "clear",
+    options: { model: "cnn" },
+    strategy: { name: "fedBuff", numbers: { goal } },
+  });
+  assert.equal(plan(wish(20)).participation.most, 1_024);
+  assert.match(
+    refusal({ ...wish(700), participants: { most: 1_000 } }),
+    /participants.most is 1000: combining 700 updates of 1663370 numbers takes .* of disk/,
+  );
+});
+
 Deno.test("the noise of a private plan is what every ledger allows for all rounds, and hardly more", () => {
   for (const noise of ["distributed", "central"] as const) {
     const wish: Partial<NewRun> = {
