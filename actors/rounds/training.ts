@@ -17,6 +17,7 @@ import { searchWork } from "../../learning/screening/proof_of_work.ts";
 import { type ContentHash, publicKeyOf } from "../../protocols/ids.ts";
 import type { ChargeAnswer, PreparedSubmission, TrainedUpdate } from "./commands.ts";
 import { storedParts, withPart } from "./kept_parts.ts";
+import { localTraining } from "./local_training.ts";
 import { roundPlan } from "./round_plan.ts";
 import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { sumClientDependencies } from "./sum_dependencies.ts";
@@ -68,36 +69,17 @@ export function onCharged(
   }
   const { model } = head;
   const { residual } = state;
-  const { opened, trainer } = deps;
-  const { local } = opened.plan;
+  const { training } = examples;
   const forRound = roundPlan(state, deps);
   const devices = part.sum !== null && "devices" in part.sum ? part.sum.devices.length / 32 : 1;
-  const onStep = context.inlet((
-    { done, total }: { readonly done: number; readonly total: number },
-  ) => (
-    { type: "trainingStep", done, total }
-  ));
-  const number = new Uint8Array(4);
-  new DataView(number.buffer).setUint32(0, round);
-  const seed = deps.crypto.sha256(opened.plan.seed, number, publicKeyOf(deps.self));
+  const train = localTraining(context, deps, {
+    round,
+    parameters: model.parameters,
+    dataset: training,
+  });
   context.perform(
     async (): Promise<TrainedUpdate> => {
-      const { training } = examples;
-      const trained = await trainer.train(
-        {
-          network: opened.network,
-          parameters: model.parameters,
-          dataset: training,
-          epochs: local.epochs,
-          batchSize: Math.min(local.batchSize, Math.max(1, training.count)),
-          learningRate: local.learningRate,
-          ...(local.momentum !== null && { momentum: local.momentum }),
-          ...(local.proximal !== null && { proximal: local.proximal }),
-          ...opened.strategy.clients,
-          seed,
-        },
-        { onProgress: (done, total) => onStep({ done, total }) },
-      );
+      const trained = await train();
       const update = localUpdate(forRound, {
         subject: { run: deps.run, round, device: deps.self },
         before: model.parameters,

@@ -1,7 +1,7 @@
 /** Between rounds: whether to train, to take what the others have, or to wait for them. And the training itself. */
 import { isFinite, parametersHash } from "../../../learning/parameters.ts";
-import { publicKeyOf } from "../../../protocols/ids.ts";
 import { nodeEvents } from "../../events.ts";
+import { localTraining } from "../local_training.ts";
 import { reachable } from "../talking.ts";
 import { fetchVector } from "../transfers.ts";
 import type { OfGrid } from "./grid_commands.ts";
@@ -80,35 +80,20 @@ function isTooLate(round: number, front: number, { opened }: GridDependencies): 
 
 function train(context: GridContext, state: GridState, deps: GridDependencies): void {
   const { examples, place } = state;
-  const { opened, trainer, crypto, self } = deps;
   const model = state.head!.model!;
   if (examples === undefined || "unavailable" in examples) return;
   enter(context, state, deps, "training");
   state.tally = newTally(context.monotonicMs());
   const { move } = state;
-  const { training } = examples;
-  const { local } = opened.plan;
-  const onStep = context.inlet((
-    { done, total }: { readonly done: number; readonly total: number },
-  ) => ({ type: "trainingStep", done, total }));
-  const number = new Uint8Array(4);
-  new DataView(number.buffer).setUint32(0, place!.round);
-  const seed = crypto.sha256(opened.plan.seed, number, publicKeyOf(self));
+  const training = localTraining(context, deps, {
+    round: place!.round,
+    parameters: model.values,
+    dataset: examples.training,
+  });
   context.perform(async () => {
-    const { loss, parameters } = await trainer.train({
-      network: opened.network,
-      parameters: model.values,
-      dataset: training,
-      epochs: local.epochs,
-      batchSize: Math.min(local.batchSize, Math.max(1, training.count)),
-      learningRate: local.learningRate,
-      ...(local.momentum !== null && { momentum: local.momentum }),
-      ...(local.proximal !== null && { proximal: local.proximal }),
-      ...opened.strategy.clients,
-      seed,
-    }, { onProgress: (done, total) => onStep({ done, total }) });
+    const { loss, parameters } = await training();
     if (!isFinite(parameters)) throw new RangeError("training has left the finite numbers");
-    return { loss, model: { hash: parametersHash(parameters, crypto), values: parameters } };
+    return { loss, model: { hash: parametersHash(parameters, deps.crypto), values: parameters } };
   }, (outcome) => ({ type: "trained", move, outcome }));
 }
 
