@@ -20,8 +20,6 @@ export const LEDGER_KEY = "learning/ledger";
  * same noise under other survivors would be a second release at the price of one.
  */
 export const SECRET_PREFIX = `${ONCE_PREFIX}learning/secret/`;
-/** Where versions before 0.3.0 kept them; removed when it is read. */
-export const SECRET_PREFIX_BEFORE = "learning/secret/";
 /** δ of a device's lifetime. */
 const DELTA = 1e-5;
 

@@ -11,7 +11,7 @@ import type { BlocksCommitted } from "../storage/commands.ts";
 import type { CommittedResult, LoadedRuns } from "./commands.ts";
 import { forgetParts, forgetSecrets } from "./accounting.ts";
 import { REPUTATION_PREFIX } from "./faults.ts";
-import { LEDGER_KEY, SECRET_PREFIX, SECRET_PREFIX_BEFORE } from "./ledger_setting.ts";
+import { LEDGER_KEY, SECRET_PREFIX } from "./ledger_setting.ts";
 import { endRun } from "./library.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import type { KnownRun, Of, RoundsContext, RoundsState } from "./state.ts";
@@ -45,10 +45,6 @@ export async function loadRuns(store: Pick<Store, "blocks" | "settings">): Promi
       .filter(([, value]) => value === true)
       .map(([key]) => key.slice(JOINED_PREFIX.length) as RunId),
   );
-  const before = await store.settings.entries(SECRET_PREFIX_BEFORE);
-  if (before.length > 0) {
-    await store.settings.set(Object.fromEntries(before.map(([key]) => [key, undefined])));
-  }
   const secrets = new Map((await store.settings.entries(SECRET_PREFIX))
     .flatMap(([key, value]) =>
       typeof value === "string" ? [[key.slice(SECRET_PREFIX.length), value] as const] : []

@@ -3,12 +3,7 @@ import assert from "node:assert/strict";
 import { TestActor, testActor } from "../../../actors/kernel/testkit.ts";
 import type { ChargeAnswer, LoadedRuns, RoundsCommand } from "../../../actors/rounds/commands.ts";
 import { rounds, type RoundsDependencies } from "../../../actors/rounds/rounds.ts";
-import {
-  LEDGER_KEY,
-  SECRET_PREFIX,
-  SECRET_PREFIX_BEFORE,
-} from "../../../actors/rounds/ledger_setting.ts";
-import { loadRuns } from "../../../actors/rounds/reading.ts";
+import { LEDGER_KEY, SECRET_PREFIX } from "../../../actors/rounds/ledger_setting.ts";
 import type { RoundsState } from "../../../actors/rounds/state.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import { dependencies, planBlock, privatePlan, run } from "./support.ts";
@@ -109,13 +104,6 @@ Deno.test("noise that was made anew for a lost secret is not the noise of a late
   assert.deepEqual(ask(actor, 1, 1), [], "another release costs again");
   assert.notEqual(secretIn(answers(await actor.runTask())), again);
   assert.equal(paid(actor).length, 3);
-});
-
-Deno.test("secrets of older versions of the program, which backups hold, are removed and not used", async () => {
-  const { deps } = start();
-  await deps.store.settings.set({ [`${SECRET_PREFIX_BEFORE}${run}/1`]: "AAAA" });
-  assert.deepEqual((await loadRuns(deps.store)).secrets, new Map());
-  assert.deepEqual(await deps.store.settings.entries(SECRET_PREFIX_BEFORE), []);
 });
 
 Deno.test("secrets are forgotten with their round, on the disk too", async () => {
