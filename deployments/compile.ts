@@ -14,6 +14,7 @@ const INCLUDED = [
   "platform/sign_worker.ts",
   "platform/training_worker.ts",
   "platform/mask_worker.ts",
+  "platform/watchdog_worker.ts",
   "docs",
 ];
 /** Folders of packages that hold no code of theirs. The test data of bintrees makes the compiler overflow its stack. */

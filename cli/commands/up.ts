@@ -6,6 +6,7 @@ import { choice, port, string } from "@optique/core/valueparser";
 import type { NodeEvent } from "../../actors/events.ts";
 import type { RunningNode } from "../../deployments/node.ts";
 import type { Config } from "../../deployments/config.ts";
+import { startWatchdog } from "../../platform/watchdog.ts";
 import { type Action, type CommandContext, configOf, configOutcomeOf, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
 import { readNodeFile, removeNodeFile, writeNodeFile } from "../node_file.ts";
@@ -97,10 +98,15 @@ async function runUp(context: CommandContext, found: UpArguments) {
       hint: context.texts.up.alreadyHint(present.node.gatewayUrl),
     });
   }
-  while (await runOnce(context, found, config) === "again") {
-    context.output.note(context.texts.up.again);
+  const endWatchdog = startWatchdog();
+  try {
+    while (await runOnce(context, found, config) === "again") {
+      context.output.note(context.texts.up.again);
+    }
+    return EXIT.ok;
+  } finally {
+    endWatchdog();
   }
-  return EXIT.ok;
 }
 
 /** One life of the node: until somebody ends it, or ("again") until it has to start anew because it leaves its mesh. */
