@@ -1,10 +1,11 @@
 /** Whom a device keeps a session with when its mesh is too large to know everybody: pure, and the same for the same peers. */
 import type { DeviceId } from "../../protocols/ids.ts";
+import { WATCHED_EACH_SIDE } from "../../protocols/liveness/ring.ts";
 
 /** Up to this many peers a device keeps a session with each of them. */
 export const EVERYBODY_MAX = 16;
-/** Neighbours on each side of the ring of all ids: as many as watch each other (`protocols/liveness/ring.ts`), so that they share sessions. */
-const RING_NEIGHBOURS = 4;
+/** Neighbours on each side of the ring of all ids: those who watch each other, so that they share sessions. */
+const RING_NEIGHBOURS = WATCHED_EACH_SIDE;
 /** Peers besides the neighbours: they make ways short and losses harmless. */
 const SHORTCUTS = 6;
 /** Sessions with peers we chose. */
