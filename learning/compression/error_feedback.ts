@@ -24,15 +24,22 @@ export function encodeWithFeedback(options: {
 }): FedBack {
   const { compressor, update, seed, random } = options;
   const count = update.length;
-  const residual = options.residual === null ? new Float32Array(count) : options.residual.slice();
-  invariant(
-    residual.length === count,
-    () => `Cannot feed back: ${residual.length} numbers are kept, the update has ${count}`,
-  );
-  for (let i = 0; i < count; i++) residual[i] = residual[i]! + update[i]!;
+  const residual = withResidual(update, options.residual);
   const bytes = compressor.encode(residual, { seed, random });
   const sent = compressor.decode(bytes, { seed, count });
   invariant(sent.ok, "Cannot feed back: our own encoding is not read");
   for (let i = 0; i < count; i++) residual[i] = residual[i]! - sent.values[i]!;
   return { bytes, residual };
+}
+
+/** update + residual, in numbers of its own; nothing is added where `residual` is null. */
+export function withResidual(update: Parameters, residual: Parameters | null): Parameters {
+  const whole = update.slice();
+  if (residual === null) return whole;
+  invariant(
+    residual.length === whole.length,
+    () => `Cannot feed back: ${residual.length} numbers are kept, the update has ${whole.length}`,
+  );
+  for (let i = 0; i < whole.length; i++) whole[i] = whole[i]! + residual[i]!;
+  return whole;
 }

@@ -51,7 +51,7 @@ export function randomK(
   };
 }
 
-/** Stretch i is ⌊i·count/k⌋ … ⌊(i+1)·count/k⌋ − 1; the place in it is the i-th draw below its length. */
+/** One place in each of k stretches, and their lengths: stretch i is ⌊i·count/k⌋ … ⌊(i+1)·count/k⌋ − 1; the place in it is the i-th draw below its length. */
 export function stretches(count: number, k: number, seed: Uint8Array) {
   const stream = seededStream(seed).fork("places");
   const places = new Uint32Array(k);

@@ -10,6 +10,7 @@ import type { Random } from "../../platform/ports.ts";
 import type { Parameters } from "../parameters.ts";
 import { lengthOf } from "../privacy/clipping.ts";
 import { requireModerate } from "./compressor.ts";
+import { withResidual } from "./error_feedback.ts";
 import { stretches } from "./random_k.ts";
 import { decodeSum, encodeForSum, rangeFor, sumBits } from "./sum_form.ts";
 import { chosenCount } from "./top_k.ts";
@@ -122,7 +123,7 @@ export function encodeSumVector(
   const share = weight / SUM_WEIGHT_MAX;
   const whole = withResidual(update, choice?.feedback === true ? options.residual : null);
   const { range, bits, rotation: seed } = form;
-  const places = placesOf(form);
+  const places = chosenOf(form)?.places ?? null;
   const sent = new Float32Array(places?.length ?? count);
   for (let i = 0; i < sent.length; i++) sent[i] = whole[places?.[i] ?? i]! * share;
   const { levels, clamped } = encodeForSum(sent, { range, bits, seed }, options.random);
@@ -172,14 +173,15 @@ export function decodeSumVector(
   const total = decodeSum(sum.subarray(0, sent), { range, bits, seed }, devices);
   if (total === undefined) return undefined;
   const factor = SUM_WEIGHT_MAX / weight;
-  const places = placesOf(form);
-  if (places === null) {
+  const chosen = chosenOf(form);
+  if (chosen === null) {
     for (let i = 0; i < total.length; i++) total[i] = total[i]! * factor;
     return { mean: total, weight, lengths };
   }
+  const { places, lengths: stretchLengths } = chosen;
   const mean = new Float32Array(count);
   for (let i = 0; i < places.length; i++) {
-    const stands = choice!.feedback ? 1 : stretchLength(count, places.length, i);
+    const stands = choice!.feedback ? 1 : stretchLengths[i]!;
     mean[places[i]!] = total[i]! * factor * stands;
   }
   return { mean, weight, lengths };
@@ -212,24 +214,10 @@ function levelCount({ count, choice }: SumVectorForm): number {
   return choice === null ? count : chosenCount(count, choice.share);
 }
 
-function placesOf(form: SumVectorForm): Uint32Array | null {
+/** Which numbers are summed, and for how many each stands; null for all of them. */
+function chosenOf(form: SumVectorForm): ReturnType<typeof stretches> | null {
   const { choice, count } = form;
-  return choice === null ? null : stretches(count, levelCount(form), choice.seed).places;
-}
-
-function stretchLength(count: number, stretchCount: number, i: number): number {
-  return Math.floor((i + 1) * count / stretchCount) - Math.floor(i * count / stretchCount);
-}
-
-function withResidual(update: Parameters, residual: Parameters | null): Parameters {
-  const whole = update.slice();
-  if (residual === null) return whole;
-  invariant(
-    residual.length === whole.length,
-    () => `Cannot feed back: ${residual.length} numbers are kept, the update has ${whole.length}`,
-  );
-  for (let i = 0; i < whole.length; i++) whole[i] = whole[i]! + residual[i]!;
-  return whole;
+  return choice === null ? null : stretches(count, levelCount(form), choice.seed);
 }
 
 function digitCount(valueBits: number, bits: number): number {
