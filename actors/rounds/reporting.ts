@@ -1,11 +1,13 @@
 /** What the rest of the node hears of a run: how it stands, and the numbers of each round. */
+import type { Parameters } from "../../learning/parameters.ts";
+import type { Evaluation } from "../../learning/trainer.ts";
 import type { RoundMetrics } from "../learning_handle.ts";
 import type { CommittedResult } from "./commands.ts";
 import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { reachable } from "./talking.ts";
 
 /** Held-out examples that a round is measured with; the last round is measured with all. */
-export const EVALUATION_EXAMPLES = 2_000;
+const EVALUATION_EXAMPLES = 2_000;
 
 /** Setting: the numbers of one round. Rounds of five digits sort as they follow. */
 export function metricsSetting(run: string, round: number): string {
@@ -31,6 +33,23 @@ export function report(context: RunContext, state: RunActorState, deps: RunDepen
   });
 }
 
+/** Measures the version of a round on held-out examples. Null where the parameters or the examples are not on this device. */
+export function evaluateHeldOut(
+  { opened, trainer }: Pick<RunDependencies, "opened" | "trainer">,
+  { round, parameters, examples }: {
+    readonly round: number;
+    readonly parameters: Parameters | null;
+    readonly examples: RunActorState["examples"];
+  },
+): Promise<Evaluation> | null {
+  const test = examples === undefined || "unavailable" in examples ? null : examples.test;
+  if (test === null || parameters === null || test.count === 0) return null;
+  const isLast = round >= opened.plan.rounds;
+  const count = isLast ? test.count : Math.min(test.count, EVALUATION_EXAMPLES);
+  const indices = Uint32Array.from({ length: count }, (_, i) => i);
+  return trainer.evaluate({ network: opened.network, parameters, dataset: test, indices });
+}
+
 /** Measures the new version on this device's held-out examples, beside everything else. */
 export function evaluateHead(
   context: RunContext,
@@ -39,22 +58,10 @@ export function evaluateHead(
   committed: CommittedResult,
 ): void {
   const { head, examples } = state;
-  const test = examples === undefined || "unavailable" in examples ? null : examples.test;
-  const model = head?.model ?? null;
-  const { opened, trainer } = deps;
-  const isLast = committed.result.round >= opened.plan.rounds;
+  const { round } = committed.result;
+  const parameters = head?.model?.parameters ?? null;
   context.perform(
-    () => {
-      if (test === null || model === null || test.count === 0) return null;
-      const count = isLast ? test.count : Math.min(test.count, EVALUATION_EXAMPLES);
-      const indices = Uint32Array.from({ length: count }, (_, i) => i);
-      return trainer.evaluate({
-        network: opened.network,
-        parameters: model.parameters,
-        dataset: test,
-        indices,
-      });
-    },
+    () => evaluateHeldOut(deps, { round, parameters, examples }),
     (outcome) => ({ type: "evaluated", committed, outcome }),
   );
 }

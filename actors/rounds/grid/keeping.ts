@@ -1,6 +1,6 @@
 /** A round is over on this device: its version becomes durable, is measured, and is where the next round begins. */
 import type { RoundMetrics } from "../../learning_handle.ts";
-import { EVALUATION_EXAMPLES } from "../reporting.ts";
+import { evaluateHeldOut } from "../reporting.ts";
 import type { GridModel, OfGrid } from "./grid_commands.ts";
 import { firstPlaces, keepHead } from "./grid_head.ts";
 import { type GridContext, type GridDependencies, type GridState, newTally } from "./grid_state.ts";
@@ -54,14 +54,13 @@ export function onKept(
 /** Measures the version on this device's held-out examples, beside everything else. */
 function measure(context: GridContext, state: GridState, deps: GridDependencies): void {
   const { head, examples, tally } = state;
-  const { opened, trainer, self } = deps;
   const { round, model } = head!;
-  const bytes = 4 * opened.layout.count;
+  const bytes = 4 * deps.opened.layout.count;
   const metrics: RoundMetrics = {
     round,
     atMs: context.wallMs(),
     durationMs: Math.round(context.monotonicMs() - tally.beganMs),
-    coordinator: self,
+    coordinator: deps.self,
     called: [...state.peers.values()].filter(({ up }) => up).length + 1,
     ready: tally.ready,
     counted: tally.counted.size + (tally.trainingLoss === null ? 0 : 1),
@@ -74,15 +73,11 @@ function measure(context: GridContext, state: GridState, deps: GridDependencies)
     parameterBytes: bytes,
     epsilon: null,
   };
-  const test = examples === undefined || "unavailable" in examples ? null : examples.test;
-  context.perform(() => {
-    if (test === null || model === null || test.count === 0) return null;
-    const isLast = round >= opened.plan.rounds;
-    const count = isLast ? test.count : Math.min(test.count, EVALUATION_EXAMPLES);
-    const indices = Uint32Array.from({ length: count }, (_, i) => i);
-    const { network } = opened;
-    return trainer.evaluate({ network, parameters: model.values, dataset: test, indices });
-  }, (outcome) => ({ type: "evaluated", metrics, outcome }));
+  const parameters = model?.values ?? null;
+  context.perform(
+    () => evaluateHeldOut(deps, { round, parameters, examples }),
+    (outcome) => ({ type: "evaluated", metrics, outcome }),
+  );
 }
 
 /** Measured: the numbers of the round are kept and told. */
