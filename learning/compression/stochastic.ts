@@ -3,11 +3,9 @@
  * its mean is the number. Suresh, Yu, Kumar, McMahan: "Distributed Mean Estimation with Limited Communication", ICML 2017, sections 2 and 3.
  * Unbiased for any fixed rotation; the error is larger than EDEN's.
  */
-import { isFinite } from "../parameters.ts";
-import { packCodes, packedCodeBytes, unpackCodes } from "./code_packing.ts";
-import { type Compressor, requireModerate } from "./compressor.ts";
-import { FRAME_HEADER_BYTES, headerRefusal, writeHeader } from "./frame.ts";
-import { BLOCK_LENGTH_MAX, blockLengths, paddedCount, withBlockRotation } from "./rotation.ts";
+import { blockCompressor } from "./block_compressor.ts";
+import type { Compressor } from "./compressor.ts";
+import { BLOCK_LENGTH_MAX } from "./rotation.ts";
 import { roundingNoise } from "./rounding_noise.ts";
 
 /** Lowest level and distance of levels, 32-bit floats. */
@@ -16,81 +14,31 @@ const BLOCK_HEADER_BYTES = 8;
 /** The compressor with 1 to 8 bits per number. */
 export function stochastic({ bits }: { readonly bits: number }): Compressor {
   const levels = 2 ** bits;
-  const size = (count: number) =>
-    FRAME_HEADER_BYTES + BLOCK_HEADER_BYTES * blockLengths(count).length +
-    packedCodeBytes(paddedCount(count), bits);
-  return {
-    name: "stochastic",
-    feedback: false,
-    bytesMax: size,
-    encode(update, { seed, random }) {
-      requireModerate(update, "stochastic");
-      const count = update.length;
-      const bytes = new Uint8Array(size(count));
-      const view = new DataView(bytes.buffer);
-      writeHeader(bytes, { method: "stochastic", bits, count, seed });
-      withBlockRotation(seed, count, (rotation) => {
-        const { values } = rotation;
-        const codes = new Uint8Array(BLOCK_LENGTH_MAX);
-        const noise = new Uint32Array(BLOCK_LENGTH_MAX);
-        const fill = roundingNoise(random);
-        let [start, at] = [0, FRAME_HEADER_BYTES];
-        for (const length of blockLengths(count)) {
-          values.set(update.subarray(start, start + length));
-          values.fill(0, count - start, length);
-          rotation.rotate(start, length);
-          fill(noise, length);
-          const [low, step] = quantise({ values, length, levels, noise, codes });
-          view.setFloat32(at, low, true);
-          view.setFloat32(at + 4, step, true);
-          packCodes({ codes, count: length, bits, bytes, at: at + BLOCK_HEADER_BYTES });
-          at += BLOCK_HEADER_BYTES + packedCodeBytes(length, bits);
-          start += length;
-        }
-      });
-      return bytes;
+  return blockCompressor({
+    method: "stochastic",
+    bits,
+    headerBytes: BLOCK_HEADER_BYTES,
+    encoder(random) {
+      const noise = new Uint32Array(BLOCK_LENGTH_MAX);
+      const fill = roundingNoise(random);
+      return ({ rotation, start, length, codes, view, at }) => {
+        rotation.rotate(start, length);
+        fill(noise, length);
+        const [low, step] = quantise({ values: rotation.values, length, levels, noise, codes });
+        view.setFloat32(at, low, true);
+        view.setFloat32(at + 4, step, true);
+      };
     },
-    decode(bytes, { seed, count }) {
-      const refusal = headerRefusal(bytes, { method: "stochastic", bits, count, seed }, {
-        least: size(count),
-        most: size(count),
-      });
-      if (refusal !== undefined) return { ok: false, reason: refusal };
-      const view = new DataView(bytes.buffer, bytes.byteOffset);
-      const decoded = new Float32Array(count);
-      const wellFormed = withBlockRotation(seed, count, (rotation) => {
-        const { values } = rotation;
-        const table = new Float64Array(levels);
-        let [start, at] = [0, FRAME_HEADER_BYTES];
-        for (const length of blockLengths(count)) {
-          const [low, step] = [view.getFloat32(at, true), view.getFloat32(at + 4, true)];
-          if (!(Number.isFinite(low) && step >= 0 && step < Infinity)) {
-            return false;
-          }
-          // Rotating there and back makes numbers larger by the square of the block's length.
-          for (let code = 0; code < levels; code++) {
-            table[code] = (low + code * step) / (length * length);
-          }
-          unpackCodes({
-            bytes,
-            at: at + BLOCK_HEADER_BYTES,
-            count: length,
-            bits,
-            table,
-            values,
-          });
-          rotation.unrotate(start, length);
-          decoded.set(values.subarray(0, Math.min(length, count - start)), start);
-          at += BLOCK_HEADER_BYTES + packedCodeBytes(length, bits);
-          start += length;
-        }
-        return true;
-      });
-      return wellFormed && isFinite(decoded)
-        ? { ok: true, values: decoded }
-        : { ok: false, reason: "malformed" };
+    readTable(view, at, length, table) {
+      const [low, step] = [view.getFloat32(at, true), view.getFloat32(at + 4, true)];
+      if (!(Number.isFinite(low) && step >= 0 && step < Infinity)) return false;
+      // Rotating there and back makes numbers larger by the square of the block's length.
+      for (let code = 0; code < levels; code++) {
+        table[code] = (low + code * step) / (length * length);
+      }
+      return true;
     },
-  };
+  });
 }
 
 /** Codes of one rotated block; gives its lowest level and the distance of levels. */
