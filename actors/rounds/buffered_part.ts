@@ -17,7 +17,13 @@ import type {
 import { type BufferedState, headPlace, openBuffer } from "./buffered_state.ts";
 import type { CommittedResult } from "./commands.ts";
 import { lookAgain } from "./participant.ts";
-import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import {
+  newPart,
+  type Of,
+  type RunActorState,
+  type RunContext,
+  type RunDependencies,
+} from "./run_state.ts";
 import { attemptOf, shortReason, tell } from "./talking.ts";
 import { beginTraining, onCharged, onPrepared, onTrained } from "./training.ts";
 
@@ -90,20 +96,13 @@ function train(context: RunContext, state: RunActorState, deps: RunDependencies)
     return tell(context, deps, coordinator, { type: "decline", ...key, why: "noData", reason });
   }
   buffered.trainedFrom = from;
-  state.part = {
+  state.part = newPart({
     key: { ...attemptOf(key), round: head.round + 1, attempt: BUFFERED_ATTEMPT },
     coordinator,
     called: [],
     release: 0,
-    phase: "ready",
-    sum: null,
-    kept: null,
-    received: null,
-    update: null,
-    submission: null,
-    bytes: null,
     base: head.parameters,
-  };
+  });
   beginTraining(context, state, deps);
 }
 

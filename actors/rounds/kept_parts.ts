@@ -18,7 +18,7 @@ import {
 import type { DeviceId } from "../../protocols/ids.ts";
 import { ONCE_PREFIX } from "../../store/store.ts";
 import type { KeptPart, SignedWord } from "./commands.ts";
-import type { Part, RunActorState, RunDependencies } from "./run_state.ts";
+import { newPart, type Part, type RunActorState, type RunDependencies } from "./run_state.ts";
 
 /** Attempts of a round that can still be gone back to, the newest. */
 const ATTEMPTS_KEPT = 4;
@@ -115,19 +115,15 @@ export function goBack(
   if (kept === undefined || !mayGoOn(kept, state.signed)) return null;
   const { part } = state;
   const isSame = part?.key.round === round && part.release === kept.release;
-  state.part = {
+  state.part = newPart({
     key: { run: deps.run, round, term, attempt },
     coordinator: kept.coordinator,
     called: [],
     release: kept.release,
     phase: isSigned(kept.sum) ? "signed" : "submitted",
-    sum: null,
     kept: kept.sum,
-    received: null,
     // Another attempt may want it yet.
     update: isSame ? part.update : null,
-    submission: null,
-    bytes: null,
-  };
+  });
   return state.part;
 }

@@ -26,7 +26,14 @@ import type { Decline, RoundStart, SecurePhase } from "../../protocols/rounds/me
 import type { KeptPart, SignedWord } from "./commands.ts";
 import { goBack, storedParts } from "./kept_parts.ts";
 import { roundPlan } from "./round_plan.ts";
-import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import {
+  newPart,
+  type Of,
+  type Part,
+  type RunActorState,
+  type RunContext,
+  type RunDependencies,
+} from "./run_state.ts";
 import { attemptOf, sameAttempt, shortReason, tell } from "./talking.ts";
 import { noteAttempt } from "./terms.ts";
 import { beginTraining, refuse } from "./training.ts";
@@ -87,20 +94,14 @@ export function onRoundStart(
     }
   }
   const release = signed === null ? 0 : signed.release + 1;
-  const part: Part = {
+  const part = newPart({
     key,
     coordinator: from,
     called: call.called,
     release,
-    phase: "ready",
-    sum: null,
-    kept: null,
-    received: null,
     // Another release is another update: equal noise under other survivors would tell their difference.
     update: again?.key.round === key.round && again.release === release ? again.update : null,
-    submission: null,
-    bytes: null,
-  };
+  });
   let keys: Uint8Array = new Uint8Array();
   const round = sumRoundOf(roundPlan(state, deps), {
     ...key,

@@ -175,6 +175,22 @@ export interface Part {
   readonly base?: ContentHash;
 }
 
+/** A part in an attempt: nothing of it is done but what is given. */
+export function newPart(
+  begun: Pick<Part, "key" | "coordinator" | "called" | "release"> & Partial<Part>,
+): Part {
+  return {
+    phase: "ready",
+    sum: null,
+    kept: null,
+    received: null,
+    update: null,
+    submission: null,
+    bytes: null,
+    ...begun,
+  };
+}
+
 /** An attempt that we coordinate. */
 export interface Lead {
   /** Null between attempts. */
