@@ -14,7 +14,7 @@ import type { Try } from "./commands.ts";
 import type { Lead, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { reachable, sameAttempt, shortReason, tellAll } from "./talking.ts";
 import { beat } from "./terms.ts";
-import { serve } from "./transfers.ts";
+import { dropSubmissions, serve } from "./transfers.ts";
 
 /** Pause before a round that came to nothing is tried again: doubling from the first to the last, ms. */
 const RETRY_FIRST_MS = 1_000;
@@ -227,9 +227,7 @@ export function abandon(
   }
   giveBackRoom(context, lead);
   const failures = lead.failures + 1;
-  for (const [hash, { purpose }] of [...state.incoming]) {
-    if (purpose.type === "submission") state.incoming.delete(hash);
-  }
+  dropSubmissions(state);
   state.lead = { ...newLead(), failures };
   state.waitingFor = reason;
   enter(context, state, deps, "waiting", null);

@@ -18,8 +18,9 @@ import { combine } from "./combining.ts";
 import { noteFault } from "./faults.ts";
 import { abandon, call, enter, newLead } from "./lead.ts";
 import { fetchNext, problemOfProof, refuseSubmission } from "./lead_updates.ts";
-import type { Incoming, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import type { RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { reachable } from "./talking.ts";
+import { dropSubmissions } from "./transfers.ts";
 
 /** Opens the buffer of the next version; our beats tell everybody. */
 export function openBuffer(
@@ -147,7 +148,7 @@ export function onBufferDue(context: RunContext, state: RunActorState, deps: Run
 
 function closeBuffer(context: RunContext, state: RunActorState, deps: RunDependencies): void {
   const lead = state.lead!;
-  dropFetches(state, () => true);
+  dropSubmissions(state);
   lead.readyBefore = lead.submissions.size;
   combine(context, state, deps);
 }
@@ -163,24 +164,11 @@ export function tendBuffer(context: RunContext, state: RunActorState, deps: RunD
   if (lead.phase !== "training") return;
   const { phaseMs } = deps.opened.plan.deadlines;
   const nowMs = context.monotonicMs();
-  const dropped = dropFetches(state, ({ progressAtMs }) => nowMs - progressAtMs >= phaseMs);
+  const dropped = dropSubmissions(state, ({ progressAtMs }) => nowMs - progressAtMs >= phaseMs);
   for (const device of dropped) {
     refuseSubmission(context, state, deps, device, "it was offered and did not come");
   }
   if (dropped.length > 0) fetchNext(context, state, deps);
-}
-
-function dropFetches(
-  state: RunActorState,
-  which: (incoming: Incoming) => boolean,
-): readonly DeviceId[] {
-  const dropped: DeviceId[] = [];
-  for (const [hash, incoming] of [...state.incoming]) {
-    if (incoming.purpose.type !== "submission" || !which(incoming)) continue;
-    state.incoming.delete(hash);
-    dropped.push(incoming.purpose.device);
-  }
-  return dropped;
 }
 
 function isTrusted(state: RunActorState, deps: RunDependencies, device: DeviceId): boolean {

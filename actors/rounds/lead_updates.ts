@@ -30,7 +30,7 @@ import type {
 import { GATHERED_BYTES_MAX, SpilledUpdates } from "./spilled_updates.ts";
 import { sameAttempt, shortReason, tell } from "./talking.ts";
 import { beat } from "./terms.ts";
-import { fetchVector } from "./transfers.ts";
+import { dropSubmissions, fetchVector } from "./transfers.ts";
 
 /** Updates being fetched at once: enough to keep the network busy, few enough to bound memory. */
 const FETCHES_MAX = 4;
@@ -318,9 +318,7 @@ export function closeTraining(
   deps: RunDependencies,
 ): void {
   const lead = state.lead!;
-  for (const [hash, { purpose }] of [...state.incoming]) {
-    if (purpose.type === "submission") state.incoming.delete(hash);
-  }
+  dropSubmissions(state);
   const needed = countedLeast(deps.opened.plan);
   if (lead.fetched.size < needed) {
     return abandon(

@@ -14,15 +14,13 @@ import { transferEnds } from "./run_vectors.ts";
 import { sameAttempt } from "./talking.ts";
 import { follow, noteAttempt } from "./terms.ts";
 import { beginTraining } from "./training.ts";
-import { elsewhere, onRequestParts, onVectorPart } from "./transfers.ts";
+import { dropSubmissions, elsewhere, onRequestParts, onVectorPart } from "./transfers.ts";
 
 /** Somebody rightful coordinates instead of us. */
 export function stepDown(context: RunContext, state: RunActorState): void {
   context.cancelTimer("phase");
   context.cancelTimer("call");
-  for (const [hash, { purpose }] of [...state.incoming]) {
-    if (purpose.type === "submission") state.incoming.delete(hash);
-  }
+  dropSubmissions(state);
   if (state.lead !== null) giveBackRoom(context, state.lead);
   state.lead = null;
 }

@@ -163,6 +163,20 @@ export function tendTransfers(
   }
 }
 
+/** Updates on their way are wanted no more: all of them, or only some. Gives their devices. */
+export function dropSubmissions(
+  { incoming }: Pick<RunActorState, "incoming">,
+  which: (one: Incoming) => boolean = () => true,
+): readonly DeviceId[] {
+  const dropped: DeviceId[] = [];
+  for (const [hash, one] of [...incoming]) {
+    if (one.purpose.type !== "submission" || !which(one)) continue;
+    incoming.delete(hash);
+    dropped.push(one.purpose.device);
+  }
+  return dropped;
+}
+
 /** Lets others fetch a vector from memory; the oldest make room. */
 export function serve(
   state: TransferState,
