@@ -137,6 +137,19 @@ export class LivenessMesh {
     for (const partner of crashed.partners) this.#breakSession(crashed, partner);
   }
 
+  /** Its process ends, and its system tells everybody at once that nobody is there any more. */
+  kill(device: LivenessDevice): void {
+    const killed = this.#devices[device.index]!;
+    killed.stop();
+    for (const partner of killed.partners) {
+      this.after(LATENCY_MS.least, () => {
+        const event = { type: "down", deviceId: killed.id } as const;
+        if (partner.isUp) partner.handle({ type: "sessionChanged", event });
+      });
+      this.#connectSoon(killed, partner);
+    }
+  }
+
   /** Comes back knowing nothing, with its sessions a moment later. */
   restart(device: LivenessDevice): void {
     this.#devices[device.index]!.start();

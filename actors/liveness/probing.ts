@@ -2,6 +2,7 @@
 import type { DeviceId } from "../../protocols/ids.ts";
 import { changedHealth, HEALTH_CHANGES } from "../../protocols/liveness/awareness.ts";
 import type { Ack, Nack, Ping, PingRequest } from "../../protocols/liveness/messages.ts";
+import { ringView } from "../../protocols/liveness/ring.ts";
 import { probeTimeoutMs, withSample } from "../../protocols/liveness/round_trip.ts";
 import { isAccusation } from "../../protocols/liveness/swim_state.ts";
 import { accuse } from "./believing.ts";
@@ -53,6 +54,11 @@ export function onProbeDue(
 function isWatched(state: LivenessState, peer: DeviceId): boolean {
   return state.present <= ALL_CONNECTED_MAX || state.lost.has(peer) ||
     ringOf(state).watched.has(peer);
+}
+
+/** Whether we would watch a peer that we have no session with. */
+function isNear(state: LivenessState, peer: DeviceId): boolean {
+  return ringView(state.self, [...state.up, peer]).watched.has(peer);
 }
 
 /** Sets the timer of the next probe. */
@@ -148,10 +154,9 @@ export function onVerdictDue(
     ? HEALTH_CHANGES.probeFailed
     : probe.helpers.size * HEALTH_CHANGES.nackMissed;
   state.health = changedHealth(state.health, missed);
-  // Without a session, and with nobody who has one, we know nothing of it; those who have one watch it.
-  if (!state.up.has(target) && !probe.silent && state.present > ALL_CONNECTED_MAX) {
-    return stopWatching(state, target);
-  }
+  // Without a session, and with nobody who has one, we know nothing of it; those near it on the ring watch it, and we may be one.
+  const isHearsay = !state.up.has(target) && !probe.silent && !isNear(state, target);
+  if (isHearsay && state.present > ALL_CONNECTED_MAX) return stopWatching(state, target);
   accuse(context, state, deps, target);
 }
 

@@ -40,6 +40,18 @@ for (const nodes of [3, 10, 60]) {
   });
 }
 
+Deno.test("a device all of whose sessions end in one moment is found dead, although nobody has a session left to ask over", () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const { mesh, changes } = settledMesh({ nodes: 60, seed });
+    const victim = mesh.devices[seed]!;
+    mesh.kill(victim);
+    mesh.advance(20_000);
+    const others = mesh.devices.filter((device) => device !== victim);
+    assert.ok(others.every((device) => mesh.believes(device, victim) === "dead"), `seed ${seed}`);
+    assert.ok(changes.every(({ subject }) => subject === victim));
+  }
+});
+
 Deno.test("a fifth of all frames lost and short stalls make nobody dead", () => {
   const { mesh, changes } = settledMesh({ nodes: 20, loss: 0.2 });
   for (let i = 0; i < 120; i++) {
