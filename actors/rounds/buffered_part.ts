@@ -16,7 +16,7 @@ import type {
 } from "../../protocols/rounds/messages.ts";
 import { type BufferedState, headPlace, openBuffer } from "./buffered_state.ts";
 import type { CommittedResult } from "./commands.ts";
-import { lookAgain } from "./participant.ts";
+import { lookAgain } from "./local_training.ts";
 import {
   newPart,
   type Of,

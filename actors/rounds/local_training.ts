@@ -1,9 +1,9 @@
-/** Training on this device's own examples, as the plan wants it: the same in every kind of run. */
+/** This device's own examples, and training on them as the plan wants it: the same in every kind of run. */
 import type { Parameters } from "../../learning/parameters.ts";
 import type { Dataset, TrainingOutcome } from "../../learning/trainer.ts";
 import { publicKeyOf } from "../../protocols/ids.ts";
 import type { Context } from "../kernel/actor.ts";
-import type { Of, RunDependencies } from "./run_state.ts";
+import type { Of, RunActorState, RunDependencies } from "./run_state.ts";
 
 /**
  * The training of one round, to be done outside the actor; its steps come back as `trainingStep`. The order of the examples follows from the
@@ -45,4 +45,15 @@ export function localTraining(
       },
       { onProgress: (done, total) => onStep({ done, total }) },
     );
+}
+
+/** Somebody may have brought examples since: with them this device takes part in the next attempt, buffer or round. */
+export function lookAgain(
+  context: Context<Of<"examplesRead">>,
+  state: Pick<RunActorState, "looking">,
+  deps: Pick<RunDependencies, "examples">,
+): void {
+  if (state.looking) return;
+  state.looking = true;
+  context.perform(() => deps.examples(), (outcome) => ({ type: "examplesRead", outcome }));
 }

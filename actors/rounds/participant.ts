@@ -25,6 +25,7 @@ import { may } from "../../protocols/registry/registry.ts";
 import type { Decline, RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
 import type { KeptPart, SignedWord } from "./commands.ts";
 import { goBack, storedParts } from "./kept_parts.ts";
+import { lookAgain } from "./local_training.ts";
 import { roundPlan } from "./round_plan.ts";
 import {
   newPart,
@@ -124,13 +125,6 @@ export function onRoundStart(
   }
   state.part = part;
   tell(context, deps, from, { type: "peerReady", ...key, modelHash: head.parameters, keys });
-}
-
-/** Somebody may have brought examples since: with them this device takes part in the next attempt, or in the next buffer. */
-export function lookAgain(context: RunContext, state: RunActorState, deps: RunDependencies): void {
-  if (state.looking) return;
-  state.looking = true;
-  context.perform(() => deps.examples(), (outcome) => ({ type: "examplesRead", outcome }));
 }
 
 /** The model has moved on: a call that came too early for us is answered now. */

@@ -10,6 +10,7 @@
 import type { GridPlace } from "../../../protocols/rounds/messages.ts";
 import type { Behaviour } from "../../kernel/actor.ts";
 import type { AnyRunCommand } from "../commands.ts";
+import { lookAgain } from "../local_training.ts";
 import { tell } from "../talking.ts";
 import { partsOf } from "../../../protocols/rounds/transfer.ts";
 import {
@@ -185,10 +186,7 @@ function onTick(context: GridContext, state: GridState, deps: GridDependencies):
   }
   const { examples } = state;
   const isWithout = examples !== undefined && "unavailable" in examples;
-  if (isWithout && !state.looking && state.ticks % LOOK_TICKS === 0) {
-    state.looking = true;
-    context.perform(() => deps.examples(), (outcome) => ({ type: "examplesRead", outcome }));
-  }
+  if (isWithout && state.ticks % LOOK_TICKS === 0) lookAgain(context, state, deps);
   goOn(context, state, deps);
   report(context, state, deps);
 }
