@@ -2,6 +2,7 @@
 import { planRun } from "../learning/runs/new_run.ts";
 import { parameterLayout } from "../learning/engine/shapes.ts";
 import type { ExampleSource, LearningTask } from "../learning/task.ts";
+import { errorText } from "../platform/error_text.ts";
 import type { Random } from "../platform/ports.ts";
 import type { BlockId } from "../protocols/ids.ts";
 import { may } from "../protocols/registry/registry.ts";
@@ -254,7 +255,7 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
         testExamples: examples.test?.count ?? 0,
       };
     } catch (error) {
-      return none(error instanceof Error ? error.message : String(error));
+      return none(errorText(error));
     }
   }
 }

@@ -1,4 +1,5 @@
 /** The node handle: every view's way in. Asks actors for what they know and reads the store for what it holds. */
+import { errorText } from "../platform/error_text.ts";
 import type { Block, BlockDraft } from "../protocols/blocks/block.ts";
 import type { DeviceId, MeshId } from "../protocols/ids.ts";
 import { isAdmitted, type Registry } from "../protocols/registry/registry.ts";
@@ -351,7 +352,7 @@ export function nodeHandle(options: HandleOptions): NodeHandle {
         await store.backup(directory, onProgress);
         return { type: "done", value: null };
       } catch (error) {
-        return refused("unavailable", error instanceof Error ? error.message : String(error));
+        return refused("unavailable", errorText(error));
       }
     },
 

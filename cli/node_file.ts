@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { join } from "node:path";
 import process from "node:process";
+import { errorText } from "../platform/error_text.ts";
 
 const schema = z.strictObject({
   pid: z.int().positive(),
@@ -51,7 +52,7 @@ export function readNodeFile(
     text = Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { type: "absent", path };
-    return { type: "unreadable", path, cause: error instanceof Error ? error.message : `${error}` };
+    return { type: "unreadable", path, cause: errorText(error) };
   }
   const parsed = schema.safeParse(parseJson(text));
   if (!parsed.success) {

@@ -6,6 +6,7 @@ import envPaths from "env-paths";
 import { parse as parseToml, TomlError } from "smol-toml";
 import type { z } from "zod";
 import { isAbsolute, join, resolve } from "node:path";
+import { errorText } from "../platform/error_text.ts";
 import { type Config, configFileSchema } from "./config_schema.ts";
 import { CONFIG_FIELDS, nearest, valueAt, valueOfText, withValue } from "./config_fields.ts";
 
@@ -137,7 +138,7 @@ function causeOf(error: unknown): string {
     const line = error.message.split("\n")[0] ?? "";
     return `${line} (line ${error.line}, column ${error.column})`;
   }
-  return error instanceof Error ? error.message : String(error);
+  return errorText(error);
 }
 
 function readIfPresent(path: string): string | null {

@@ -1,5 +1,6 @@
 /** Reads the certificate and key of the gateway, and says clearly what is wrong with them before anything listens. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { errorText } from "../platform/error_text.ts";
 
 /** Thrown when the TLS files cannot be used; `hint` says what to do. */
 export class TlsFilesError extends Error {
@@ -47,7 +48,7 @@ async function read(setting: string, path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     throw new TlsFilesError(
       `Cannot read ${setting} "${path}": ${reason}`,
       "Check the path, and that the user who runs the node may read the file.",

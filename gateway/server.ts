@@ -1,4 +1,5 @@
 /** The gateway on a socket: loopback unless TLS protects it, and gone without a trace when stopped. */
+import { errorText } from "../platform/error_text.ts";
 import { createApp, type Gateway } from "./app.ts";
 import type { GatewayOptions } from "./environment.ts";
 import { hostNameOf } from "./middleware/security.ts";
@@ -62,7 +63,7 @@ function startError(error: unknown, host: string, port: number): GatewayStartErr
       cause,
     );
   }
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = errorText(error);
   return new GatewayStartError(`Cannot listen on ${where}: ${reason}`, cause);
 }
 

@@ -2,6 +2,7 @@
 /// <reference lib="deno.worker" />
 import { DatabaseSync } from "node:sqlite";
 import type { CheckpointReply, CheckpointRequest } from "./checkpoint_lane.ts";
+import { errorText } from "./error_text.ts";
 
 const scope = globalThis as unknown as DedicatedWorkerGlobalScope;
 const databases = new Map<string, DatabaseSync>();
@@ -11,7 +12,7 @@ scope.onmessage = ({ data }: MessageEvent<CheckpointRequest>) => {
   try {
     carryOut(data);
   } catch (error) {
-    problem = error instanceof Error ? error.message : String(error);
+    problem = errorText(error);
   }
   scope.postMessage({ problem } satisfies CheckpointReply);
 };

@@ -1,4 +1,5 @@
 /** The asking side of the door: one bounded POST per request. */
+import { errorText } from "./error_text.ts";
 import { RENDEZVOUS_BYTES_MAX, type RendezvousChannel, type RendezvousReply } from "./transport.ts";
 import { postLinkLocal } from "./http_link_local.ts";
 
@@ -44,7 +45,7 @@ export async function exchange(
       });
     return replyOf(response.status, response.body);
   } catch (error) {
-    return failed(error instanceof Error ? error.message : String(error));
+    return failed(errorText(error));
   }
 }
 

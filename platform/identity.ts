@@ -9,6 +9,7 @@ import { chmod, link, lstat, mkdir, open, readFile, unlink } from "node:fs/promi
 import { join } from "node:path";
 import { loadSecretbox } from "./box_crypto_library.ts";
 import { privateKeyObject } from "./crypto_keys.ts";
+import { errorText } from "./error_text.ts";
 import { type Identity, subkeysOf } from "./identity_subkeys.ts";
 import { keySigner, type NodeSignerOptions } from "./node_signer.ts";
 import type { Random } from "./ports.ts";
@@ -55,7 +56,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   } catch (error) {
     if (error instanceof IdentityError) throw error;
     throw new IdentityError(
-      `Cannot open the identity "${path}": ${error instanceof Error ? error.message : error}. ` +
+      `Cannot open the identity "${path}": ${errorText(error)}. ` +
         "Check that this user may read and write the folder and that the disk is not full.",
       "unreadable",
       { cause: error },

@@ -5,6 +5,7 @@
 import type { DnsSdAction, DnsSdEvent } from "../protocols/discovery/dns_sd.ts";
 import { DnsSd } from "../protocols/discovery/dns_sd.ts";
 import type { Announcement, Discovery, DiscoveryEvent, DiscoverySession } from "./discovery.ts";
+import { errorText } from "./error_text.ts";
 import {
   type InterfaceAddress,
   systemInterfaces,
@@ -156,7 +157,7 @@ class MdnsSession implements DiscoverySession {
       run();
     } catch (error) {
       this.#options.log?.write("error", "discovery failed to handle an event", {
-        error: error instanceof Error ? error.message : String(error),
+        error: errorText(error),
       });
     }
   }

@@ -9,6 +9,7 @@ import multicastDns from "multicast-dns";
 import type { DnsMessage } from "../protocols/discovery/dns.ts";
 import { DATAGRAM_BYTES_MAX, parseMessage, toPacket } from "../protocols/discovery/message.ts";
 import type { Source } from "../protocols/discovery/responder.ts";
+import { errorText } from "./error_text.ts";
 import type { WantedLink } from "./mdns_interfaces.ts";
 
 const GROUP = { IPv4: "224.0.0.251", IPv6: "ff02::fb" } as const;
@@ -47,10 +48,6 @@ interface Codec extends EventEmitter {
 }
 type CodecFactory = (options: object) => Codec;
 
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** Opens the sockets of one link. Failures come through `onDown`, also those of the first moment. */
 export function openMulticastLink(options: MulticastLinkOptions): MulticastLink {
   const { wanted, port } = options;
@@ -59,7 +56,7 @@ export function openMulticastLink(options: MulticastLinkOptions): MulticastLink 
   const fail = (action: string, error: unknown) => {
     if (down || closed) return;
     down = true;
-    options.onDown(`${wanted.id}: cannot ${action}: ${describe(error)}`);
+    options.onDown(`${wanted.id}: cannot ${action}: ${errorText(error)}`);
   };
   // Above this file the group's port is always 5353.
   const outer = (source: Source): Source =>
@@ -100,12 +97,12 @@ export function openMulticastLink(options: MulticastLinkOptions): MulticastLink 
     const sent = new Promise<void>((resolve) => {
       try {
         codec.send(toPacket(message), to, (error) => {
-          if (error) options.onTrouble(`${wanted.id}: cannot send: ${describe(error)}`);
+          if (error) options.onTrouble(`${wanted.id}: cannot send: ${errorText(error)}`);
           else options.onSent();
           resolve();
         });
       } catch (error) {
-        options.onTrouble(`${wanted.id}: cannot send: ${describe(error)}`);
+        options.onTrouble(`${wanted.id}: cannot send: ${errorText(error)}`);
         resolve();
       }
     });

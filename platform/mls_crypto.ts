@@ -26,6 +26,7 @@ import { signWithLabel } from "ts-mls/crypto/signature.js";
 import { encodeLeafNode, encodeLeafNodeTBS } from "ts-mls/leafNode.js";
 import { decodeCanonical, encodeCanonical, equalBytes } from "../protocols/codec.ts";
 import { deviceIdOf } from "../protocols/ids.ts";
+import { errorText } from "./error_text.ts";
 import {
   APPLICATION_BYTES_MAX,
   FORWARD_STEPS_MAX,
@@ -307,7 +308,7 @@ export function mlsGroupCrypto(options: MlsGroupCryptoOptions): GroupCrypto {
       const suite = await suiteOf();
       return await processed(await withProposals(parts, before, suite, stateOf), last, sent, suite);
     } catch (error) {
-      return unreadable(error instanceof Error ? error.message : String(error));
+      return unreadable(errorText(error));
     }
   }
 

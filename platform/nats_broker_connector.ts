@@ -1,4 +1,5 @@
 /** Finds the nearest of several NATS servers, stays there as long as it lives, and moves when it dies or a nearer one appears. */
+import { errorText } from "./error_text.ts";
 import { type Link, type LinkLogin, openLink } from "./nats_broker_link.ts";
 import { LinkMail, MAIL_LIMITS, type MailLimits, type NoMail } from "./nats_broker_mail.ts";
 import {
@@ -237,6 +238,6 @@ export class Connector {
 
 /** What an error says, shortened. */
 export function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   return text === "" ? "unknown" : text.slice(0, 200);
 }

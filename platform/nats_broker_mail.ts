@@ -19,6 +19,7 @@ import {
 } from "@nats-io/jetstream";
 import { errors } from "@nats-io/nats-core";
 import type { KeepOutcome, KeptMessage } from "./broker.ts";
+import { errorText } from "./error_text.ts";
 import { invariant } from "./invariant.ts";
 import type { Link } from "./nats_broker_link.ts";
 import type { Clock } from "./ports.ts";
@@ -295,7 +296,7 @@ const NOBODY: KeepOutcome = { type: "failed", reason: "nobody takes this mail no
 const STREAM_NAME_IN_USE = 10_058;
 
 function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   return (text === "" ? "unknown" : text).slice(0, REASON_LENGTH_MAX);
 }
 

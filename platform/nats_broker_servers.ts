@@ -1,4 +1,5 @@
 /** Which of several NATS servers is nearest: all are knocked at together, and what answers soonest counts. */
+import { errorText } from "./error_text.ts";
 import { openTcp, readInfo } from "./nats_broker_socket.ts";
 import type { Clock } from "./ports.ts";
 
@@ -69,7 +70,7 @@ export async function nearestServers(
           }
         } catch (error) {
           problems.push(
-            `${address.url}: ${error instanceof Error ? error.message : String(error)}`,
+            `${address.url}: ${errorText(error)}`,
           );
         }
       }),

@@ -6,6 +6,7 @@
  * - Whoever is dialled is known by its certificate, whoever dials by the secret it has committed to.
  * - At most one connection of an attempt becomes a path; every other one is closed.
  */
+import { errorText } from "./error_text.ts";
 import type { Clock } from "./ports.ts";
 import type { DialAddress } from "./quic_addresses.ts";
 import type { QuicSocket } from "./quic_library.ts";
@@ -133,7 +134,7 @@ export function beginMeeting(options: MeetingOptions): Meeting {
   };
   for (const address of options.addresses) {
     dial(address).catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorText(error);
       reasons.push(`${address.host} port ${address.port}: ${reason}`);
     });
   }

@@ -1,4 +1,5 @@
 /** One bidirectional QUIC stream as a Path: frames with a length before them, back-pressure, and one `closed` at the end. */
+import { errorText } from "./error_text.ts";
 import type { Clock } from "./ports.ts";
 import { QUIC_PROTOCOL } from "./quic_library.ts";
 import type { QuicReader } from "./quic_reader.ts";
@@ -86,8 +87,7 @@ export function quicPath(options: QuicPathOptions): Path {
     // The end of our half; the other end closes the connection when it has read everything.
     if (closing && !ended) await writer.close();
   };
-  const fail = (error: unknown): void =>
-    end(error instanceof Error ? error.message : String(error));
+  const fail = (error: unknown): void => end(errorText(error));
   const read = async (): Promise<void> => {
     while (!ended) {
       const header = await reader.exactly(LENGTH_BYTES);

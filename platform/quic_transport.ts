@@ -15,6 +15,7 @@ import {
   verifyQuicSignal,
 } from "../protocols/session/quic_signalling.ts";
 import { ANY_DEVICE } from "../protocols/session/signalling.ts";
+import { errorText } from "./error_text.ts";
 import { dialAddresses, hostOfAddress } from "./quic_addresses.ts";
 import { quicAnswerer } from "./quic_answerer.ts";
 import { hasQuic, makeQuicCertificate, openQuicSocket } from "./quic_library.ts";
@@ -111,7 +112,7 @@ function dial(
   // Callers expect the outcome after they know how to cancel.
   cancels.push(clock.schedule(0, () => {
     meet(shared, target, { cancels, isOver: () => over, settle })
-      .catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
+      .catch((error: unknown) => fail(errorText(error)));
   }));
   return stop;
 }

@@ -7,6 +7,7 @@
  * Bounded: senders at once, bytes that wait, and how long a silent sender is kept. What does not fit is dropped, as UDP would.
  */
 import { createSocket, type Socket } from "node:dgram";
+import { errorText } from "./error_text.ts";
 import type { Clock, Log } from "./ports.ts";
 import type { IceServer } from "./webrtc_library.ts";
 
@@ -182,7 +183,7 @@ class Upstream {
     this.#watchIdle();
     this.#run().then(
       () => this.close("the server ended it"),
-      (error: unknown) => this.close(error instanceof Error ? error.message : String(error)),
+      (error: unknown) => this.close(errorText(error)),
     );
   }
 

@@ -18,6 +18,7 @@ import {
   withoutCandidates,
 } from "../protocols/session/signalling.ts";
 import { equalBytes } from "../protocols/codec.ts";
+import { errorText } from "./error_text.ts";
 import { firstReply, signalRequest } from "./signal_requests.ts";
 import type { DialTarget, Path, RendezvousReply, Transport } from "./transport.ts";
 import { type WebRtcAnswerer, webrtcAnswerer } from "./webrtc_answerer.ts";
@@ -200,7 +201,7 @@ function attempt(
     },
   }).then(
     () => settled || isLast || failAfter(OPEN_MS, " of knowing all addresses"),
-    (error: unknown) => fail(error instanceof Error ? error.message : String(error)),
+    (error: unknown) => fail(errorText(error)),
   );
   return () => {
     retry = false;

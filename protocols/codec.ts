@@ -6,6 +6,7 @@
  * hold equal to it.
  */
 import { decode, encode } from "cborg";
+import { errorText } from "../platform/error_text.ts";
 
 /** What can travel. Maps are plain objects; integers lie within ±(2^53 − 1). */
 export type WireValue =
@@ -62,7 +63,7 @@ export function decodeCanonical(bytes: Uint8Array, limits: DecodeLimits): Decode
   try {
     value = decode(bytes, STRICT) as WireValue;
   } catch (error) {
-    return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+    return { ok: false, reason: errorText(error) };
   }
   // What the scan leaves: order of map keys and text that is not UTF-8 (which decodes to other text).
   if (!equalBytes(encode(value), bytes)) {

@@ -1,4 +1,5 @@
 /** What went wrong with the disk or the database, in words for people. */
+import { errorText } from "../platform/error_text.ts";
 import { InvariantError } from "../platform/invariant.ts";
 import { StoreError } from "./store.ts";
 
@@ -38,7 +39,7 @@ const REASON_BY_TEXT: readonly (readonly [RegExp, Reason])[] = [
  */
 export function toStoreError(action: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorText(error);
   const reason = reasonOf(error, message);
   return new StoreError(`Cannot ${action}: ${message}`, reason, HINTS[reason], { cause: error });
 }

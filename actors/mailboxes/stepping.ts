@@ -1,4 +1,5 @@
 /** Starts steps and does, once they are durable, what they found to be done. */
+import { errorText } from "../../platform/error_text.ts";
 import { StoreError } from "../../store/store.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { ParcelId } from "../../protocols/mailbox/parcel.ts";
@@ -167,7 +168,7 @@ function onStepFailed(
   jobs: readonly Job[],
   error: unknown,
 ): void {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorText(error);
   context.log.write("warning", "Cannot work off mail", { jobs: jobs.length, error: message });
   if (error instanceof StoreError) {
     // Users and peers are told or ask again; what is ours to do is done when the disk is back.

@@ -1,4 +1,5 @@
 /** What the members actor answers: one place for its words. */
+import { errorText } from "../../platform/error_text.ts";
 import { invariant } from "../../platform/invariant.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
 import { type MeshId, shortId } from "../../protocols/ids.ts";
@@ -57,7 +58,7 @@ export function alreadyMember(mesh: MeshId): Refusal {
 
 /** Disk or publisher did not do their part. */
 export function unavailable(error: unknown): Refusal {
-  const cause = error instanceof Error ? error.message : String(error);
+  const cause = errorText(error);
   const message = `Cannot change the registry: ${cause}. It may still have happened; look again`;
   return { type: "refused", reason: "unavailable", message };
 }

@@ -2,6 +2,7 @@
  * Signatures of blocks that have their place in the log: a few at once, many beside everything else this device does. Whatever
  * order they come in, blocks go to storage in the order of the log.
  */
+import { errorText } from "../../platform/error_text.ts";
 import {
   messagesToSign,
   type UnsignedBlock,
@@ -115,7 +116,7 @@ export function finish(
 
 /** What is told to those who asked when the disk or the key failed. */
 export function cannot(action: "sign" | "store", error: unknown): Refusal {
-  const cause = error instanceof Error ? error.message : String(error);
+  const cause = errorText(error);
   return {
     type: "refused",
     reason: "unavailable",

@@ -1,5 +1,6 @@
 /** Who may send readings: sensors are added and revoked by a person, one password each. */
 import { base32nopad } from "@scure/base";
+import { errorText } from "../../platform/error_text.ts";
 import { isSensorName } from "../../protocols/sensors/readings.ts";
 import type { Refusal } from "../handle.ts";
 import type { SensorRecord } from "./commands.ts";
@@ -90,7 +91,7 @@ export function onSaved(
 ): void {
   state.saving.delete(record.sensor);
   if (!outcome.ok) {
-    const why = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
+    const why = errorText(outcome.error);
     return context.send(replyTo, refusal("unavailable", `Cannot store sensor: ${why}`));
   }
   state.sensors.set(record.sensor, record);

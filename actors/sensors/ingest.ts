@@ -1,5 +1,6 @@
 /** Readings on their way in: checked, made durable, then acknowledged. */
 import type { KeptMessage } from "../../platform/broker.ts";
+import { errorText } from "../../platform/error_text.ts";
 import { READY_NAME } from "../../protocols/sensors/mqtt.ts";
 import { decodePayload } from "../../protocols/sensors/payload.ts";
 import { problemOfReading, type Reading, READINGS_MAX } from "../../protocols/sensors/readings.ts";
@@ -110,7 +111,7 @@ export function onIngested(
 ): void {
   state.ingesting -= 1;
   if (!outcome.ok) {
-    const why = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
+    const why = errorText(outcome.error);
     return tell(context, answer(refusal("unavailable", why)));
   }
   const { accepted } = outcome.value;

@@ -5,6 +5,7 @@ import { argument, command, flag, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import { resolve } from "node:path";
+import { errorText } from "../../platform/error_text.ts";
 import { type Action, clientOf, type CommandContext, configOf, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
 import { startProgress } from "../output/progress.ts";
@@ -98,7 +99,7 @@ function targetOf(context: CommandContext, input: string, found: AddArguments): 
   try {
     return { type: "path", path: Deno.realPathSync(resolve(input)) };
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = errorText(error);
     throw new CliError(context.texts.add.cannotRead(input, cause), {
       code: "notFound",
       exitCode: EXIT.usage,

@@ -5,6 +5,7 @@ import { command, flag, option } from "@optique/core/primitives";
 import { integer, string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import { join } from "node:path";
+import { errorText } from "../../platform/error_text.ts";
 import { type Action, type CommandContext, dataDirectoryOf, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
 import { exists } from "../folder.ts";
@@ -109,7 +110,7 @@ async function runStreams(context: CommandContext, found: StreamsArguments) {
     caCertificates: found.authority === undefined ? [] : [await Deno.readTextFile(found.authority)],
     clock: context.clock,
   }).catch((error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorText(error);
     throw new CliError(message, { code: "failed", exitCode: EXIT.failed, hint: "", cause: error });
   });
   const { streamMade, streamUpdated } = context.texts.relay;

@@ -6,6 +6,7 @@ import { choice, string } from "@optique/core/valueparser";
 import { path } from "@optique/run/valueparser";
 import { basename } from "node:path";
 import type { DeliveryState, MessageView, NewMessage } from "../../actors/mail_handle.ts";
+import { errorText } from "../../platform/error_text.ts";
 import {
   ATTACHMENT_BYTES_MAX,
   ATTACHMENTS_MAX,
@@ -171,7 +172,7 @@ function readAttachments(
       return { name: basename(file), mediaType: mediaTypeOf(file, body), body };
     } catch (error) {
       if (error instanceof CliError) throw error;
-      const cause = error instanceof Error ? error.message : String(error);
+      const cause = errorText(error);
       throw usage(texts.cannotAttach(file, cause), texts.cannotAttachHint);
     }
   });

@@ -4,6 +4,7 @@ import { map, withDefault } from "@optique/core/modifiers";
 import { argument, command, option } from "@optique/core/primitives";
 import { choice, integer, string } from "@optique/core/valueparser";
 import { type Scope, SCOPES } from "../../deployments/token.ts";
+import { errorText } from "../../platform/error_text.ts";
 import { type Action, type CommandContext, dataDirectoryOf, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
 import { exists } from "../folder.ts";
@@ -61,7 +62,7 @@ async function runToken(context: CommandContext, found: TokenArguments) {
     scope,
     validMs: days * DAY_MS,
   }).catch((error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorText(error);
     throw new CliError(message, { code: "failed", exitCode: EXIT.failed, cause: error });
   });
   context.output.result({ token, subject: name, scope, expiresAtMs }, () => token);

@@ -6,6 +6,7 @@ import { choice, port, string } from "@optique/core/valueparser";
 import type { NodeEvent } from "../../actors/events.ts";
 import type { RunningNode } from "../../deployments/node.ts";
 import type { Config } from "../../deployments/config.ts";
+import { errorText } from "../../platform/error_text.ts";
 import { startWatchdog } from "../../platform/watchdog.ts";
 import { type Action, type CommandContext, configOf, configOutcomeOf, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
@@ -139,7 +140,7 @@ async function runOnce(
       node.leaving.then(() => "again" as const),
       node.failed.then((cause) => {
         throw new CliError(
-          context.texts.up.failed(cause instanceof Error ? cause.message : String(cause)),
+          context.texts.up.failed(errorText(cause)),
           {
             code: "nodeFailed",
             exitCode: EXIT.failed,
@@ -187,7 +188,7 @@ function describeStart(
   error: unknown,
 ): { readonly message: string; readonly hint: string } {
   const texts = context.texts.up;
-  const cause = error instanceof Error ? error.message : String(error);
+  const cause = errorText(error);
   const hint = error instanceof Error && "hint" in error && typeof error.hint === "string"
     ? error.hint
     : "";

@@ -1,6 +1,7 @@
 /** `submind demo`: prepares a folder, tells the story, leaves the mesh running or ends it, and always cleans up. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { errorText } from "../../platform/error_text.ts";
 import type { CommandContext } from "../command.ts";
 import { CliError, EXIT, type ExitCode } from "../exit_codes.ts";
 import { formatPairs } from "../output/table.ts";
@@ -44,7 +45,7 @@ function docsOf(context: CommandContext, argument: string | undefined): string {
   try {
     return Deno.realPathSync(path);
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = errorText(error);
     throw new CliError(context.texts.add.cannotRead(path, cause), {
       code: "notFound",
       exitCode: EXIT.usage,

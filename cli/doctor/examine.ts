@@ -1,5 +1,6 @@
 /** All examinations in order. Each looks at one thing, changes nothing, and never throws. */
 import type { Config } from "../../deployments/config.ts";
+import { errorText } from "../../platform/error_text.ts";
 import {
   type CommandContext,
   configOutcomeOf,
@@ -104,7 +105,7 @@ async function examineNode(
       running: true,
     };
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     return {
       finding: { name: "node", state: "failed", detail, fix: texts.nodeSilentFix },
       running: true,

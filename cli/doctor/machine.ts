@@ -1,6 +1,7 @@
 /** Examinations of the machine itself: folder, keys, disk, memory pages. */
 import { dirname, join } from "node:path";
 import { statfs } from "node:fs/promises";
+import { errorText } from "../../platform/error_text.ts";
 import type { CommandContext } from "../command.ts";
 import { formatBytes } from "../output/units.ts";
 import type { Finding } from "./finding.ts";
@@ -30,7 +31,7 @@ export function examineFolder(context: CommandContext, directory: string): Findi
     if (error instanceof Deno.errors.NotFound) {
       return { name, state: "ok", detail: texts.folderLater(directory), fix: "" };
     }
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     return { name, state: "failed", detail, fix: texts.folderFix };
   }
 }
@@ -51,7 +52,7 @@ export function examineIdentity(context: CommandContext, directory: string): Fin
     if (error instanceof Deno.errors.NotFound) {
       return { name: "identity", state: "ok", detail: texts.keyLater, fix: "" };
     }
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     return { name: "identity", state: "failed", detail, fix: texts.folderFix };
   }
 }
@@ -74,7 +75,7 @@ export async function examineDisk(context: CommandContext, directory: string): P
     } catch (error) {
       const parent = dirname(place);
       if (parent === place) {
-        const detail = error instanceof Error ? error.message : String(error);
+        const detail = errorText(error);
         return { name: "disk", state: "warning", detail, fix: "" };
       }
       place = parent;

@@ -1,5 +1,6 @@
 /** Examinations of the network: ports, interfaces, multicast, WebRTC. */
 import dgram from "node:dgram";
+import { errorText } from "../../platform/error_text.ts";
 import type { CommandContext } from "../command.ts";
 import type { Finding } from "./finding.ts";
 
@@ -16,7 +17,7 @@ export function examinePort(
     return { name, state: "ok", detail, fix: "" };
   } catch (error) {
     const key = name === "gatewayPort" ? "gateway.port" : "rendezvous.port";
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = errorText(error);
     return { name, state: "failed", detail: `${detail}: ${cause}`, fix: texts.portFix(key) };
   }
 }
@@ -89,7 +90,7 @@ function multicastLoop(context: CommandContext, address: string): Promise<string
         socket.setMulticastLoopback(true);
         socket.send("submind doctor", socket.address().port, TEST_ADDRESS);
       } catch (error) {
-        end(error instanceof Error ? error.message : String(error));
+        end(errorText(error));
       }
     });
   });

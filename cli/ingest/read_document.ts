@@ -1,4 +1,5 @@
 /** One file's bytes as the drafts that should stand for it. */
+import { errorText } from "../../platform/error_text.ts";
 import type { BlockDraft } from "../../protocols/blocks/block.ts";
 import { draftOfFile, draftsOfSections, type Placement, type Source } from "./draft.ts";
 import { kindOf, mediaTypeOf } from "./media_type.ts";
@@ -24,7 +25,7 @@ export async function readDocument(
   try {
     document = await parse(source, mediaType);
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     return { type: "skipped", reason: "damaged", detail: `${mediaType}: ${detail}` };
   }
   if (document === null) {

@@ -1,6 +1,7 @@
 /** Finds the files below a folder. Never follows symbolic links, so loops cannot happen; says what it left out and why. */
 import ignore, { type Ignore } from "ignore";
 import { basename, join } from "node:path";
+import { errorText } from "../../platform/error_text.ts";
 
 export interface WalkLimits {
   /** Larger files are skipped, bytes. */
@@ -164,6 +165,6 @@ function fileOrSkip(
 
 /** A file that could not be read, with the reason in the system's words. */
 export function unreadable(path: string, error: unknown): Skipped {
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = errorText(error);
   return { type: "skipped", path, reason: "unreadable", detail };
 }

@@ -1,4 +1,5 @@
 /** A node that keeps backups, over HTTP. What fails for a while is tried again; what is refused is not. */
+import { errorText } from "../../platform/error_text.ts";
 import type { Clock } from "../../platform/ports.ts";
 import type { ContentHash } from "../../protocols/ids.ts";
 import type { BackupVersion, KeptBackups } from "../../store/backup_vault.ts";
@@ -109,7 +110,7 @@ export class MotherClient {
         return await call();
       } catch (error) {
         if (this.#signal.aborted || !isPassing(error)) throw error;
-        this.#onRetry(error instanceof Error ? error.message : String(error), seconds);
+        this.#onRetry(errorText(error), seconds);
         await sleep(this.#clock, seconds * 1_000, this.#signal);
       }
     }

@@ -1,5 +1,6 @@
 /** The keeper of backups that a person names: its address, the token for it, and whose backups are meant. */
 import { isLoopback } from "../../gateway/server.ts";
+import { errorText } from "../../platform/error_text.ts";
 import type { CommandContext } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
 import { type KeptAnswer, MotherClient } from "./client.ts";
@@ -15,7 +16,7 @@ export function firstLine(context: CommandContext, path: string): string {
   try {
     return (Deno.readTextFileSync(path).split(/\r?\n/)[0] ?? "").trim();
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = errorText(error);
     throw new CliError(context.texts.mother.cannotRead(path, cause), {
       code: "usage",
       exitCode: EXIT.usage,

@@ -8,6 +8,7 @@
  * home 1: 192.168.11.0/24 ─ router ─ 203.0.113.101 ┤ 203.0.113.0/24 (TEST-NET-3) ─ public hosts 203.0.113.10, .11, …
  * ```
  */
+import { errorText } from "../../platform/error_text.ts";
 
 /**
  * How a home's router translates UDP (RFC 4787 terms). `full-cone`: endpoint-independent mapping and filtering, for the first host of the home.
@@ -76,9 +77,7 @@ export async function natLabAvailability(tag: string): Promise<LabAvailability> 
   } catch (error) {
     const reason = error instanceof Deno.errors.NotFound
       ? "the programs ip (package iproute2) and nft (package nftables) are needed"
-      : error instanceof Error
-      ? error.message
-      : String(error);
+      : errorText(error);
     return { ok: false, reason };
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { RelaySample } from "../../gateway/relay_metrics.ts";
 import type { Broker } from "../../platform/broker.ts";
+import { errorText } from "../../platform/error_text.ts";
 import { natsBroker } from "../../platform/nats_broker.ts";
 import { MAIL_LIMITS } from "../../platform/nats_broker_mail.ts";
 import type { BrokerLogin, Clock, Crypto, Log, Random } from "../../platform/ports.ts";
@@ -151,7 +152,7 @@ async function openLeaf(
 ): Promise<{ readonly leaf: Leaf | null; readonly problem: string }> {
   const { settings, log } = options;
   const problem = await startLeaf({ ...options, access }).catch((error: unknown) =>
-    error instanceof Error ? error.message : String(error)
+    errorText(error)
   );
   if (typeof problem === "object" && problem.type === "started") {
     return { leaf: problem.leaf, problem: "" };

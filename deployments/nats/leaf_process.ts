@@ -3,6 +3,7 @@
  * us. Whatever happens to it, the node goes on.
  */
 import { join } from "node:path";
+import { errorText } from "../../platform/error_text.ts";
 import { type FileLock, lockFile } from "../../platform/file_lock.ts";
 import type { Clock, Log } from "../../platform/ports.ts";
 import { pipeLog } from "./leaf_log.ts";
@@ -141,9 +142,7 @@ export class LeafProcess {
       this.#restarts += 1;
       this.#state = "starting";
       const startedMs = clock.monotonicMs();
-      const problem = await this.#once().catch((error: unknown) =>
-        error instanceof Error ? error.message : String(error)
-      );
+      const problem = await this.#once().catch(errorText);
       this.#child = undefined;
       if (this.#stopping.signal.aborted) break;
       this.#state = "waiting";

@@ -1,5 +1,6 @@
 /** The nats-server program: which versions are acceptable, and where one is. */
 import { delimiter, join } from "node:path";
+import { errorText } from "../../platform/error_text.ts";
 
 /** The oldest version a node works with. Older ones have published pre-authentication crashes, and Debian 12's own (2.9) ignores limits silently. */
 export const NATS_SERVER_MIN = "2.11.0";
@@ -44,7 +45,7 @@ async function examineProgram(path: string): Promise<NatsProgram> {
     const command = new Deno.Command(path, { args: ["--version"], stdin: "null", stderr: "null" });
     text = new TextDecoder().decode((await command.output()).stdout.subarray(0, 256));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     return { type: "unusable", path, reason };
   }
   const version = /^nats-server: v(\d+\.\d+\.\d+\S*)/.exec(text)?.[1];

@@ -2,6 +2,7 @@
  * From what a person says about a new run to its plan: defaults for everything else, and a refusal, before anything is published, of what could never
  * work, which says what would.
  */
+import { errorText } from "../../platform/error_text.ts";
 import type { Crypto } from "../../platform/ports.ts";
 import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
 import { PARTICIPANTS_MAX } from "../../protocols/rounds/messages.ts";
@@ -278,7 +279,7 @@ function checked(draft: RunPlan): RunPlan {
   try {
     bytes = encodePlan(draft);
   } catch (error) {
-    throw new RangeError(error instanceof Error ? error.message : String(error), { cause: error });
+    throw new RangeError(errorText(error), { cause: error });
   }
   const decoded = decodePlan(bytes);
   if (!decoded.ok) throw new RangeError(decoded.reason);

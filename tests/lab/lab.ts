@@ -2,6 +2,7 @@
  * Hosts of their own on one machine: network namespaces joined by bridges, with multicast, IPv4 and IPv6. Needs root on Linux;
  * `labAvailability` says why when it cannot be had, and tests then skip and print that. Removes only what it made.
  */
+import { errorText } from "../../platform/error_text.ts";
 import { HostProcess } from "./host_process.ts";
 
 /** "ok", or why hosts cannot be made here. */
@@ -60,9 +61,7 @@ async function probe(): Promise<Availability> {
   } catch (error) {
     const reason = error instanceof Deno.errors.NotFound
       ? "the program ip (package iproute2) is missing"
-      : error instanceof Error
-      ? error.message
-      : String(error);
+      : errorText(error);
     return { ok: false, reason };
   }
 }

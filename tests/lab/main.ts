@@ -9,6 +9,7 @@
  */
 import { parseArgs } from "node:util";
 import { NAT_KINDS, type NatKind } from "../../deployments/lab/nat_lab.ts";
+import { errorText } from "../../platform/error_text.ts";
 import { runFaults } from "./nat_faults.ts";
 import { isGood, measureNatPairs, NAT_PAIRS, type NatPair, type PairResult } from "./nat_matrix.ts";
 import { whyNoNatWorld } from "./nat_world.ts";
@@ -47,7 +48,7 @@ function faultsArguments(args: string[]) {
     }
     return { json: values.json === true, seed: values.seed, messages };
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(errorText(error));
   }
 }
 
@@ -109,7 +110,7 @@ function natArguments(args: string[]) {
     });
     return { json: values.json === true, pairs: values.pair?.map(parsePair) ?? NAT_PAIRS };
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(errorText(error));
   }
 }
 
