@@ -27,7 +27,7 @@ import { partsAreOver, partSetting, readParts } from "./kept_parts.ts";
 import { verifiedSetting } from "./old_vectors.ts";
 import { signedSetting } from "./participant.ts";
 import type { Incoming, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
-import { reachable } from "./talking.ts";
+import { isReachable, reachable } from "./talking.ts";
 import { fetchVector } from "./transfers.ts";
 import { isUnavailable, onUnavailable } from "./unavailable.ts";
 
@@ -194,7 +194,7 @@ function sourcesFor(
   const others = reachable(state).filter((device) =>
     device !== author && (state.peers.get(device)?.round ?? 0) >= round
   );
-  const first = author === deps.self || state.peers.get(author)?.up === true ? [author] : [];
+  const first = isReachable(state, deps, author) ? [author] : [];
   return [
     ...first,
     ...others,

@@ -24,7 +24,7 @@ import {
   type RunContext,
   type RunDependencies,
 } from "./run_state.ts";
-import { attemptOf, shortReason, tell } from "./talking.ts";
+import { attemptOf, isReachable, shortReason, tell } from "./talking.ts";
 import { beginTraining, onCharged, onPrepared, onTrained } from "./training.ts";
 
 /** Does what comes next, if anything does: hands in what is ready, trains from a version that is new. Asked whenever something has changed. */
@@ -134,8 +134,8 @@ function nameOf(coordinator: DeviceId, { term, round, attempt }: Attempt): strin
 }
 
 /** True while the coordinator can be told something. */
-function isHere({ coordinator, peers }: RunActorState, deps: RunDependencies): boolean {
-  return coordinator !== null && (coordinator === deps.self || peers.get(coordinator)?.up === true);
+function isHere(state: RunActorState, deps: RunDependencies): boolean {
+  return state.coordinator !== null && isReachable(state, deps, state.coordinator);
 }
 
 /** The coordinator may have lost what we said to it: it is said again when it is back. */

@@ -12,7 +12,7 @@ import { openSums } from "./lead_sums.ts";
 import { closeTraining, closeTrainingWhenAll, giveBackRoom } from "./lead_updates.ts";
 import type { Try } from "./commands.ts";
 import type { Lead, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
-import { reachable, sameAttempt, shortReason, tellAll } from "./talking.ts";
+import { isTrusted, reachable, sameAttempt, shortReason, tellAll } from "./talking.ts";
 import { beat } from "./terms.ts";
 import { dropSubmissions, serve } from "./transfers.ts";
 
@@ -98,10 +98,8 @@ export function call(context: RunContext, state: RunActorState, deps: RunDepende
     return;
   }
   // Devices that were proved to have cheated are not asked again.
-  const joined = [
-    ...reachable(state).filter((device) => state.peers.get(device)?.trusted === true),
-    deps.self,
-  ];
+  const joined = [...reachable(state), deps.self]
+    .filter((device) => isTrusted(state, deps, device));
   const missing = plan.participation.least - joined.length;
   if (missing > 0) {
     state.waitingFor = missing === 1 ? "1 more device" : `${missing} more devices`;

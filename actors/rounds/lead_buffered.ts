@@ -19,7 +19,7 @@ import { noteFault } from "./faults.ts";
 import { abandon, call, enter, newLead } from "./lead.ts";
 import { fetchNext, problemOfProof, refuseSubmission } from "./lead_updates.ts";
 import type { RunActorState, RunContext, RunDependencies } from "./run_state.ts";
-import { reachable } from "./talking.ts";
+import { isTrusted, reachable } from "./talking.ts";
 import { dropSubmissions } from "./transfers.ts";
 
 /** Opens the buffer of the next version; our beats tell everybody. */
@@ -169,8 +169,4 @@ export function tendBuffer(context: RunContext, state: RunActorState, deps: RunD
     refuseSubmission(context, state, deps, device, "it was offered and did not come");
   }
   if (dropped.length > 0) fetchNext(context, state, deps);
-}
-
-function isTrusted(state: RunActorState, deps: RunDependencies, device: DeviceId): boolean {
-  return device === deps.self || state.peers.get(device)?.trusted === true;
 }

@@ -28,7 +28,7 @@ import type {
   RunDependencies,
 } from "./run_state.ts";
 import { GATHERED_BYTES_MAX, SpilledUpdates } from "./spilled_updates.ts";
-import { sameAttempt, shortReason, tell } from "./talking.ts";
+import { isReachable, sameAttempt, shortReason, tell } from "./talking.ts";
 import { beat } from "./terms.ts";
 import { dropSubmissions, fetchVector } from "./transfers.ts";
 
@@ -306,7 +306,7 @@ export function closeTrainingWhenAll(
   if (deps.opened.strategy.buffer !== null) return closeBufferWhenFull(context, state, deps);
   const open = lead.participants.filter((device) =>
     !lead.fetched.has(device) && !lead.declined.has(device) &&
-    (device === deps.self || state.peers.get(device)?.up === true || lead.storing.has(device))
+    (isReachable(state, deps, device) || lead.storing.has(device))
   );
   if (open.length === 0) closeTraining(context, state, deps);
 }

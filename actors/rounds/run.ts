@@ -36,7 +36,7 @@ import { evaluateHead, onEvaluated, report } from "./reporting.ts";
 import { onPeerMessage, stepDown } from "./run_messages.ts";
 import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { onRead, transferEnds } from "./run_vectors.ts";
-import { reachable, tellAll } from "./talking.ts";
+import { isReachable, reachable, tellAll } from "./talking.ts";
 import { beat, BEAT_MS, nextTerm, untilOurTurnMs } from "./terms.ts";
 import { onCharged, onPartKept, onPrepared, onTrained } from "./training.ts";
 import { elsewhere, tendTransfers } from "./transfers.ts";
@@ -216,7 +216,7 @@ function onPeersChanged(
   if (!state.coordinates && state.lead !== null) stepDown(context, state);
   state.peers = new Map(peers.map((peer) => [peer.deviceId, peer]));
   for (const incoming of [...state.incoming.values()]) {
-    if (incoming.from === deps.self || state.peers.get(incoming.from)?.up === true) continue;
+    if (isReachable(state, deps, incoming.from)) continue;
     elsewhere(context, state, deps, {
       incoming,
       ends: transferEnds(context, state, deps),

@@ -42,6 +42,24 @@ export function reachable(state: Pick<RunActorState, "peers">): DeviceId[] {
   return [...state.peers.values()].filter(({ up }) => up).map(({ deviceId }) => deviceId);
 }
 
+/** True for this device, and for others that have joined and can be reached now. */
+export function isReachable(
+  { peers }: Pick<RunActorState, "peers">,
+  { self }: Pick<RunDependencies, "self">,
+  device: DeviceId,
+): boolean {
+  return device === self || peers.get(device)?.up === true;
+}
+
+/** True for this device, and for others that have joined, reachable or not, and were not proved to have cheated too often. */
+export function isTrusted(
+  { peers }: Pick<RunActorState, "peers">,
+  { self }: Pick<RunDependencies, "self">,
+  device: DeviceId,
+): boolean {
+  return device === self || peers.get(device)?.trusted === true;
+}
+
 /** True when both name the same try at the same round, under whichever coordinator: a new one may finish what another has begun. */
 export function sameAttempt(a: Attempt, b: Attempt): boolean {
   return a.round === b.round && a.attempt === b.attempt && a.run === b.run;

@@ -20,7 +20,7 @@ import {
 import type { Context } from "../kernel/actor.ts";
 import type { PeerMessage } from "../sessions/commands.ts";
 import type { Incoming, Of, Part, RunActorState, RunDependencies } from "./run_state.ts";
-import { tell } from "./talking.ts";
+import { isReachable, tell } from "./talking.ts";
 
 /** No part for this long: asked again, ms. */
 const STALLED_MS = 4_000;
@@ -148,8 +148,7 @@ export function tendTransfers(
   const nowMs = context.monotonicMs();
   for (const incoming of [...state.incoming.values()]) {
     if (nowMs - incoming.movedAtMs < STALLED_MS) continue;
-    const isReachable = incoming.from === deps.self || state.peers.get(incoming.from)?.up === true;
-    if (!isReachable) {
+    if (!isReachable(state, deps, incoming.from)) {
       elsewhere(context, state, deps, { incoming, ends, reason: "its owner is away" });
       continue;
     }
