@@ -1,9 +1,10 @@
 /** Data folders for tests of the store on a disk. */
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { CheckpointLane } from "../../platform/checkpoint_lane.ts";
 import { NodeSqlite } from "../../store/node_sqlite.ts";
 import { openSqliteStore } from "../../store/sqlite_store.ts";
-import type { Store } from "../../store/store.ts";
+import { type Store, StoreError } from "../../store/store.ts";
 import { testCrypto } from "./authors.ts";
 
 /** Runs `work` with a new folder and removes it afterwards. */
@@ -43,4 +44,15 @@ export async function damageFile(path: string): Promise<void> {
   const bytes = await Deno.readFile(path);
   bytes[bytes.length >> 1]! ^= 1;
   await Deno.writeFile(path, bytes);
+}
+
+/** The error with which the store refuses something. */
+export async function refusal(promise: Promise<unknown>): Promise<StoreError> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.ok(error instanceof StoreError, `${error} is no StoreError`);
+    return error;
+  }
+  assert.fail("expected a StoreError");
 }

@@ -1,16 +1,13 @@
-/** What the store on a disk does when the disk, the folder or the database is not well. */
+/** What the store on a disk does when the folder or the database is not well. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setImmediate } from "node:timers";
 import type { Block } from "../../protocols/blocks/block.ts";
-import { MANIFEST_FILE, restoreBackup } from "../../store/backup.ts";
 import { ONCE_PREFIX, RESTORED_SETTING } from "../../store/store.ts";
 import { SCHEMA_VERSION } from "../../store/migrations.ts";
 import { NodeSqlite } from "../../store/node_sqlite.ts";
-import { StoreError } from "../../store/store.ts";
 import { chunk, TestAuthor } from "./authors.ts";
-import { damageColumn, damageFile, openStore, withFolder } from "./folders.ts";
-import { skipped } from "../skipped.ts";
+import { damageColumn, damageFile, openStore, refusal, withFolder } from "./folders.ts";
 
 Deno.test("sqlite store refuses a folder that is in use and names folder and process", async () => {
   await withFolder(async (directory) => {
@@ -39,89 +36,6 @@ Deno.test("sqlite store refuses a database of a later version and leaves it alon
     assert.equal(version?.user_version, SCHEMA_VERSION + 1);
     same.close();
   });
-});
-
-Deno.test("sqlite store says full when the database may not grow, keeps what it had, and goes on when it may", async () => {
-  await withFolder(async (directory) => {
-    const author = new TestAuthor("ada");
-    const store = await openStore(directory, { databasePagesMax: 100 });
-    const kept = [];
-    let failure: StoreError | undefined;
-    while (failure === undefined) {
-      const block = author.write(new Uint8Array(20_000));
-      try {
-        await store.blocks.put([block]);
-        kept.push(block);
-      } catch (error) {
-        assert.ok(error instanceof StoreError);
-        failure = error;
-      }
-    }
-    assert.equal(failure.reason, "full");
-    assert.match(failure.hint, /Free some space/);
-    const ids = kept.map((block) => block.id);
-    assert.deepEqual(await store.blocks.get(ids), kept);
-    assert.equal((await store.blocks.frontiers())[0]!.sequence, kept.length);
-    await store.close();
-    const again = await openStore(directory);
-    assert.deepEqual(await again.blocks.get(ids), kept);
-    const next = author.write("small", { after: kept.at(-1)! });
-    assert.deepEqual((await again.blocks.put([next])).map((o) => o.type), ["stored"]);
-    assert.deepEqual(await again.verify({ deep: true }), []);
-    await again.close();
-  });
-});
-
-const ignore = skipped(
-  "full and read-only disks",
-  await canMount() ? null : "only root may mount a small disk",
-);
-
-Deno.test({
-  name: "sqlite store survives a disk that is really full (needs root, to mount a small tmpfs)",
-  ignore,
-  fn: () =>
-    withMount("size=2m", async (directory) => {
-      const author = new TestAuthor("ada");
-      const store = await openStore(directory);
-      const kept = [];
-      let failure: StoreError | undefined;
-      while (failure === undefined) {
-        const block = author.write(new Uint8Array(40_000));
-        try {
-          await store.blocks.put([block]);
-          kept.push(block);
-        } catch (error) {
-          assert.ok(error instanceof StoreError);
-          failure = error;
-        }
-      }
-      assert.equal(failure.reason, "full", failure.message);
-      const chunkFailure = await refusal(store.chunks.put([chunk(1), chunk(2), chunk(3)]));
-      assert.equal(chunkFailure.reason, "full", chunkFailure.message);
-      assert.deepEqual(await store.blocks.get(kept.map((b) => b.id)), kept);
-      assert.equal((await store.blocks.frontiers())[0]!.sequence, kept.length);
-      await store.close().catch((error) => assert.equal(error.reason, "full"));
-      await mount(directory, "remount,size=8m");
-      const again = await openStore(directory);
-      assert.deepEqual(await again.verify({ deep: true }), []);
-      assert.deepEqual(await again.blocks.get(kept.map((b) => b.id)), kept);
-      await again.chunks.put([chunk(1)]);
-      await again.close();
-    }),
-});
-
-Deno.test({
-  name: "sqlite store says readOnly for a folder on a read-only disk (needs root, to mount one)",
-  ignore,
-  fn: () =>
-    withMount("size=4m", async (directory) => {
-      await (await openStore(directory)).close();
-      await mount(directory, "remount,ro");
-      const error = await refusal(openStore(directory));
-      assert.equal(error.reason, "readOnly", error.message);
-      assert.match(error.hint, /writable/);
-    }),
 });
 
 Deno.test("sqlite store moves a database of garbage aside, says so once, and keeps the chunks", async () => {
@@ -283,145 +197,6 @@ Deno.test("sqlite store never serves a damaged chunk", async () => {
     await store.close();
   });
 });
-
-Deno.test("a backup of a store in use can be restored, and what was there is kept", async () => {
-  await withFolder(async (root) => {
-    const [from, to, backup] = [join(root, "from"), join(root, "to"), join(root, "backup")];
-    const author = new TestAuthor("ada");
-    const blocks = author.writeMany(20);
-    const store = await openStore(from);
-    await store.blocks.put(blocks);
-    await store.chunks.put([chunk(1), chunk(2, 10)]);
-    await store.settings.set({ name: "Ada", [`${ONCE_PREFIX}word`]: 1 });
-    const progress: [number, number][] = [];
-    await store.backup(backup, (done, total) => progress.push([done, total]));
-    assert.deepEqual(progress.at(-1), [3, 3]);
-    await store.blocks.put([author.write("after the backup")]);
-    assert.match((await refusal(store.backup(backup))).message, /already holds/);
-    assert.equal((await refusal(restoreBackup({ from: backup, to: from }))).reason, "locked");
-    await store.close();
-
-    const other = await openStore(to);
-    await other.blocks.put([new TestAuthor("ben").write("to be replaced")]);
-    await other.close();
-    const steps: [number, number][] = [];
-    await restoreBackup({
-      from: backup,
-      to,
-      onProgress: (done, total) => steps.push([done, total]),
-    });
-    assert.deepEqual(steps.at(-1), [6, 6]);
-    const restored = await openStore(to);
-    assert.deepEqual(await restored.verify({ deep: true }), []);
-    assert.deepEqual(await restored.blocks.get(blocks.map((b) => b.id)), blocks);
-    assert.equal((await restored.blocks.stats()).blocks, 20);
-    assert.equal(await restored.settings.get("name"), "Ada");
-    assert.equal(await restored.settings.get(RESTORED_SETTING), true);
-    assert.equal(await restored.settings.get(`${ONCE_PREFIX}word`), undefined);
-    assert.deepEqual(await restored.chunks.get(chunk(1).hash), chunk(1).bytes);
-    await restored.close();
-    assert.ok((await Deno.stat(join(to, "replaced/1/node.db"))).isFile);
-  });
-});
-
-Deno.test("a restore that dies between its moves leaves a store that knows it lacks its log", async () => {
-  await withFolder(async (folder) => {
-    const [from, to, backup] = [join(folder, "a"), join(folder, "b"), join(folder, "backup")];
-    const store = await openStore(from);
-    await store.blocks.put(new TestAuthor("ada").writeMany(3));
-    await store.backup(backup);
-    await store.close();
-    await (await openStore(to)).close();
-    // The old store has been moved away when the new chunks are missed: it ends there, as in a crash.
-    const onProgress = (done: number, total: number) => {
-      if (done === total) Deno.removeSync(join(to, "restoring/blobs"), { recursive: true });
-    };
-    await assert.rejects(restoreBackup({ from: backup, to, onProgress }));
-    const survivor = await openStore(to);
-    assert.equal(await survivor.settings.get(RESTORED_SETTING), true);
-    await survivor.close();
-    await restoreBackup({ from: backup, to });
-    const restored = await openStore(to);
-    assert.equal((await restored.blocks.stats()).blocks, 3);
-    assert.deepEqual(await restored.verify({ deep: true }), []);
-    await restored.close();
-  });
-});
-
-Deno.test("a damaged or unfinished backup is refused and changes nothing", async () => {
-  await withFolder(async (root) => {
-    const [from, backup] = [join(root, "from"), join(root, "backup")];
-    const store = await openStore(from);
-    const [block] = new TestAuthor("ada").writeMany(1);
-    await store.blocks.put([block!]);
-    await store.chunks.put([chunk(1)]);
-    await store.backup(backup);
-    await store.close();
-    const { hash } = chunk(1);
-    const manifest = await Deno.readTextFile(join(backup, MANIFEST_FILE));
-    const refusedNow = async (why: RegExp) => {
-      const error = await refusal(restoreBackup({ from: backup, to: from }));
-      assert.equal(error.reason, "corrupt");
-      assert.match(error.message, why);
-    };
-    await damageFile(join(backup, "blobs", hash.slice(0, 2), hash));
-    await refusedNow(/not what its manifest says/);
-    await damageFile(join(backup, "blobs", hash.slice(0, 2), hash));
-    await Deno.writeTextFile(
-      join(backup, MANIFEST_FILE),
-      manifest.replace(`blobs/${hash.slice(0, 2)}/${hash}`, "../../etc/passwd"),
-    );
-    await refusedNow(/manifest is wrong/);
-    await Deno.remove(join(backup, MANIFEST_FILE));
-    await refusedNow(/no manifest/);
-    const again = await openStore(from);
-    assert.deepEqual(await again.blocks.get([block!.id]), [block]);
-    await again.close();
-  });
-});
-
-async function refusal(promise: Promise<unknown>): Promise<StoreError> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof StoreError, `${error} is no StoreError`);
-    return error;
-  }
-  assert.fail("expected a StoreError");
-}
-
-async function mount(directory: string, options: string): Promise<boolean> {
-  const { success } = await new Deno.Command("mount", {
-    args: ["-t", "tmpfs", "-o", options, "tmpfs", directory],
-    stderr: "null",
-  }).output();
-  return success;
-}
-
-async function canMount(): Promise<boolean> {
-  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
-  const directory = await Deno.makeTempDir();
-  const works = await mount(directory, "size=1m").catch(() => false);
-  if (works) await new Deno.Command("umount", { args: [directory] }).output();
-  await Deno.remove(directory);
-  return works;
-}
-
-async function withMount(
-  options: string,
-  work: (directory: string) => Promise<void>,
-): Promise<void> {
-  await withFolder(async (directory) => {
-    const place = join(directory, "disk");
-    await Deno.mkdir(place);
-    assert.ok(await mount(place, options));
-    try {
-      await work(place);
-    } finally {
-      await new Deno.Command("umount", { args: [place] }).output();
-    }
-  });
-}
 
 Deno.test("sqlite store lets others have their turn while it verifies", async () => {
   await withFolder(async (directory) => {
