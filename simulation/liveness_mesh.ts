@@ -22,6 +22,7 @@ import { type DeviceId, deviceIdOf, type MeshId } from "../protocols/ids.ts";
 import type { LivenessMessage } from "../protocols/liveness/messages.ts";
 import type { Member, Registry } from "../protocols/registry/registry.ts";
 import { EventQueue } from "./event_queue.ts";
+import { bytesOf } from "./liveness_bytes.ts";
 
 /** A session on which nothing arrives for so long has ended (`protocols/session/heartbeat.ts`), ms. */
 const SILENCE_MS = 4_000;
@@ -57,19 +58,6 @@ export interface LivenessDevice {
 }
 
 const sessionsRef: Ref<SessionsCommand> = { path: "node/network/sessions" };
-/** A public key in CBOR. */
-const KEY_BYTES = 34;
-/** The outer array and the name of the kind, and what is in it besides numbers and rumours; a nack has none, but a flag. */
-const KIND_BYTES = {
-  ping: 6,
-  ack: 5,
-  pingRequest: 13 + KEY_BYTES,
-  nack: 6,
-  gossip: 8,
-  digest: 8,
-  beliefs: 10,
-} as const;
-
 export class LivenessMesh {
   readonly random: Random;
   readonly devices: readonly LivenessDevice[];
@@ -373,23 +361,6 @@ class SimulatedDevice implements LivenessDevice {
       inlet: unused,
     };
   }
-}
-
-/** What a message takes in its encoding, bytes: reckoned, because encoding every one would take most of the time. */
-export function bytesOf(message: LivenessMessage): number {
-  const rumours = "rumours" in message ? message.rumours : [];
-  let bytes = KIND_BYTES[message.type] + headBytes(rumours.length);
-  if ("sequence" in message) bytes += headBytes(message.sequence);
-  if (message.type === "digest") bytes += headBytes(message.count) + headBytes(message.sum);
-  for (const { incarnation, accusers } of rumours) {
-    bytes += 3 + KEY_BYTES + headBytes(incarnation) + accusers.length * KEY_BYTES;
-  }
-  return bytes;
-}
-
-/** The head of a CBOR item with this number in it. */
-function headBytes(number: number): number {
-  return number < 24 ? 1 : number < 256 ? 2 : number < 65_536 ? 3 : number < 2 ** 32 ? 5 : 9;
 }
 
 function registryOf(ids: readonly DeviceId[]): Registry {

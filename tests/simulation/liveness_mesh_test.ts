@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { deviceIdOf } from "../../protocols/ids.ts";
 import type { LivenessMessage, Rumour } from "../../protocols/liveness/messages.ts";
 import { encodeLivenessMessage } from "../../protocols/liveness/wire.ts";
-import { bytesOf, LivenessMesh, type LivenessMeshChange } from "../../simulation/liveness_mesh.ts";
+import { bytesOf } from "../../simulation/liveness_bytes.ts";
+import { LivenessMesh, type LivenessMeshChange } from "../../simulation/liveness_mesh.ts";
 
 /** A mesh that has settled, and what its devices have published since. */
 function settledMesh(options: { nodes: number; seed?: number; loss?: number }) {
