@@ -10,7 +10,7 @@ import {
 } from "../../platform/pcp_wire.ts";
 import type { PortToMap } from "../../platform/port_mapping.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
-import { TestTime } from "../actors/sessions/world.ts";
+import { TestTime } from "../actors/sessions/test_time.ts";
 
 const NONCE = Uint8Array.fromHex("000102030405060708090a0b");
 const UDP: PortToMap = { protocol: "UDP", port: 7464 };

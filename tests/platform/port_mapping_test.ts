@@ -13,7 +13,7 @@ import {
 } from "../../platform/port_mapping.ts";
 import { firstThatAgrees } from "../../platform/port_mapping_router.ts";
 import { portKeepingHosts } from "../../platform/webrtc_shared.ts";
-import { TestTime } from "../actors/sessions/world.ts";
+import { TestTime } from "../actors/sessions/test_time.ts";
 import { createLab, labAvailability } from "../lab/lab.ts";
 import { ensurePackages } from "../lab/system_packages.ts";
 import { skipped } from "../skipped.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { firstReply, sharedSignals } from "../../platform/signal_requests.ts";
 import type { Rendezvous, RendezvousRequest } from "../../platform/transport.ts";
 import { decodeQuicSignal } from "../../protocols/session/quic_signalling.ts";
-import { TestTime } from "../actors/sessions/world.ts";
+import { TestTime } from "../actors/sessions/test_time.ts";
 import { MemoryRendezvous } from "./memory_rendezvous.ts";
 import { dialled, openQuic, quicEnd } from "./quic_support.ts";
 

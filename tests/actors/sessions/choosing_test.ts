@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import type { DeviceId } from "../../../protocols/ids.ts";
 import { CHOSEN_MAX, EVERYBODY_MAX, SESSIONS_MAX } from "../../../actors/sessions/peer_choice.ts";
-import { registryOf, startNode, TestNetwork, type TestNode, TestTime } from "./world.ts";
+import { TestNetwork } from "./test_network.ts";
+import { TestTime } from "./test_time.ts";
+import { registryOf, startNode, type TestNode } from "./world.ts";
 
 function up(node: TestNode): ReadonlySet<DeviceId> {
   const peers = new Set<DeviceId>();

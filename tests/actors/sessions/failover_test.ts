@@ -1,15 +1,9 @@
 /** A path that goes silent without a sign is replaced before anybody above notices; one that is only slow stays. */
 import assert from "node:assert/strict";
 import { seededRandom } from "../../../platform/seeded_random.ts";
-import {
-  registryOf,
-  startNode,
-  type TestKind,
-  testKind,
-  TestNetwork,
-  type TestNode,
-  TestTime,
-} from "./world.ts";
+import { type TestKind, testKind, TestNetwork } from "./test_network.ts";
+import { TestTime } from "./test_time.ts";
+import { registryOf, startNode, type TestNode } from "./world.ts";
 
 /** What is promised of a fail-over, ms. */
 const FAILOVER_MS = 3_000;

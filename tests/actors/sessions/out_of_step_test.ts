@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import { FRAME_KINDS } from "../../../protocols/session/wire.ts";
-import { registryOf, startNode, TestNetwork, type TestNode, TestTime } from "./world.ts";
+import { TestNetwork } from "./test_network.ts";
+import { TestTime } from "./test_time.ts";
+import { registryOf, startNode, type TestNode } from "./world.ts";
 
 /** Where the length of the first envelope of a data frame begins. */
 const LENGTH_AT = 13;

@@ -8,15 +8,9 @@ import {
   pathRank,
 } from "../../../actors/sessions/path_choice.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
-import {
-  registryOf,
-  startNode,
-  type TestKind,
-  testKind,
-  TestNetwork,
-  type TestNode,
-  TestTime,
-} from "./world.ts";
+import { type TestKind, testKind, TestNetwork } from "./test_network.ts";
+import { TestTime } from "./test_time.ts";
+import { registryOf, startNode, type TestNode } from "./world.ts";
 
 interface World {
   readonly time: TestTime;

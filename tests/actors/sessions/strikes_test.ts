@@ -1,6 +1,8 @@
 /** Rules that a peer broke before its path ended. */
 import assert from "node:assert/strict";
-import { registryOf, startNode, TestNetwork, type TestNode, TestTime } from "./world.ts";
+import { TestNetwork } from "./test_network.ts";
+import { TestTime } from "./test_time.ts";
+import { registryOf, startNode, type TestNode } from "./world.ts";
 
 const isUp = (node: TestNode) => node.sessionEvents.at(-1)?.type === "up";
 
