@@ -114,6 +114,19 @@ export class Faults {
     this.history.push(`${seconds(this.#cluster)} heal`);
   }
 
+  /** Lets faults of `kinds` happen every few hundred to few thousand ms for `ms` of virtual time, brings nodes back, and ends them all. */
+  async during(ms: number, kinds: readonly FaultKind[]): Promise<void> {
+    const { world, random } = this.#cluster;
+    const endMs = world.nowMs + ms;
+    while (world.nowMs < endMs) {
+      await world.advance(300 + random.below(3_000));
+      this.inject(kinds);
+      await this.restartSome(0.4);
+      if (random.below(3) === 0) this.heal();
+    }
+    await this.end();
+  }
+
   /** Ends all faults and brings every node back. Clocks stay wrong: order must not need right clocks. */
   async end(): Promise<void> {
     this.heal();

@@ -240,16 +240,7 @@ export const learning: Scenario = {
     playLearning(cluster, nodes, {
       together: cluster.random.fork("together").below(2) === 0,
       async faults() {
-        const { world, random } = cluster;
-        const faults = new Faults(cluster);
-        const endMs = world.nowMs + FAULTS_MS;
-        while (world.nowMs < endMs) {
-          await world.advance(300 + random.below(3_000));
-          faults.inject(KINDS);
-          await faults.restartSome(0.4);
-          if (random.below(3) === 0) faults.heal();
-        }
-        await faults.end();
+        await new Faults(cluster).during(FAULTS_MS, KINDS);
       },
     }),
 };

@@ -27,18 +27,9 @@ export const learningBuffered: Scenario = {
         aggregation: { type: "clear", rule: { name: "weightedMean", numbers: {} } },
       },
       async faults(all) {
-        const { world, random } = cluster;
         for (const { device } of all) device.slowness = SLOWNESS;
         all.at(-1)!.device.slowness = SLOWNESS * SLOW;
-        const faults = new Faults(cluster);
-        const endMs = world.nowMs + FAULTS_MS;
-        while (world.nowMs < endMs) {
-          await world.advance(300 + random.below(3_000));
-          faults.inject(KINDS);
-          await faults.restartSome(0.4);
-          if (random.below(3) === 0) faults.heal();
-        }
-        await faults.end();
+        await new Faults(cluster).during(FAULTS_MS, KINDS);
       },
     }),
 };

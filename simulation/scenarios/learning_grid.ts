@@ -168,16 +168,7 @@ export const learningGrid: Scenario = {
         deadlines: { readyMs: 2_000, trainMs: 5_000, phaseMs: 2_000 },
       },
       async faults(join, late) {
-        const { world, random } = cluster;
-        const faults = new Faults(cluster);
-        const endMs = world.nowMs + FAULTS_MS;
-        while (world.nowMs < endMs) {
-          await world.advance(300 + random.below(3_000));
-          faults.inject(KINDS);
-          await faults.restartSome(0.4);
-          if (random.below(3) === 0) faults.heal();
-        }
-        await faults.end();
+        await new Faults(cluster).during(FAULTS_MS, KINDS);
         for (const node of late) await join(node);
       },
     });
