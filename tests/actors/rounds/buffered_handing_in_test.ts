@@ -9,10 +9,9 @@ import {
   devices,
   parameters,
   planOf,
-  said,
   STALENESS_MAX,
 } from "./buffered_support.ts";
-import { run } from "./support.ts";
+import { run, said } from "./support.ts";
 
 const [, first, second] = devices as [Device, Device, Device];
 

@@ -24,10 +24,9 @@ import {
   type DeviceId,
   deviceIdOf,
 } from "../../../protocols/ids.ts";
-import type { GradientSubmission, RoundsMessage } from "../../../protocols/rounds/messages.ts";
-import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
+import type { GradientSubmission } from "../../../protocols/rounds/messages.ts";
 import { opened, updateOf } from "../../learning/proof_support.ts";
-import { dependencies, registryOf, run, self, sessions } from "./support.ts";
+import { dependencies, registryOf, run, said, self } from "./support.ts";
 
 const BITS = 4;
 export const STALENESS_MAX = 2;
@@ -70,16 +69,6 @@ export function hashOf(bytes: Uint8Array): ContentHash {
 /** The bytes of an update; another one for each number. */
 export function bytesOf(number: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(parameterBytes(updateOf(count, number)));
-}
-
-/** What was said to one device, as it reads it. */
-export function said(effects: Effects, to: DeviceId): readonly RoundsMessage[] {
-  return TestActor.sentTo(effects, sessions).flatMap((command) => {
-    if (command.type !== "sendToPeer" || command.to !== to) return [];
-    const decoded = decodeRoundsMessage(command.body);
-    assert.ok(decoded.ok, "what is said can be read");
-    return [decoded.message];
-  });
 }
 
 /** The actor of a run on our device, opened at the version before the first; the others are connected. */

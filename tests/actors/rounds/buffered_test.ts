@@ -22,12 +22,11 @@ import {
   parameters,
   PHASE_MS,
   planOf,
-  said,
   submissionOf,
   submit,
   TRAIN_MS,
 } from "./buffered_support.ts";
-import { run, self } from "./support.ts";
+import { run, said, self } from "./support.ts";
 
 const [liar, first, second, third, fourth] = devices as [Device, Device, Device, Device, Device];
 const NOWHERE = "cd".repeat(32) as ContentHash;

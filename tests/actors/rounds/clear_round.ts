@@ -17,9 +17,8 @@ import { searchWork } from "../../../learning/screening/proof_of_work.ts";
 import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import { type ContentHash, type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
-import type { GradientSubmission, RoundsMessage } from "../../../protocols/rounds/messages.ts";
-import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
-import { dependencies, registryOf, run, self, sessions } from "./support.ts";
+import type { GradientSubmission } from "../../../protocols/rounds/messages.ts";
+import { dependencies, registryOf, run, said, self } from "./support.ts";
 
 const crypto = nodeCrypto({ workersMax: 0 });
 const parent = testRef<RoundsCommand>("rounds");
@@ -37,16 +36,6 @@ export interface Coordinator {
 }
 
 export type Effects = ReturnType<Coordinator["actor"]["tell"]>;
-
-/** What was said to one device, as it reads it. */
-export function said(effects: Effects, to: DeviceId): readonly RoundsMessage[] {
-  return TestActor.sentTo(effects, sessions).flatMap((command) => {
-    if (command.type !== "sendToPeer" || command.to !== to) return [];
-    const decoded = decodeRoundsMessage(command.body);
-    assert.ok(decoded.ok, "what is said can be read");
-    return [decoded.message];
-  });
-}
 
 /** Everything of such a round; `updateFor` makes the honest update of a device. */
 export function clearRound(

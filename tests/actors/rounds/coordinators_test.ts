@@ -9,9 +9,7 @@ import { parameterBytes } from "../../../learning/parameters.ts";
 import { firstModel } from "../../../learning/runs/opened_plan.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import type { ContentHash, DeviceId } from "../../../protocols/ids.ts";
-import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
-import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
-import { dependencies, other, privatePlan, registryOf, run, self, sessions } from "./support.ts";
+import { dependencies, other, privatePlan, registryOf, run, said, self } from "./support.ts";
 
 type Actor = TestActor<RunCommand, RunActorState>;
 
@@ -75,16 +73,6 @@ function beat(actor: Actor, change: Partial<{ term: number; attempt: number; rou
     ...change,
   } as const;
   return actor.tell({ type: "peerMessage", from: other, message });
-}
-
-/** What was said to the other device, as it reads it. */
-function said(effects: ReturnType<Actor["tell"]>): readonly RoundsMessage[] {
-  return TestActor.sentTo(effects, sessions).flatMap((command) => {
-    if (command.type !== "sendToPeer") return [];
-    const decoded = decodeRoundsMessage(command.body);
-    assert.ok(decoded.ok, "what is said can be read");
-    return [decoded.message];
-  });
 }
 
 Deno.test("terms go round: a candidate that jumps ahead stops nobody from taking the next one", () => {

@@ -10,9 +10,8 @@ import { firstModel } from "../../../learning/runs/opened_plan.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import type { ContentHash } from "../../../protocols/ids.ts";
 import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
-import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
 import { opened } from "../../learning/proof_support.ts";
-import { dependencies, other, registryOf, run, self, sessions } from "./support.ts";
+import { dependencies, other, registryOf, run, said, self } from "./support.ts";
 
 const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
   aggregation: { type: "clear", rule: { name: "weightedMean", numbers: {} } },
@@ -61,15 +60,6 @@ function start(fresh: boolean, examples: () => OpenedRun["examples"]) {
 }
 
 type Effects = ReturnType<ReturnType<typeof start>["actor"]["tell"]>;
-
-function said(effects: Effects): readonly RoundsMessage[] {
-  return TestActor.sentTo(effects, sessions).flatMap((command) => {
-    if (command.type !== "sendToPeer") return [];
-    const decoded = decodeRoundsMessage(command.body);
-    assert.ok(decoded.ok);
-    return [decoded.message];
-  });
-}
 
 /** What the node is told that the run waits for. */
 function waitsFor(effects: Effects): string | null | undefined {

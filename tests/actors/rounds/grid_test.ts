@@ -13,11 +13,10 @@ import { seededRandom } from "../../../platform/seeded_random.ts";
 import { type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
 import type { GridPlace, RoundsMessage } from "../../../protocols/rounds/messages.ts";
 import { partsOf } from "../../../protocols/rounds/transfer.ts";
-import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
 import { resultProblem } from "../../../learning/runs/result_check.ts";
 import { opened } from "../../learning/proof_support.ts";
 import { nodeMaskStream } from "../../../platform/mask_stream.ts";
-import { dependencies, registryOf, run, self, sessions } from "./support.ts";
+import { dependencies, registryOf, run, said, self } from "./support.ts";
 
 const grid: GridChoice = {
   type: "grid",
@@ -123,16 +122,6 @@ class Device {
     return partsOf({ run, hash }, parameterBytes(values), all)
       .flatMap((part) => this.hears(from, part));
   }
-}
-
-/** What was said to one device, as it reads it. */
-function said(effects: Effects, to: DeviceId): readonly RoundsMessage[] {
-  return TestActor.sentTo(effects, sessions).flatMap((command) => {
-    if (command.type !== "sendToPeer" || command.to !== to) return [];
-    const decoded = decodeRoundsMessage(command.body);
-    assert.ok(decoded.ok, "what is said can be read");
-    return [decoded.message];
-  });
 }
 
 const asked = (effects: Effects) =>

@@ -23,13 +23,11 @@ import {
   publicKeyOf,
 } from "../../../protocols/ids.ts";
 import type { Attempt, RoundsMessage, SecurePhase } from "../../../protocols/rounds/messages.ts";
-import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
 import { MemoryDisk, openMemoryStore } from "../../../store/memory_store.ts";
 import { opened } from "../../learning/proof_support.ts";
-import { dependencies, other, registryOf, run, self, sessions } from "./support.ts";
+import { dependencies, other, registryOf, run, said, self } from "./support.ts";
 
 type Actor = TestActor<RunCommand, RunActorState>;
-type Effects = ReturnType<Actor["tell"]>;
 
 /** Secure sums of three devices and more. */
 export const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
@@ -105,16 +103,6 @@ export async function start(disk: MemoryDisk): Promise<Actor> {
   const peers = others.map(({ id }) => ({ ...known, deviceId: id, coordinates: id === other }));
   actor.tell({ type: "peersChanged", peers, registry });
   return actor;
-}
-
-/** What our device says to the coordinator. */
-export function said(effects: Effects): readonly RoundsMessage[] {
-  return TestActor.sentTo(effects, sessions).flatMap((command) => {
-    if (command.type !== "sendToPeer") return [];
-    const decoded = decodeRoundsMessage(command.body);
-    assert.ok(decoded.ok);
-    return [decoded.message];
-  });
 }
 
 export const told = (actor: Actor, message: RoundsMessage) =>

@@ -5,7 +5,7 @@ import * as server from "../../../learning/secure/server.ts";
 import { acceptReveal } from "../../../learning/secure/unmask.ts";
 import * as wire from "../../../learning/secure/wire.ts";
 import { MemoryDisk } from "../../../store/memory_store.ts";
-import { other, run, self } from "./support.ts";
+import { other, run, said, self } from "./support.ts";
 import {
   answer,
   call,
@@ -15,7 +15,6 @@ import {
   modelHash,
   plan,
   revealed,
-  said,
   start,
   step,
   submit,

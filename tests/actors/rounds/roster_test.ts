@@ -27,9 +27,8 @@ import {
   publicKeyOf,
 } from "../../../protocols/ids.ts";
 import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
-import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
 import { opened } from "../../learning/proof_support.ts";
-import { dependencies, other, registryOf, run, self, sessions } from "./support.ts";
+import { dependencies, other, registryOf, run, said, self } from "./support.ts";
 
 type Actor = TestActor<RunCommand, RunActorState>;
 const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
@@ -90,15 +89,6 @@ function start(members: readonly DeviceId[]): Actor {
   const peer = { deviceId: other, up: true, coordinates: true, round: 0, trusted: true };
   actor.tell({ type: "peersChanged", peers: [peer], registry });
   return actor;
-}
-
-function said(effects: ReturnType<Actor["tell"]>): readonly RoundsMessage[] {
-  return TestActor.sentTo(effects, sessions).flatMap((command) => {
-    if (command.type !== "sendToPeer") return [];
-    const decoded = decodeRoundsMessage(command.body);
-    assert.ok(decoded.ok);
-    return [decoded.message];
-  });
 }
 
 /** The coordinator calls `called` and then tells a roster of ourselves and `inRoster`; what our device answers. */

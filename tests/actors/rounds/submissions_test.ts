@@ -17,8 +17,8 @@ import { seededRandom } from "../../../platform/seeded_random.ts";
 import type { ContentHash, DeviceId } from "../../../protocols/ids.ts";
 import type { GradientSubmission } from "../../../protocols/rounds/messages.ts";
 import { opened, updateOf } from "../../learning/proof_support.ts";
-import { clearRound, type Coordinator, countsOnly, said } from "./clear_round.ts";
-import { dependencies, planBlock, registryOf, run, self } from "./support.ts";
+import { clearRound, type Coordinator, countsOnly } from "./clear_round.ts";
+import { dependencies, planBlock, registryOf, run, said, self } from "./support.ts";
 
 const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
   proofOfWorkBits: 4,

@@ -1,5 +1,6 @@
 /** What the actors of learning are given in tests: real cryptography and stores, peers that are the test. */
-import { testRef } from "../../../actors/kernel/testkit.ts";
+import assert from "node:assert/strict";
+import { TestActor, testRef } from "../../../actors/kernel/testkit.ts";
 import type { RoundsDependencies } from "../../../actors/rounds/rounds.ts";
 import type { PublisherCommand } from "../../../actors/publisher/commands.ts";
 import type { SessionsCommand } from "../../../actors/sessions/commands.ts";
@@ -12,6 +13,8 @@ import { nodeMaskStream } from "../../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
 import type { Block } from "../../../protocols/blocks/block.ts";
 import { type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
+import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
+import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
 import type { Registry } from "../../../protocols/registry/registry.ts";
 import { MemoryDisk, openMemoryStore } from "../../../store/memory_store.ts";
 import { memoryVectors } from "../../../store/memory_vectors.ts";
@@ -89,4 +92,17 @@ export function registryOf(devices: readonly DeviceId[]): Registry {
       permissions,
     }])),
   } as unknown as Registry;
+}
+
+/** What was said, to `to` or to anybody, as it is read. */
+export function said(
+  effects: Parameters<typeof TestActor.sentTo>[0],
+  to?: DeviceId,
+): readonly RoundsMessage[] {
+  return TestActor.sentTo(effects, sessions).flatMap((command) => {
+    if (command.type !== "sendToPeer" || (to !== undefined && command.to !== to)) return [];
+    const decoded = decodeRoundsMessage(command.body);
+    assert.ok(decoded.ok, "what is said can be read");
+    return [decoded.message];
+  });
 }
