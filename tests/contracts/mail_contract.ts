@@ -6,7 +6,7 @@ import type { ParcelId } from "../../protocols/mailbox/parcel.ts";
 import { MAIL_ROWS_MAX, type MailChange, type MessageRow } from "../../store/mail.ts";
 import { InvariantError } from "../../platform/invariant.ts";
 import type { Store } from "../../store/store.ts";
-import type { StorePlace } from "./store_contract.ts";
+import type { StorePlace } from "./store_contract_support.ts";
 
 const ada = "a".repeat(52) as DeviceId;
 const garden = "01".repeat(16) as ConversationId;
