@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import { systemClock } from "../../platform/system_clock.ts";
-import type { GroupCryptoSubject, GroupDevice } from "./group_crypto_contract.ts";
+import type { GroupCryptoSubject, GroupDevice } from "./group_crypto_support.ts";
 
 export interface WalkOptions {
   readonly devices: number;

@@ -1,32 +1,16 @@
+/** MLS keeps the promises of every GroupCrypto, also when it is restarted before every call, and writes states as its library does. */
 import assert from "node:assert/strict";
 import { defaultClientConfig } from "ts-mls/clientConfig.js";
 import { encodeGroupStateWithoutTree } from "ts-mls/clientState.js";
 import { encode } from "ts-mls/codec/tlsEncoder.js";
 import { ratchetTreeEncoder } from "ts-mls/ratchetTree.js";
-import { nodeCrypto } from "../../platform/node_crypto.ts";
-import { mlsGroupCrypto } from "../../platform/mls_crypto.ts";
 import { decodeState, forgetStates } from "../../platform/mls_crypto_state.ts";
-import { nodeSigner } from "../../platform/node_signer.ts";
 import { decodeCanonical } from "../../protocols/codec.ts";
-import { deviceIdOf } from "../../protocols/ids.ts";
-import {
-  groupCryptoContract,
-  type GroupCryptoSubject,
-} from "../contracts/group_crypto_contract.ts";
+import { groupCryptoContract } from "../contracts/group_crypto_contract.ts";
+import type { GroupCryptoSubject } from "../contracts/group_crypto_support.ts";
 import { walkGroup } from "../contracts/group_crypto_walk.ts";
+import { MLS } from "./mls_support.ts";
 
-const crypto = nodeCrypto({ workersMax: 0 });
-
-const MLS: GroupCryptoSubject = {
-  name: "MLS",
-  device: (number, nowMs) => {
-    const signer = nodeSigner(new Uint8Array(32).fill(number + 1));
-    return {
-      deviceId: deviceIdOf(signer.publicKey),
-      crypto: mlsGroupCrypto({ signer, crypto, clock: { wallMs: nowMs } }),
-    };
-  },
-};
 groupCryptoContract(MLS);
 
 /** The same devices, restarted before every call: nothing is remembered but the bytes of a state. */

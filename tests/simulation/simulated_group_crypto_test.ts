@@ -1,11 +1,10 @@
+/** The simulator's group crypto keeps the promises of every GroupCrypto, and gives equal bytes for equal seeds. */
 import assert from "node:assert/strict";
 import { nodeCrypto } from "../../platform/node_crypto.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import { simulatedGroupCrypto } from "../../simulation/simulated_group_crypto.ts";
-import {
-  groupCryptoContract,
-  type GroupCryptoSubject,
-} from "../contracts/group_crypto_contract.ts";
+import { groupCryptoContract } from "../contracts/group_crypto_contract.ts";
+import type { GroupCryptoSubject } from "../contracts/group_crypto_support.ts";
 import { walkGroup } from "../contracts/group_crypto_walk.ts";
 
 const crypto = nodeCrypto({ workersMax: 0 });
