@@ -1,4 +1,5 @@
 /** Nodes that hold nothing but a pairing actor and a stand-in for members, on one hand-driven clock and an in-memory rendezvous. */
+import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import type { Clock } from "../../platform/ports.ts";
 import type { Rendezvous, RendezvousReply, RendezvousRequest } from "../../platform/transport.ts";
@@ -273,3 +274,37 @@ function fakeMembers(
     },
   };
 }
+
+/** Nodes on one clock and one network. */
+export interface World {
+  readonly clock: TestClock;
+  readonly network: TestNetwork;
+  node(name: string, options?: Parameters<typeof testNode>[2]): TestNode;
+}
+
+/** Runs a test in a fresh world and stops its nodes. */
+export async function inWorld(check: (world: World) => Promise<void>): Promise<void> {
+  const clock = new TestClock();
+  const network = new TestNetwork(clock);
+  const nodes: TestNode[] = [];
+  const node: World["node"] = (name, options) => {
+    const made = testNode(network, name, options);
+    nodes.push(made);
+    return made;
+  };
+  try {
+    await check({ clock, network, node });
+  } finally {
+    for (const one of nodes) await one.stop();
+  }
+}
+
+/** The one pairing that a node knows of. */
+export async function only(node: TestNode) {
+  const pairings = await node.pairings();
+  assert.equal(pairings.length, 1, JSON.stringify(pairings));
+  return pairings[0]!;
+}
+
+/** The same code but for its last digit. */
+export const wrongDigit = (code: string) => code.slice(0, -1) + (code.endsWith("0") ? "1" : "0");
