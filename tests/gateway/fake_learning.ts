@@ -1,23 +1,16 @@
 /** The learning of a node in memory: runs that stand still, two versions of each, and the real rules of planning. */
-import type { Outcome, Refusal } from "../../actors/handle.ts";
+import type { Outcome } from "../../actors/handle.ts";
 import type { LearningHandle, ModelView, RunView } from "../../actors/learning_handle.ts";
 import { findByPrefix } from "../../actors/learning_views.ts";
 import { planRun } from "../../learning/runs/new_run.ts";
 import { mnistTask } from "../../learning/tasks/mnist.ts";
 import { nodeCrypto } from "../../platform/node_crypto.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
+import { done, refused } from "./fake_outcomes.ts";
 
 const crypto = nodeCrypto({ workersMax: 0 });
 const START_MS = 1_795_000_000_000;
 const MEASURED = { accuracy: 0.91, loss: 0.3 };
-
-function refused<T>(reason: Refusal["reason"], message: string): Outcome<T> {
-  return { type: "refused", reason, message };
-}
-
-function done<T>(value: T): Outcome<T> {
-  return { type: "done", value };
-}
 
 /** Learning of one device among `members`. */
 export function fakeLearning(self: DeviceId, members: readonly DeviceId[]): LearningHandle {
@@ -29,14 +22,16 @@ export function fakeLearning(self: DeviceId, members: readonly DeviceId[]): Lear
   const sha = (text: string) => crypto.sha256Hex(new TextEncoder().encode(text));
   function find<T>(what: string, prefix: string, all: Iterable<readonly [string, T]>): Outcome<T> {
     const found = findByPrefix(what, prefix, all);
-    return "found" in found ? done(found.found) : refused(found.reason, found.problem);
+    return "found" in found
+      ? { type: "done", value: found.found }
+      : { type: "refused", reason: found.reason, message: found.problem };
   }
   function change(prefix: string, change: Partial<RunView>): Promise<Outcome<RunView>> {
     const found = find("run", prefix, runs);
     if (found.type === "refused") return Promise.resolve(found);
     const run = { ...found.value, ...change };
     runs.set(run.run, run);
-    return Promise.resolve(done(run));
+    return done(run);
   }
   function model(run: RunView, round: number): ModelView {
     const version = sha(`${run.run} ${round}`) as ContentHash;
@@ -90,7 +85,7 @@ export function fakeLearning(self: DeviceId, members: readonly DeviceId[]): Lear
       }]),
     start(wish) {
       const known = wish.idempotencyKey === undefined ? undefined : keys.get(wish.idempotencyKey);
-      if (known !== undefined) return Promise.resolve(done(runs.get(known)!));
+      if (known !== undefined) return done(runs.get(known)!);
       const planned = planRun(wish, {
         tasks: [mnistTask],
         crypto,
@@ -98,7 +93,7 @@ export function fakeLearning(self: DeviceId, members: readonly DeviceId[]): Lear
         seed: new Uint8Array(32).fill(runs.size),
       });
       if (planned.type === "impossible") {
-        return Promise.resolve(refused("invalid", planned.message));
+        return refused("invalid", planned.message);
       }
       const { plan } = planned.opened;
       const run: RunView = {
@@ -125,7 +120,7 @@ export function fakeLearning(self: DeviceId, members: readonly DeviceId[]): Lear
       model(run, 0);
       model(run, 1);
       if (wish.idempotencyKey !== undefined) keys.set(wish.idempotencyKey, run.run);
-      return Promise.resolve(done(run));
+      return done(run);
     },
     join: (run) => change(run, { joined: true, state: "running" }),
     leave: (run) => change(run, { joined: false, state: "open" }),
@@ -134,28 +129,28 @@ export function fakeLearning(self: DeviceId, members: readonly DeviceId[]): Lear
     run: (run) => change(run, {}),
     rounds(run) {
       const found = find("run", run, runs);
-      return Promise.resolve(found.type === "refused" ? found : done([metrics]));
+      return found.type === "refused" ? Promise.resolve(found) : done([metrics]);
     },
     models(run) {
       const all = [...models.values()].reverse();
-      if (run === undefined) return Promise.resolve(done(all));
+      if (run === undefined) return done(all);
       const found = find("run", run, runs);
       if (found.type === "refused") return Promise.resolve(found);
-      return Promise.resolve(done(all.filter((one) => one.run === found.value.run)));
+      return done(all.filter((one) => one.run === found.value.run));
     },
     model: (version) => Promise.resolve(find("version", version, models)),
     compare(a, b) {
       const [first, second] = [find("version", a, models), find("version", b, models)];
       if (first.type === "refused") return Promise.resolve(first);
       if (second.type === "refused") return Promise.resolve(second);
-      return Promise.resolve(done({
+      return done({
         a: first.value.version,
         b: second.value.version,
         l2: 1.5,
         cosine: 0.9,
         layers: [{ name: "dense1/weights", l2: 1.5, relative: 0.1 }],
         metrics: { a: first.value.metrics, b: second.value.metrics },
-      }));
+      });
     },
     rollBack(version) {
       const found = find("version", version, models);
@@ -164,30 +159,28 @@ export function fakeLearning(self: DeviceId, members: readonly DeviceId[]): Lear
         if (one.task !== found.value.task) continue;
         models.set(hash, { ...one, current: hash === found.value.version });
       }
-      return Promise.resolve(done(models.get(found.value.version)!));
+      return done(models.get(found.value.version)!);
     },
     verify(version) {
       const found = find("version", version, models);
       if (found.type === "refused") return Promise.resolve(found);
-      return Promise.resolve(done({
+      return done({
         version: found.value.version,
         valid: true,
         checks: [{ check: "signatures", ok: true, detail: "2 signed" }],
         durationMs: 3,
-      }));
+      });
     },
     export(version, format) {
       const found = find("version", version, models);
       if (found.type === "refused") return Promise.resolve(found);
-      return Promise.resolve(done(new TextEncoder().encode(`a model as ${format}`)));
+      return done(new TextEncoder().encode(`a model as ${format}`));
     },
     budget: () => Promise.resolve({ epsilonLifetimeMax, delta: 1e-5, epsilonSpent: 0.5, runs: [] }),
     setBudget(epsilon) {
-      if (epsilon < 0.5) return Promise.resolve(refused("invalid", "0.5 is spent already"));
+      if (epsilon < 0.5) return refused("invalid", "0.5 is spent already");
       epsilonLifetimeMax = epsilon;
-      return Promise.resolve(
-        done({ epsilonLifetimeMax, delta: 1e-5, epsilonSpent: 0.5, runs: [] }),
-      );
+      return done({ epsilonLifetimeMax, delta: 1e-5, epsilonSpent: 0.5, runs: [] });
     },
   };
 }

@@ -1,6 +1,5 @@
 /** The messages of a node in memory: one device writes to others that never answer; tests move deliveries and let messages arrive. */
 import type { NodeEvent } from "../../actors/events.ts";
-import type { Outcome } from "../../actors/handle.ts";
 import type {
   ConversationView,
   DeliveryState,
@@ -9,6 +8,7 @@ import type {
 } from "../../actors/mail_handle.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { ConversationId, MessageId } from "../../protocols/mailbox/content.ts";
+import { done, refused } from "./fake_outcomes.ts";
 
 export interface FakeMail extends MailHandle {
   /** A message of `from` arrives in their direct conversation. */
@@ -22,17 +22,6 @@ interface Kept {
 }
 
 const START_MS = 1_795_000_000_000;
-
-function refused<T>(
-  reason: Extract<Outcome<T>, { type: "refused" }>["reason"],
-  message: string,
-): Promise<Outcome<T>> {
-  return Promise.resolve({ type: "refused", reason, message });
-}
-
-function done<T>(value: T): Promise<Outcome<T>> {
-  return Promise.resolve({ type: "done", value });
-}
 
 /** Mail of device `self`, which may write to `members`. */
 export function fakeMail(

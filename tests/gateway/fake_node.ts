@@ -1,15 +1,7 @@
 /** A node in memory, as far as its views can tell: small, deterministic, with hooks to publish events and to fail. */
 import { createHash } from "node:crypto";
 import type { NodeEvent } from "../../actors/events.ts";
-import type {
-  Interest,
-  InviteView,
-  MemberView,
-  NodeHandle,
-  Outcome,
-  PairingView,
-  PeerView,
-} from "../../actors/handle.ts";
+import type { Interest, MemberView, NodeHandle, PeerView } from "../../actors/handle.ts";
 import type { Block, BlockDraft } from "../../protocols/blocks/block.ts";
 import { type BlockId, type ContentHash, deviceIdOf, type MeshId } from "../../protocols/ids.ts";
 import { compareUtf8 } from "../../protocols/blocks/limits.ts";
@@ -17,6 +9,8 @@ import { DEFAULT_PERMISSIONS } from "../../protocols/registry/roles.ts";
 import type { SearchHit } from "../../store/store.ts";
 import { fakeLearning } from "./fake_learning.ts";
 import { type FakeMail, fakeMail } from "./fake_mail.ts";
+import { done, refused } from "./fake_outcomes.ts";
+import { fakePairing } from "./fake_pairing.ts";
 import { fakeSensors } from "./fake_sensors.ts";
 
 export interface FakeNode extends NodeHandle {
@@ -37,24 +31,11 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-function done<T>(value: T): Outcome<T> {
-  return { type: "done", value };
-}
-
-function refused<T>(
-  reason: Extract<Outcome<T>, { type: "refused" }>["reason"],
-  message: string,
-): Outcome<T> {
-  return { type: "refused", reason, message };
-}
-
 /** A fresh node that has founded a mesh and knows one other device. */
 export function fakeNode(): FakeNode {
   const blocks: Block[] = [];
   const answers = new Map<string, readonly { id: BlockId; sequence: number }[]>();
   const listeners = new Set<(event: NodeEvent) => void>();
-  const invites = new Map<string, InviteView>();
-  const pairings = new Map<string, PairingView>();
   const addresses: string[] = [];
   const backups: string[] = [];
   let interest: Interest | null = null;
@@ -108,6 +89,7 @@ export function fakeNode(): FakeNode {
     deviceId: SELF,
     backups,
     publish,
+    ...fakePairing({ remote: OTHER, publish }),
     sensors: fakeSensors(),
     learning: fakeLearning(SELF, [SELF, OTHER]),
     mail: fakeMail({ self: SELF, members: [SELF, OTHER], publish }),
@@ -139,10 +121,10 @@ export function fakeNode(): FakeNode {
 
     addBlocks(drafts, idempotencyKey) {
       const earlier = idempotencyKey === undefined ? undefined : answers.get(idempotencyKey);
-      if (earlier !== undefined) return Promise.resolve(done(earlier));
+      if (earlier !== undefined) return done(earlier);
       for (const draft of drafts) {
         if (draft.target && !blocks.some(({ id }) => id === draft.target)) {
-          return Promise.resolve(refused("notFound", `target "${draft.target}" is unknown`));
+          return refused("notFound", `target "${draft.target}" is unknown`);
         }
       }
       const added = drafts.map((draft) => {
@@ -165,21 +147,25 @@ export function fakeNode(): FakeNode {
         });
       }
       if (idempotencyKey !== undefined) answers.set(idempotencyKey, added);
-      return Promise.resolve(done(added));
+      return done(added);
     },
 
     block(id) {
       const block = blocks.find((each) => each.id === id);
-      if (block === undefined) return Promise.resolve(refused("notFound", `no block "${id}"`));
-      return Promise.resolve(
-        done({ block, replacedBy: replacements(id), current: id, conflicts: [], complete: true }),
-      );
+      if (block === undefined) return refused("notFound", `no block "${id}"`);
+      return done({
+        block,
+        replacedBy: replacements(id),
+        current: id,
+        conflicts: [],
+        complete: true,
+      });
     },
 
     body(id) {
       const block = blocks.find((each) => each.id === id);
-      if (block?.payload == null) return Promise.resolve(refused("notFound", `no block "${id}"`));
-      return Promise.resolve(done(new Blob([block.payload.slice()]).stream()));
+      if (block?.payload == null) return refused("notFound", `no block "${id}"`);
+      return done(new Blob([block.payload.slice()]).stream());
     },
 
     blocks({ topic, author, kinds, tag, currentOnly, cursor, limit }) {
@@ -281,88 +267,34 @@ export function fakeNode(): FakeNode {
     addStaticPeer(address) {
       if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) {
         const message = `address is "${address}", expected "http://host:port"`;
-        return Promise.resolve(refused<null>("invalid", message));
+        return refused<null>("invalid", message);
       }
       addresses.push(address);
-      return Promise.resolve(done(null));
+      return done(null);
     },
 
     members: () => Promise.resolve([...members.values()]),
 
     updateMember(id, change) {
       const member = members.get(id);
-      if (member === undefined) return Promise.resolve(refused("notFound", `no member "${id}"`));
+      if (member === undefined) return refused("notFound", `no member "${id}"`);
       members.set(id, { ...member, ...change });
-      return Promise.resolve(done(members.get(id)!));
+      return done(members.get(id)!);
     },
 
     revokeMember(id) {
       const member = members.get(id);
-      if (member === undefined) return Promise.resolve(refused("notFound", `no member "${id}"`));
+      if (member === undefined) return refused("notFound", `no member "${id}"`);
       if (member.self) {
-        return Promise.resolve(refused("notPermitted", "a device cannot revoke itself"));
+        return refused("notPermitted", "a device cannot revoke itself");
       }
       members.set(id, { ...member, revoked: true });
-      return Promise.resolve(done(members.get(id)!));
-    },
-
-    createInvite({ role, validMs }) {
-      const number = invites.size + 1;
-      const invite: InviteView = {
-        inviteId: `invite-${number}`,
-        link: `kiana:?v=1&i=${"q".repeat(52)}&s=${"k".repeat(26)}&n=${number}`,
-        code: `482${number}-7730`,
-        role,
-        expiresAtMs: 1_795_000_000_000 + (validMs ?? 600_000),
-        state: "open",
-      };
-      invites.set(invite.inviteId, invite);
-      return Promise.resolve(done(invite));
-    },
-    // As the real one: link and code are told once, by `createInvite`.
-    invites: () =>
-      Promise.resolve([...invites.values()].map((each) => ({ ...each, link: "", code: "" }))),
-    cancelInvite(inviteId) {
-      const invite = invites.get(inviteId);
-      if (invite === undefined) {
-        return Promise.resolve(refused("notFound", `no invite "${inviteId}"`));
-      }
-      invites.set(inviteId, { ...invite, state: "cancelled", link: "", code: "" });
-      return Promise.resolve(done(null));
-    },
-
-    acceptInvite(linkOrCode) {
-      if (!/^(kiana:.+|\d{4}-?\d{4})$/.test(linkOrCode)) {
-        const message = "expected a link that begins with kiana: or a code such as 4821-7730";
-        return Promise.resolve(refused("invalid", message));
-      }
-      const pairing: PairingView = {
-        pairingId: `pairing-${pairings.size + 1}`,
-        side: "joiner",
-        phase: "confirming",
-        words: ["amber", "canyon", "lilac", "otter"],
-        remoteDeviceId: OTHER,
-        remoteDisplayName: "garden",
-        problem: null,
-      };
-      pairings.set(pairing.pairingId, pairing);
-      publish({ type: "pairingChanged", pairingId: pairing.pairingId, phase: pairing.phase });
-      return Promise.resolve(done(pairing));
-    },
-    pairings: () => Promise.resolve([...pairings.values()]),
-    confirmPairing(pairingId, wordsMatch) {
-      const pairing = pairings.get(pairingId);
-      if (pairing === undefined) {
-        return Promise.resolve(refused("notFound", `no pairing "${pairingId}"`));
-      }
-      const phase = wordsMatch ? "completed" as const : "refused" as const;
-      pairings.set(pairingId, { ...pairing, phase });
-      return Promise.resolve(done(pairings.get(pairingId)!));
+      return done(members.get(id)!);
     },
 
     setInterest(wanted) {
       interest = wanted;
-      return Promise.resolve(done(interest));
+      return done(interest);
     },
     interest: () => Promise.resolve(interest),
 
@@ -375,11 +307,11 @@ export function fakeNode(): FakeNode {
     },
     backup(directory, onProgress) {
       if (backups.includes(directory)) {
-        return Promise.resolve(refused("invalid", `directory "${directory}" exists`));
+        return refused("invalid", `directory "${directory}" exists`);
       }
       backups.push(directory);
       onProgress?.(1, 1);
-      return Promise.resolve(done(null));
+      return done(null);
     },
 
     subscribe(listener) {

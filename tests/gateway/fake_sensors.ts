@@ -1,13 +1,9 @@
 /** The sensors of a node in memory: credentials in a map, readings in a memory store. */
-import type { Outcome, Refusal } from "../../actors/handle.ts";
 import type { SensorHandle, SensorView } from "../../actors/sensor_handle.ts";
 import { openMemoryStore } from "../../store/memory_store.ts";
+import { done, refused } from "./fake_outcomes.ts";
 
 const START_MS = 1_795_000_000_000;
-
-function refused<T>(reason: Refusal["reason"], message: string): Promise<Outcome<T>> {
-  return Promise.resolve({ type: "refused", reason, message });
-}
 
 /** Sensors of one device; passwords are "secret-<sensor>". */
 export function fakeSensors(): SensorHandle {
@@ -37,23 +33,20 @@ export function fakeSensors(): SensorHandle {
         metrics: [],
         revoked: false,
       });
-      return Promise.resolve({
-        type: "done",
-        value: {
-          sensor,
-          user: sensor,
-          password: `secret-${sensor}`,
-          mqttTopic: `kiana/0123456789abcdef/sensor/${sensor}`,
-          mqttUrl: "",
-          httpUrl: "http://127.0.0.1:7463",
-        },
+      return done({
+        sensor,
+        user: sensor,
+        password: `secret-${sensor}`,
+        mqttTopic: `kiana/0123456789abcdef/sensor/${sensor}`,
+        mqttUrl: "",
+        httpUrl: "http://127.0.0.1:7463",
       });
     },
     async revokeSensor(sensor) {
       const record = known.get(sensor);
       if (record === undefined) return await refused("notFound", "Cannot revoke sensor: unknown");
       known.set(sensor, { ...record, revoked: true });
-      return { type: "done", value: await view(sensor) };
+      return await done(await view(sensor));
     },
     authenticate: (user, password) =>
       Promise.resolve(known.get(user)?.revoked === false && password === `secret-${user}`),
@@ -65,10 +58,10 @@ export function fakeSensors(): SensorHandle {
         atMs: atMs ?? START_MS,
         sequence: sequence ?? null,
       }));
-      return { type: "done", value: await readings.add(sensor, complete, false) };
+      return await done(await readings.add(sensor, complete, false));
     },
     async series(query) {
-      return { type: "done", value: await readings.series(query) };
+      return await done(await readings.series(query));
     },
   };
 }

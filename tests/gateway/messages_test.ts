@@ -1,19 +1,11 @@
+/** Messages over HTTP: sent, listed, delivered, read, and refused with the field named. */
 import assert from "node:assert/strict";
 import type { z } from "@hono/zod-openapi";
 import { safeFileName } from "../../gateway/body_headers.ts";
 import * as schemas from "../../gateway/mail_schemas.ts";
+import { answer, post } from "./answers.ts";
 import { OTHER, SELF } from "./fake_node.ts";
 import { withGateway } from "./gateway_fixture.ts";
-
-async function answer<Schema extends z.ZodType>(
-  response: Response,
-  status: number,
-  schema: Schema,
-): Promise<z.output<Schema>> {
-  const value = await response.json();
-  assert.equal(response.status, status, JSON.stringify(value));
-  return schema.parse(value);
-}
 
 async function refused(response: Response, status: number, field?: string): Promise<void> {
   const value = await response.json();
@@ -22,8 +14,6 @@ async function refused(response: Response, status: number, field?: string): Prom
   const fields = (value.errors ?? []).map((each: { field: string }) => each.field);
   assert(fields.includes(field), JSON.stringify(value));
 }
-
-const post = (json: unknown) => ({ method: "POST", json });
 
 Deno.test("a message is sent, listed, delivered and read", () =>
   withGateway(async ({ request, node }) => {
