@@ -1,5 +1,4 @@
 /** Leaves, hubs and devices for tests of deployments/nats. */
-import { systemRandom } from "../../platform/system_random.ts";
 import assert from "node:assert/strict";
 import { createUser } from "@nats-io/nkeys";
 import {
@@ -11,7 +10,8 @@ import {
 import type { Broker, KeepOutcome } from "../../platform/broker.ts";
 import { publicKeyOfNkey } from "../../platform/nats_broker_nkey.ts";
 import { systemClock } from "../../platform/system_clock.ts";
-import { SERVER, until } from "../platform/nats_support.ts";
+import { systemRandom } from "../../platform/system_random.ts";
+import { brokerAt, SERVER, until } from "../platform/nats_support.ts";
 
 export const TAG = "00112233445566ff";
 export const utf8 = new TextEncoder();
@@ -30,8 +30,15 @@ export const SETTINGS: LeafSettings = {
   storeBytesMax: 1024 * 1024 * 1024,
 };
 
+/** A device that can log in at a broker. */
+export interface TestDevice {
+  readonly device: string;
+  readonly brokerKey: Uint8Array;
+  readonly login: { readonly publicKey: Uint8Array; sign(nonce: Uint8Array): Uint8Array };
+}
+
 /** A device with a broker key that NATS's own library made. */
-export function device(name: string) {
+export function device(name: string): TestDevice {
   const pair = createUser();
   const brokerKey = publicKeyOfNkey(pair.getPublicKey());
   assert.ok(brokerKey !== undefined);
@@ -66,6 +73,35 @@ export async function withLeaf(
   } finally {
     await outcome.leaf.stop();
   }
+}
+
+/** Alice's leaf with Bob as another member, and both of their connections to it. */
+export interface TwoMembers {
+  readonly leaf: Leaf;
+  readonly access: LeafAccess;
+  readonly alice: TestDevice;
+  /** Alice's connection. */
+  readonly a: Broker;
+  /** Bob's connection. */
+  readonly b: Broker;
+}
+
+/** Runs `body` when both members of a fresh leaf are in. */
+export function withTwoMembers(
+  body: (members: TwoMembers, folder: string) => Promise<void>,
+): Promise<void> {
+  return inFolder(async (folder) => {
+    const [alice, bob] = [device("alice"), device("bob")];
+    const access = { tag: TAG, members: [alice, bob], sensors: [] };
+    await withLeaf({ access, folder }, async (leaf) => {
+      const a = brokerAt(() => leaf.servers(), { login: alice.login });
+      const b = brokerAt(() => leaf.servers(), { login: bob.login });
+      await until("both are in", () => isUp(a) && isUp(b));
+      await body({ leaf, access, alice, a, b }, folder);
+      await a.close();
+      await b.close();
+    });
+  });
 }
 
 export async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
