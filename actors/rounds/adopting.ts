@@ -23,9 +23,9 @@ import type {
   Try,
 } from "./commands.ts";
 import { checkpointSetting } from "./checkpoints.ts";
+import { signedSetting } from "./given_word.ts";
 import { partsAreOver, partSetting, readParts } from "./kept_parts.ts";
 import { verifiedSetting } from "./old_vectors.ts";
-import { signedSetting } from "./participant.ts";
 import type { Incoming, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { isReachable, reachable } from "./talking.ts";
 import { fetchVector } from "./transfers.ts";

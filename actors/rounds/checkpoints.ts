@@ -18,6 +18,7 @@ import type {
   VectorOffer,
 } from "../../protocols/rounds/messages.ts";
 import type { KeptCheckpoint } from "./commands.ts";
+import { signedAt } from "./given_word.ts";
 import { call, enter, newLead } from "./lead.ts";
 import { sendClaims } from "./lead_sums.ts";
 import { roundPlan } from "./round_plan.ts";
@@ -228,16 +229,16 @@ export function answerWhere(
   deps: RunDependencies,
   from: DeviceId,
 ): void {
-  const { part, signed, checkpoint, head } = state;
+  const { part, checkpoint, head } = state;
   const round = (head?.round ?? 0) + 1;
-  const hasSigned = signed !== null && signed.round === round;
+  const signed = signedAt(state, round);
   tell(context, deps, from, {
     type: "hereIAm",
     run: deps.run,
     round,
     term: state.term,
-    attempt: hasSigned ? signed.attempt : state.attempt,
-    phase: hasSigned
+    attempt: signed?.attempt ?? state.attempt,
+    phase: signed !== null
       ? "unmasked"
       : part?.submission != null || part?.kept != null
       ? "submitted"
@@ -277,7 +278,8 @@ export function onRecovered(
     [...lead.heard.values()].filter(({ phase }) => phase === "unmasked")
       .map(({ attempt }) => attempt),
   );
-  if (state.signed?.round === round) signed.add(state.signed.attempt);
+  const word = signedAt(state, round);
+  if (word !== null) signed.add(word.attempt);
   const signedSomewhere = signed.size > 0;
   // Only who may coordinate is ever given one: others could only make one up.
   const holders = [...lead.heard].filter(([device, { checkpoint }]) =>

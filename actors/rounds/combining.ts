@@ -125,6 +125,7 @@ export function onCombined(
   }
   const { body, faults } = outcome.value;
   lead.faults.push(...faults);
+  lead.isReleased = true;
   enter(context, state, deps, "publishing", PUBLISH_MS);
   context.send(deps.rounds, { type: "publishResult", run: deps.run, body });
 }

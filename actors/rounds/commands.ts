@@ -288,10 +288,12 @@ export interface Try {
   readonly attempt: number;
 }
 
-/** "I have signed for the survivors of this attempt", kept across restarts. */
+/** "I have signed for the survivors of this attempt", or "I have handed in to it", kept across restarts. */
 export interface SignedWord extends Try {
   /** Number of the release that it was about. */
   readonly release: number;
+  /** Present in the word about handing in, which is given where the coordinator adds the noise: to whom. */
+  readonly handedTo?: { readonly coordinator: DeviceId; readonly term: number };
 }
 
 /** Our part in an attempt from the masked vector on, kept across restarts. */

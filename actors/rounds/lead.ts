@@ -44,6 +44,7 @@ export function newLead(): Lead {
     faults: [],
     heard: new Map(),
     failures: 0,
+    isReleased: false,
   };
 }
 
@@ -216,13 +217,7 @@ export function abandon(
   const lead = state.lead!;
   reportFaults(context, state, deps);
   context.log.write("warning", "a round is tried again", { round: lead.key?.round, reason });
-  if (lead.key !== null) {
-    tellAll(context, deps, lead.called, {
-      type: "roundAbandoned",
-      ...lead.key,
-      reason: shortReason(reason),
-    });
-  }
+  tellAbandoned(context, deps, lead, reason);
   giveBackRoom(context, lead);
   const failures = lead.failures + 1;
   dropSubmissions(state);
@@ -231,6 +226,18 @@ export function abandon(
   enter(context, state, deps, "waiting", null);
   const pauseMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
   context.startTimer("call", pauseMs, { type: "callDue" });
+}
+
+/** Tells those who were called that nothing was released of this attempt, and nothing will be; not where its result is on its way. */
+export function tellAbandoned(
+  context: RunContext,
+  deps: RunDependencies,
+  { key, called, isReleased }: Lead,
+  reason: string,
+): void {
+  if (key === null || isReleased) return;
+  const message = { type: "roundAbandoned", ...key, reason: shortReason(reason) } as const;
+  tellAll(context, deps, called, message);
 }
 
 /** A phase has lasted long enough: on with whoever is there. */

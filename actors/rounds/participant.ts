@@ -24,6 +24,7 @@ import { type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import type { Decline, RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
 import type { KeptPart, SignedWord } from "./commands.ts";
+import { releaseIn, signedAt, signedSetting } from "./given_word.ts";
 import { goBack, storedParts } from "./kept_parts.ts";
 import { lookAgain } from "./local_training.ts";
 import { roundPlan } from "./round_plan.ts";
@@ -48,11 +49,6 @@ import { sumClientDependencies } from "./sum_dependencies.ts";
 const SIGNED_BINDS_MS = 60_000;
 
 const PUBLIC_KEY_BYTES = 32;
-
-/** Setting: the attempt for whose survivors this device has signed. */
-export function signedSetting(run: string): string {
-  return `learning/signed/${run}`;
-}
 
 /** The coordinator calls. `follow` was asked before. */
 export function onRoundStart(
@@ -86,15 +82,14 @@ export function onRoundStart(
   if (!call.called.includes(deps.self)) return;
   const again = state.part;
   if (again !== null && sameAttempt(again.key, key)) return;
-  const signed = state.signed?.round === call.round ? state.signed : null;
-  if (signed !== null && signed.attempt !== call.attempt) {
-    const isBound = deps.opened.plan.privacy === null &&
-      deps.opened.plan.aggregation.type !== "clear";
+  const signed = signedAt(state, call.round);
+  if (signed !== null) {
+    const isBound = deps.opened.plan.privacy === null;
     if (isBound || context.monotonicMs() - (state.signedAtMs ?? 0) < SIGNED_BINDS_MS) {
       return decline("busy", `attempt ${signed.attempt} may still come to its sum`);
     }
   }
-  const release = signed === null ? 0 : signed.release + 1;
+  const release = releaseIn(state, from, call);
   const part = newPart({
     key,
     coordinator: from,

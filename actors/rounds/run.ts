@@ -213,7 +213,7 @@ function onPeersChanged(
 ): void {
   state.registry = registry;
   state.coordinates = may(registry, deps.self, "learn.coordinate");
-  if (!state.coordinates && state.lead !== null) stepDown(context, state);
+  if (!state.coordinates && state.lead !== null) stepDown(context, state, deps);
   state.peers = new Map(peers.map((peer) => [peer.deviceId, peer]));
   for (const incoming of [...state.incoming.values()]) {
     if (isReachable(state, deps, incoming.from)) continue;

@@ -4,7 +4,8 @@ import type { RoundsMessage } from "../../protocols/rounds/messages.ts";
 import { nodeEvents } from "../events.ts";
 import { answerWhere, onCheckpointKept, onHereIAm, onKeepCheckpoint } from "./checkpoints.ts";
 import { onBeat, onRefused } from "./buffered_part.ts";
-import { onDecline, onPeerReady } from "./lead.ts";
+import { noteAbandoned, paysForHandingIn } from "./given_word.ts";
+import { onDecline, onPeerReady, tellAbandoned } from "./lead.ts";
 import { onDevicePhase } from "./lead_sums.ts";
 import { giveBackRoom, onSubmission } from "./lead_updates.ts";
 import { onRoundStart, onSecurePhase } from "./participant.ts";
@@ -17,11 +18,14 @@ import { beginTraining } from "./training.ts";
 import { dropSubmissions, elsewhere, onRequestParts, onVectorPart } from "./transfers.ts";
 
 /** Somebody rightful coordinates instead of us. */
-export function stepDown(context: RunContext, state: RunActorState): void {
+export function stepDown(context: RunContext, state: RunActorState, deps: RunDependencies): void {
   context.cancelTimer("phase");
   context.cancelTimer("call");
   dropSubmissions(state);
-  if (state.lead !== null) giveBackRoom(context, state.lead);
+  if (state.lead !== null) {
+    giveBackRoom(context, state.lead);
+    if (paysForHandingIn(deps)) tellAbandoned(context, deps, state.lead, "another one coordinates");
+  }
   state.lead = null;
 }
 
@@ -60,6 +64,9 @@ export function onPeerMessage(
       const ends = transferEnds(context, state, deps);
       return elsewhere(context, state, deps, { incoming, ends, reason: "it is not there" });
     }
+    case "roundAbandoned":
+      noteAbandoned(state, from, message);
+      break;
     case "runMembership":
       // The parent's.
       return;
@@ -74,7 +81,7 @@ export function onPeerMessage(
   }
   // Said by whoever coordinates.
   const { term } = message;
-  const stepsDown = () => stepDown(context, state);
+  const stepsDown = () => stepDown(context, state, deps);
   if (!follow(context, state, deps, { from, term, stepDown: stepsDown })) return;
   switch (message.type) {
     case "roundStart":

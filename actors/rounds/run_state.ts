@@ -230,6 +230,8 @@ export interface Lead {
   >;
   /** Tries in a row that came to nothing: the next waits longer. */
   failures: number;
+  /** True once its result was handed to be published: it may come to be known, whatever we hear of it. */
+  isReleased: boolean;
 }
 
 export interface SumGroup {

@@ -16,6 +16,7 @@ import { encodeMaskedInput } from "../../learning/secure/wire.ts";
 import { searchWork } from "../../learning/screening/proof_of_work.ts";
 import { type ContentHash, publicKeyOf } from "../../protocols/ids.ts";
 import type { ChargeAnswer, PreparedSubmission, TrainedUpdate } from "./commands.ts";
+import { handedIn, paysForHandingIn, signedSetting } from "./given_word.ts";
 import { storedParts, withPart } from "./kept_parts.ts";
 import { localTraining } from "./local_training.ts";
 import { roundPlan } from "./round_plan.ts";
@@ -198,7 +199,7 @@ async function maskedUpdate(
   return { bytes: encodeMaskedInput(message), weight: 1, kept: keptState(state, dependencies) };
 }
 
-/** Masked and signed: with secure sums our part is written down first. `onReady` hands in otherwise than at once. */
+/** Masked and signed: with secure sums our part is written down first, and our word where handing in is paid for. `onReady` hands in otherwise than at once. */
 export function onPrepared(
   context: RunContext,
   state: RunActorState,
@@ -221,21 +222,33 @@ export function onPrepared(
     part.phase = "submitted";
     return onReady();
   }
-  if (kept === null) return handIn(context, deps, part);
+  if (kept === null) {
+    if (!paysForHandingIn(deps)) return handIn(context, deps, part);
+    return keep(context, deps, part, { [signedSetting(deps.run)]: handedIn(part) });
+  }
   // What masks the vector is needed no more.
   part.sum = null;
   part.received = null;
   part.kept = kept;
   const { coordinator, release } = part;
   state.kept = withPart(state.kept, { round, attempt, coordinator, release, sum: kept });
-  const stored = storedParts(deps.run, state.kept);
+  keep(context, deps, part, storedParts(deps.run, state.kept));
+}
+
+/** Writes down what must be on the disk before the update leaves. */
+function keep(
+  context: RunContext,
+  { store }: RunDependencies,
+  { key: { round, attempt } }: Part,
+  settings: Readonly<Record<string, unknown>>,
+): void {
   context.perform(
-    () => deps.store.settings.set(stored),
+    () => store.settings.set(settings),
     (outcome) => ({ type: "partKept", round, attempt, outcome }),
   );
 }
 
-/** Our part is on the disk: from now on a restart changes nothing. */
+/** Our part, or our word, is on the disk: from now on a restart changes nothing. */
 export function onPartKept(
   context: RunContext,
   state: RunActorState,
@@ -247,6 +260,7 @@ export function onPartKept(
     return;
   }
   if (!outcome.ok) return refuse(context, deps, part, "its disk does not keep its part");
+  if (part.kept === null) state.signed = handedIn(part);
   handIn(context, deps, part);
 }
 

@@ -6,7 +6,7 @@ import { run as runBehaviour } from "../../../actors/rounds/run.ts";
 import type { RunActorState } from "../../../actors/rounds/run_state.ts";
 import { softmaxRegression } from "../../../learning/engine/networks.ts";
 import { parameterBytes } from "../../../learning/parameters.ts";
-import { firstModel } from "../../../learning/runs/opened_plan.ts";
+import { firstModel, type OpenedPlan } from "../../../learning/runs/opened_plan.ts";
 import { sumRoundOf } from "../../../learning/runs/secure_round.ts";
 import * as client from "../../../learning/secure/client.ts";
 import type { SumDependencies, SumOutcome } from "../../../learning/secure/contract.ts";
@@ -60,8 +60,8 @@ export function good<T>(outcome: SumOutcome<T>): T {
   return outcome.value;
 }
 
-/** Our device starts with what the disk has. */
-export async function start(disk: MemoryDisk): Promise<Actor> {
+/** Our device starts with what the disk has, in a run of sums where no other is named. */
+export async function start(disk: MemoryDisk, runPlan: OpenedPlan = plan): Promise<Actor> {
   const registry = registryOf(members);
   const examples = {
     training: {
@@ -74,7 +74,7 @@ export async function start(disk: MemoryDisk): Promise<Actor> {
   };
   const actor = testActor<RunCommand, RunActorState>(
     runBehaviour({
-      ...dependencies(plan),
+      ...dependencies(runPlan),
       store: openMemoryStore({ disk }),
       trainer: {
         train: ({ parameters }) =>
@@ -87,7 +87,7 @@ export async function start(disk: MemoryDisk): Promise<Actor> {
         evaluate: () => Promise.reject(new Error("nobody measures in this test")),
         close: () => {},
       },
-      opened: plan,
+      opened: runPlan,
       run,
       startedBy: other,
       results: [],

@@ -1,0 +1,63 @@
+/**
+ * The word a device has given at a round, on its disk before it leaves: in secure sums the attempt for whose survivors it has signed, and where the coordinator
+ * adds the noise the attempt to which it has handed in. What may be released twice is paid for twice.
+ *
+ * Invariant: a word about survivors excludes every further attempt for as long as it binds; a word about handing in excludes none, and makes any other
+ * attempt a release of its own, because its coordinator draws other noise.
+ */
+import type { DeviceId } from "../../protocols/ids.ts";
+import type { RoundAbandoned, RoundStart } from "../../protocols/rounds/messages.ts";
+import type { SignedWord } from "./commands.ts";
+import type { Part, RunActorState, RunDependencies } from "./run_state.ts";
+
+/** Setting: the word that this device has given at the round under way. */
+export function signedSetting(run: string): string {
+  return `learning/signed/${run}`;
+}
+
+/** The word about survivors of an attempt at this round; null when none was given. */
+export function signedAt({ signed }: Pick<RunActorState, "signed">, round: number) {
+  return signed?.round === round && signed.handedTo === undefined ? signed : null;
+}
+
+/** True where handing in is what is paid for: the coordinator adds the noise, new one in each attempt. */
+export function paysForHandingIn({ opened: { plan } }: Pick<RunDependencies, "opened">): boolean {
+  return plan.privacy !== null && plan.aggregation.type === "clear";
+}
+
+/** The word that is given by handing in. */
+export function handedIn({ key, release, coordinator }: Part): SignedWord {
+  const { round, attempt, term } = key;
+  return { round, attempt, release, handedTo: { coordinator, term } };
+}
+
+/**
+ * Number of the release that an attempt is: that of the word for the very same one, one more than that of a word for any other. Two coordinators may count
+ * their attempts alike: only those of one in one term are the same.
+ */
+export function releaseIn(
+  { signed }: Pick<RunActorState, "signed">,
+  from: DeviceId,
+  { round, attempt, term }: RoundStart,
+): number {
+  if (signed?.round !== round) return 0;
+  const { handedTo, release } = signed;
+  const isSame = signed.attempt === attempt && handedTo?.coordinator === from &&
+    handedTo.term === term;
+  return isSame ? release : release + 1;
+}
+
+/**
+ * Nothing was or will be released of an attempt, says who coordinated it, whether it still does or not: what was handed in there is as if it had not been. The disk
+ * keeps the older word until the next one; whoever restarts before that pays once too often, never too little.
+ */
+export function noteAbandoned(
+  state: Pick<RunActorState, "signed">,
+  from: DeviceId,
+  { round, attempt, term }: RoundAbandoned,
+): void {
+  const { signed } = state;
+  const isOurs = signed?.round === round && signed.attempt === attempt &&
+    signed.handedTo?.coordinator === from && signed.handedTo.term === term;
+  if (isOurs) state.signed = null;
+}
