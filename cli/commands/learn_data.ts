@@ -11,10 +11,10 @@ import {
   readImageSet,
   SET_NAME,
 } from "../../learning/data/image_set.ts";
-import { optionsForSet } from "../../learning/tasks/mnist.ts";
+import { mnistTask, optionsForSet, PICTURES_MIN } from "../../learning/tasks/mnist.ts";
 import { type Action, type CommandContext, dataDirectoryOf, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
-import { readImageFolder } from "../learning_data/image_folder.ts";
+import { type FoundSet, readImageFolder } from "../learning_data/image_folder.ts";
 import { imageFolder, keepImageSet, keptImageSets, type KeptSet } from "../learning_data/keep.ts";
 import {
   canUsePackages,
@@ -127,9 +127,20 @@ async function runImport(
   }
   try {
     const found = await readImageFolder(resolve(idx));
+    checkLearnable(name, found);
     return done(context, await keepImageSet(imageFolder(dataDirectoryOf(context)), name, found));
   } catch (error) {
     throw problemOf(error, texts.importHint, texts.importHint);
+  }
+}
+
+/** Throws a `DataError` when no model takes pictures of this size. */
+function checkLearnable(name: string, { training, classes }: FoundSet): void {
+  try {
+    mnistTask.network({ ...optionsForSet(name, training, classes), model: "softmax" });
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new DataError("unfit", `Cannot learn from these pictures: ${cause.message}`, { cause });
   }
 }
 
@@ -152,6 +163,7 @@ function done(context: CommandContext, set: KeptSet) {
     );
     return `${kept}\n${texts.learnWith(options.join(" "))}`;
   });
+  if (set.training < PICTURES_MIN) context.output.note(texts.tooFew(PICTURES_MIN));
   return EXIT.ok;
 }
 

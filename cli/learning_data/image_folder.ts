@@ -63,7 +63,9 @@ async function readInto({ files, failures }: Found, path: string, split: ImageSp
   let looksRight = false;
   let file: IdxFile;
   try {
-    const { size } = await Deno.stat(path);
+    const { size, isFile } = await Deno.stat(path);
+    // A link may lead to a device or a pipe, which has no end.
+    if (!isFile) throw new RangeError(`Cannot read ${path}: it is no file`);
     if (size > IDX_BYTES_MAX) {
       throw new RangeError(
         `Cannot read ${path}: it has ${size} bytes, expected at most ${IDX_BYTES_MAX}`,
@@ -73,17 +75,28 @@ async function readInto({ files, failures }: Found, path: string, split: ImageSp
     looksRight = isGzip(bytes) || (bytes[0] === 0 && bytes[1] === 0);
     file = await readIdx(bytes, path);
   } catch (cause) {
-    const { message } = cause as Error;
-    const said = message.includes(path) ? message : `Cannot read ${path}: ${message}`;
+    const said = cause instanceof RangeError
+      ? cause.message
+      : `Cannot read ${path}: ${(cause as Error).message}`;
     failures.push({ split, looksRight, error: new DataError("damaged", said, { cause }) });
     return;
   }
   const key = `${split} ${file.extents.length === 1 ? "labels" : "pictures"}`;
   const other = files.get(key);
   if (other !== undefined) {
-    throw new DataError("damaged", `Both ${other.path} and ${path} hold ${key}`);
+    // A file and the same one packed are one.
+    if (equalFiles(other.file, file)) return;
+    throw new DataError(
+      "damaged",
+      `Both ${other.path} and ${path} hold ${key}; expected one set in a folder`,
+    );
   }
   files.set(key, { path, file });
+}
+
+function equalFiles(a: IdxFile, b: IdxFile): boolean {
+  return a.extents.join() === b.extents.join() &&
+    a.values.every((value, i) => value === b.values[i]);
 }
 
 /** Which half a file is of, by its name. */

@@ -22,7 +22,7 @@ export const MNIST_FILES: Readonly<Record<string, string>> = {
 export class DataError extends Error {
   override readonly name = "DataError";
   constructor(
-    readonly code: "unavailable" | "missing" | "damaged",
+    readonly code: "unavailable" | "missing" | "damaged" | "unfit",
     message: string,
     options?: ErrorOptions,
   ) {

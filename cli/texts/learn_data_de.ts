@@ -28,6 +28,8 @@ export const deLearnData: typeof enLearnData = {
     kept: (name, training, test, folder) =>
       `Satz ${name}: ${training} Bilder zum Lernen, ${test} zum Prüfen, in ${folder}`,
     learnWith: (options) => `Gelernt wird damit durch: submind learn start mnist ${options}`,
+    tooFew: (least) =>
+      `Mit weniger als ${least} Bildern zum Lernen macht dieses Gerät bei keinem Lauf mit.`,
     fetching: "MNIST wird geholt",
     reading: "Wird gelesen",
     badName: (name) => `"${name}" ist kein Name für einen Satz.`,

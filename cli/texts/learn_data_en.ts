@@ -25,6 +25,8 @@ export const enLearnData = {
     kept: (name: string, training: string, test: string, folder: string) =>
       `Set ${name}: ${training} pictures for training, ${test} for testing, in ${folder}`,
     learnWith: (options: string) => `Learn it with: submind learn start mnist ${options}`,
+    tooFew: (least: number) =>
+      `With fewer than ${least} pictures for training this device takes part in no run.`,
     fetching: "Bringing MNIST",
     reading: "Reading",
     badName: (name: string) => `"${name}" is no name for a set.`,

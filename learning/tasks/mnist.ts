@@ -18,12 +18,15 @@ import { TrainingError } from "../trainer.ts";
 import { type OptionValues, readOptions } from "./options.ts";
 
 /** Fewer training examples on a device are none. */
-const EXAMPLES_MIN = 10;
+export const PICTURES_MIN = 10;
 const RESIDUAL_FILTERS = 16;
+
+const MODELS = ["2nn", "cnn", "softmax", "residual"] as const;
+const CLASSES_MIN = 2;
 
 const RULES = {
   /** 2nn and cnn are those of McMahan et al. 2017; residual is a small convolutional residual net; softmax has no hidden layer. */
-  model: { type: "choice", of: ["2nn", "cnn", "softmax", "residual"], default: "2nn" },
+  model: { type: "choice", of: MODELS, default: "2nn" },
   /** Which set of pictures, as it was called at `submind learn data import --name`. */
   set: {
     type: "text",
@@ -34,7 +37,7 @@ const RULES = {
   rows: { type: "integer", min: 1, max: 256, default: 28 },
   columns: { type: "integer", min: 1, max: 256, default: 28 },
   channels: { type: "integer", min: 1, max: 4, default: 1 },
-  classes: { type: "integer", min: 2, max: 256, default: 10 },
+  classes: { type: "integer", min: CLASSES_MIN, max: 256, default: 10 },
 } as const;
 
 type Values = OptionValues<typeof RULES>;
@@ -58,8 +61,8 @@ export const mnistTask: LearningTask = {
     const test = await readSplit(source, values, "t10k");
     const mine = share === null ? undefined : shareOf(training.labels, share);
     const dataset = datasetOf(training, mine);
-    if (dataset.count < EXAMPLES_MIN) {
-      return { unavailable: `${dataset.count} pictures are too few, at least ${EXAMPLES_MIN}` };
+    if (dataset.count < PICTURES_MIN) {
+      return { unavailable: `${dataset.count} pictures are too few, at least ${PICTURES_MIN}` };
     }
     return { training: dataset, test: typeof test === "string" ? null : datasetOf(test) };
   },
@@ -67,16 +70,28 @@ export const mnistTask: LearningTask = {
 
 function networkOf(values: Values): Network {
   const network = chosenNetwork(values);
+  const error = misfitOf(network);
+  if (error === undefined) return network;
+  const others = MODELS.filter((model) =>
+    misfitOf(chosenNetwork({ ...values, model })) === undefined
+  );
+  throw new RangeError(
+    `Task "mnist": model ${values.model} does not fit pictures of ${values.rows}×${values.columns}: ${error.message}; ${
+      others.length === 0 ? "no model" : `model ${others.join(" or ")}`
+    } would fit`,
+    { cause: error },
+  );
+}
+
+/** Why a network cannot be built; undefined when it can. */
+function misfitOf(network: Network): TrainingError | undefined {
   try {
     shapesOf(network);
   } catch (error) {
-    if (!(error instanceof TrainingError)) throw error;
-    throw new RangeError(
-      `Task "mnist": model ${values.model} does not fit pictures of ${values.rows}×${values.columns}: ${error.message}`,
-      { cause: error },
-    );
+    if (error instanceof TrainingError) return error;
+    throw error;
   }
-  return network;
+  return undefined;
 }
 
 function chosenNetwork({ model, rows, columns, channels, classes }: Values): Network {
@@ -150,5 +165,6 @@ export function optionsForSet(
   classes: number,
 ): TaskOptions {
   const { rows, columns, channels } = images;
-  return { set, rows, columns, channels, classes };
+  // A device may have pictures of one class only, and another one those of the others.
+  return { set, rows, columns, channels, classes: Math.max(CLASSES_MIN, classes) };
 }

@@ -195,6 +195,67 @@ Deno.test("learn data import takes no offence at what else lies in the folder", 
   });
 });
 
+Deno.test("learn data import takes a file and the same one packed for one, and other pictures for another set", async () => {
+  await withFolders(async ({ data, source }) => {
+    for await (const { name } of Deno.readDir(FIXTURES)) {
+      const packed = await Deno.open(new URL(name, FIXTURES));
+      await Deno.copyFile(new URL(name, FIXTURES), join(source, name));
+      await Deno.writeFile(
+        join(source, name.replace(".gz", "")),
+        packed.readable.pipeThrough(new DecompressionStream("gzip")),
+      );
+    }
+    const args = ["learn", "data", "import", "--idx", source, "--name", "digits", "--data", data];
+    const { exitCode, out } = await run([...args, "--json"]);
+    assert.equal(exitCode, 0, out);
+    await Deno.writeFile(
+      join(source, "other-train-images"),
+      writeIdx([4, 8, 8], new Uint8Array(256)),
+    );
+    const refused = await run([...args, "--json"]);
+    assert.match(
+      JSON.parse(refused.out).error.message,
+      /Both .* hold train pictures; expected one set/,
+    );
+  });
+});
+
+Deno.test("learn data import reads nothing that has no end", async () => {
+  await withFolders(async ({ data, source }) => {
+    await Deno.symlink("/dev/zero", join(source, "train-images"));
+    await Deno.writeFile(join(source, "train-labels"), writeIdx([4], new Uint8Array(4)));
+    const args = ["learn", "data", "import", "--idx", source, "--name", "zero", "--data", data];
+    const { exitCode, out } = await run([...args, "--json"]);
+    assert.equal(exitCode, 4);
+    assert.match(JSON.parse(out).error.message, /Cannot read .*train-images: it is no file/);
+  });
+});
+
+Deno.test("what learn data import says how to learn can be learned, and what cannot is refused", async () => {
+  await withFolders(async ({ data, source }) => {
+    const take = async (extents: readonly [number, number, number], labels: readonly number[]) => {
+      const pixels = new Uint8Array(extents[0] * extents[1] * extents[2]);
+      await Deno.writeFile(join(source, "train-images"), writeIdx(extents, pixels));
+      await Deno.writeFile(
+        join(source, "train-labels"),
+        writeIdx([extents[0]], Uint8Array.from(labels)),
+      );
+      const args = ["learn", "data", "import", "--idx", source, "--name", "set", "--data", data];
+      const { exitCode, out, err } = await run([...args, "--json"]);
+      const plain = await run(args);
+      return { exitCode, err, said: plain.err, ...JSON.parse(out) };
+    };
+    const one = await take([12, 4, 4], Array(12).fill(0));
+    assert.equal(one.options.classes, 2, "pictures of one class only");
+    mnistTask.network(one.options);
+    assert.doesNotMatch(one.said, /fewer than/);
+    assert.match((await take([9, 4, 4], Array(9).fill(1))).said, /fewer than 10 pictures/);
+    const large = await take([2, 257, 4], [0, 1]);
+    assert.deepEqual([large.exitCode, large.error.code], [4, "unfit"]);
+    assert.match(large.error.message, /rows is "257", expected an integer from 1 to 256/);
+  });
+});
+
 Deno.test("learn data import leaves a file alone that is larger than any set", async () => {
   await withFolders(async ({ data, source }) => {
     await Deno.writeFile(join(source, "train-images"), new Uint8Array());
