@@ -1,10 +1,12 @@
 /**
- * The MaskWork port on other cores. A vector is cut into one stretch for each worker; all jobs are applied to each stretch, so that nothing has to be added up in the end. Workers start
- * with the first large vector and end when they were idle for a while. What a worker that dies had in hand is done here, in small pieces.
+ * The MaskWork port on other cores. A vector is cut into one stretch for each worker; all jobs are applied to each stretch, so that nothing has to be added up in the end. Keys are made in equal shares. Workers start
+ * with the first large vector, or some keys, and end when they were idle for a while. What a worker that dies had in hand is done here, in small pieces.
  */
+import { maskKeys, type MaskOrder } from "../learning/secure/mask_keys.ts";
 import { applyMasks, type MaskJob, type MaskWork } from "../learning/secure/mask_work.ts";
-import type { MaskReply, MaskRequest } from "./mask_messages.ts";
+import type { ApplyRequest, KeysRequest, MaskReply, MaskRequest } from "./mask_messages.ts";
 import { nodeMaskStream } from "./mask_stream.ts";
+import { nodeCrypto } from "./node_crypto.ts";
 
 export interface WorkerMaskWorkOptions {
   /** Stretches at the same time, ≥ 1. Default: one core is left for everything else. */
@@ -13,6 +15,8 @@ export interface WorkerMaskWorkOptions {
   readonly idleMs?: number;
   /** Numbers times jobs below which handing over costs more than it saves. Default 2^18, less than a millisecond's work. */
   readonly inlineBelow?: number;
+  /** Keys below which the same holds. Default 8. */
+  readonly keysInlineBelow?: number;
   /** Starts a worker; replaced in tests. Default: `mask_worker.ts`. */
   readonly startWorker?: () => Worker;
 }
@@ -20,27 +24,33 @@ export interface WorkerMaskWorkOptions {
 /** Numbers of one block of the stream: stretches begin where a block does. */
 const BLOCK_NUMBERS = 16;
 /** Numbers masked here at once when a worker has died: a few milliseconds with many jobs. */
-const PIECE_NUMBERS = 64 * 1024;
+const PIECE_NUMBERS = 8 * 1024;
+/** Keys made here at once then: a millisecond. */
+const PIECE_KEYS = 8;
 
-/** A stretch of a vector on its way. */
-interface Stretch {
-  readonly target: Uint32Array<ArrayBuffer>;
-  readonly from: number;
-  readonly to: number;
-  readonly jobs: readonly MaskJob[];
-  readonly resolve: () => void;
+type Reply<Type extends MaskReply["type"]> = Extract<MaskReply, { readonly type: Type }>;
+
+/** What a worker has in hand. */
+interface Asked {
+  readonly resolve: (reply: MaskReply) => void;
   readonly reject: (error: Error) => void;
 }
 
 interface Lane {
   readonly worker: Worker;
-  readonly stretches: Map<number, Stretch>;
+  readonly asked: Map<number, Asked>;
+}
+
+/** A worker has died: what it had in hand is to be done here. Caught in `#ask`. */
+class DeadWorkerError extends Error {
+  override readonly name = "DeadWorkerError";
 }
 
 /** The adapter for devices. */
 export class WorkerMaskWork implements MaskWork {
   readonly #options: Required<WorkerMaskWorkOptions>;
   readonly #masks = nodeMaskStream();
+  readonly #crypto = nodeCrypto({ workersMax: 0 });
   readonly #lanes: Lane[] = [];
   #parts = 0;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -51,6 +61,7 @@ export class WorkerMaskWork implements MaskWork {
       workersMax: options.workersMax ?? Math.max(1, navigator.hardwareConcurrency - 1),
       idleMs: options.idleMs ?? 60_000,
       inlineBelow: options.inlineBelow ?? 2 ** 18,
+      keysInlineBelow: options.keysInlineBelow ?? PIECE_KEYS,
       startWorker: options.startWorker ?? startMaskWorker,
     };
     const { workersMax } = this.#options;
@@ -66,6 +77,20 @@ export class WorkerMaskWork implements MaskWork {
     return this.#lanes.length;
   }
 
+  async keys(orders: readonly MaskOrder[]): Promise<readonly MaskJob[]> {
+    if (this.#closed) throw closed();
+    if (orders.length < this.#options.keysInlineBelow) return maskKeys(this.#crypto, orders);
+    clearTimeout(this.#idleTimer);
+    const step = Math.ceil(orders.length / this.#options.workersMax);
+    const shares: Promise<readonly MaskJob[]>[] = [];
+    for (let from = 0; from < orders.length; from += step) {
+      shares.push(this.#keysOf(shares.length, orders.slice(from, from + step)));
+    }
+    const jobs = (await Promise.all(shares)).flat();
+    this.#rest();
+    return jobs;
+  }
+
   async apply(target: Uint32Array<ArrayBuffer>, jobs: readonly MaskJob[]): Promise<void> {
     if (this.#closed) throw closed();
     if (target.length * jobs.length < this.#options.inlineBelow) {
@@ -77,8 +102,7 @@ export class WorkerMaskWork implements MaskWork {
     const step = Math.ceil(blocks / workersMax) * BLOCK_NUMBERS;
     const stretches: Promise<void>[] = [];
     for (let from = 0; from < target.length; from += step) {
-      const to = Math.min(target.length, from + step);
-      stretches.push(this.#ask(stretches.length, { target, from, to, jobs }));
+      stretches.push(this.#applyTo(stretches.length, { target, from, jobs, length: step }));
     }
     await Promise.all(stretches);
     this.#rest();
@@ -91,26 +115,68 @@ export class WorkerMaskWork implements MaskWork {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#idleTimer);
-    for (const { worker, stretches } of this.#lanes.splice(0)) {
+    for (const { worker, asked } of this.#lanes.splice(0)) {
       worker.terminate();
-      for (const { reject } of stretches.values()) reject(closed());
+      for (const { reject } of asked.values()) reject(closed());
     }
   }
 
-  async #ask(
+  /** The keys of a share of the orders. */
+  async #keysOf(at: number, orders: readonly MaskOrder[]): Promise<readonly MaskJob[]> {
+    const request: KeysRequest = { type: "keys", part: this.#parts++, orders };
+    const reply = await this.#ask<"keys">(at, request, []);
+    if (reply !== undefined) return reply.jobs;
+    const jobs: MaskJob[] = [];
+    for (let from = 0; from < orders.length; from += PIECE_KEYS) {
+      if (this.#closed) throw closed();
+      jobs.push(...maskKeys(this.#crypto, orders.slice(from, from + PIECE_KEYS)));
+      await this.pause();
+    }
+    return jobs;
+  }
+
+  /** Masks the numbers of a vector from `from` on, `length` of them or as many as there are. */
+  async #applyTo(
     at: number,
-    { target, from, to, jobs }: Omit<Stretch, "resolve" | "reject">,
+    { target, from, length, jobs }: {
+      readonly target: Uint32Array<ArrayBuffer>;
+      readonly from: number;
+      readonly length: number;
+      readonly jobs: readonly MaskJob[];
+    },
   ): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const stretch: Stretch = { target, from, to, jobs, resolve, reject };
+    const words = target.slice(from, from + length);
+    const to = from + words.length;
+    const counter = from / BLOCK_NUMBERS;
+    const request: ApplyRequest = { type: "apply", part: this.#parts++, words, jobs, counter };
+    const reply = await this.#ask<"apply">(at, request, [words.buffer]);
+    if (reply !== undefined) return target.set(reply.words, from);
+    // The target still is what it was: only a reply changes it.
+    for (let at = from; at < to; at += PIECE_NUMBERS) {
+      if (this.#closed) throw closed();
+      const piece = target.subarray(at, Math.min(to, at + PIECE_NUMBERS));
+      applyMasks(piece, jobs, this.#masks, at / BLOCK_NUMBERS);
+      await this.pause();
+    }
+  }
+
+  /** Has the worker of a place do it; undefined when there is none, or when it dies over it. */
+  async #ask<Type extends MaskReply["type"]>(
+    at: number,
+    request: MaskRequest & { readonly type: Type },
+    transfer: Transferable[],
+  ): Promise<Reply<Type> | undefined> {
     const lane = this.#lane(at);
-    if (lane === undefined) return await this.#here(stretch);
-    const part = this.#parts++;
-    lane.stretches.set(part, stretch);
-    const words = target.slice(from, to);
-    const request: MaskRequest = { part, words, jobs, counter: from / BLOCK_NUMBERS };
-    lane.worker.postMessage(request, [words.buffer]);
-    await promise;
+    if (lane === undefined) return undefined;
+    const { promise, resolve, reject } = Promise.withResolvers<MaskReply>();
+    lane.asked.set(request.part, { resolve, reject });
+    lane.worker.postMessage(request, transfer);
+    try {
+      return await promise as Reply<Type>;
+    } catch (error) {
+      if (error instanceof DeadWorkerError) return undefined;
+      throw error;
+    }
   }
 
   /** The worker of a place; undefined where none can be started. */
@@ -123,13 +189,11 @@ export class WorkerMaskWork implements MaskWork {
     } catch {
       return undefined;
     }
-    const lane: Lane = { worker, stretches: new Map() };
+    const lane: Lane = { worker, asked: new Map() };
     worker.onmessage = ({ data }: MessageEvent<MaskReply>) => {
-      const stretch = lane.stretches.get(data.part);
-      if (stretch === undefined) return;
-      lane.stretches.delete(data.part);
-      stretch.target.set(data.words, stretch.from);
-      stretch.resolve();
+      const asked = lane.asked.get(data.part);
+      lane.asked.delete(data.part);
+      asked?.resolve(data);
     };
     worker.onerror = (event) => {
       event.preventDefault();
@@ -144,26 +208,14 @@ export class WorkerMaskWork implements MaskWork {
     lane.worker.terminate();
     const at = this.#lanes.indexOf(lane);
     if (at >= 0) this.#lanes.splice(at, 1);
-    const stretches = [...lane.stretches.values()];
-    lane.stretches.clear();
-    // The target still is what it was: only a reply changes it.
-    for (const stretch of stretches) {
-      this.#here(stretch).then(stretch.resolve, stretch.reject);
-    }
-  }
-
-  async #here({ target, from, to, jobs }: Stretch): Promise<void> {
-    for (let at = from; at < to; at += PIECE_NUMBERS) {
-      if (this.#closed) throw closed();
-      const piece = target.subarray(at, Math.min(to, at + PIECE_NUMBERS));
-      applyMasks(piece, jobs, this.#masks, at / BLOCK_NUMBERS);
-      await this.pause();
-    }
+    const asked = [...lane.asked.values()];
+    lane.asked.clear();
+    for (const { reject } of asked) reject(new DeadWorkerError("a worker that masks has died"));
   }
 
   #rest(): void {
     clearTimeout(this.#idleTimer);
-    if (this.#closed || this.#lanes.some(({ stretches }) => stretches.size > 0)) return;
+    if (this.#closed || this.#lanes.some(({ asked }) => asked.size > 0)) return;
     this.#idleTimer = setTimeout(() => {
       for (const { worker } of this.#lanes.splice(0)) worker.terminate();
     }, this.#options.idleMs);

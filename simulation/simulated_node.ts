@@ -237,7 +237,7 @@ export class SimulatedNode {
     const { tasks = [], source, epsilonMax } = this.#options.learning ?? {};
     return {
       masks: nodeMaskStream(),
-      maskWork: inlineMaskWork(nodeMaskStream()),
+      maskWork: inlineMaskWork({ crypto: this.#options.crypto, masks: nodeMaskStream() }),
       vectors: memoryVectors(this.vectors),
       tasks,
       trainer: new InlineTrainer(),

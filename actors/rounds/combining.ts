@@ -6,11 +6,12 @@ import { encodeResult, type RoundResult, type SurvivorProof } from "../../learni
 import { parameterBytes } from "../../learning/parameters.ts";
 import { optimiserStateBytes } from "../../learning/strategies/optimiser_state_bytes.ts";
 import { merkleRoot } from "../../learning/secure/merkle.ts";
-import { closeReveals, finishSum, nextMasks } from "../../learning/secure/unmask.ts";
+import { closingReveals, finishSum, takeMasksOff } from "../../learning/secure/unmask.ts";
 import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type { VectorOffer } from "../../protocols/rounds/messages.ts";
 import { noteFault } from "./faults.ts";
 import { abandon, enter } from "./lead.ts";
+import { openedSmallSum, smallProof } from "./lead_small_sums.ts";
 import { roundPlan } from "./round_plan.ts";
 import type {
   FetchedSubmission,
@@ -27,8 +28,6 @@ import { sumDependencies } from "./sum_dependencies.ts";
 const COMBINING_MS = 600_000;
 /** Publishing waits for the disk, ms. */
 const PUBLISH_MS = 60_000;
-/** Masks taken off between two turns of everything else: their keys take some milliseconds here. */
-const MASKS_AT_ONCE = 32;
 
 /** Combines what was gathered and makes the next version. */
 export function combine(context: RunContext, state: RunActorState, deps: RunDependencies): void {
@@ -46,7 +45,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
   const dealers: DeviceId[] = [];
   context.perform(
     async () => {
-      const clear = lead.groups.length > 0
+      const clear = lead.groups.length > 0 || lead.small !== null
         ? null
         : await combineClearFrom(deps.opened, clearSubmissions(deps, lead), {
           run,
@@ -60,7 +59,13 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
         });
       await lead.spilled?.close();
       const aggregate = clear?.aggregate ??
-        combineSums(opened, await sums(lead.groups, dealers, deps), called);
+        combineSums(
+          opened,
+          lead.small === null
+            ? await sums(lead.groups, dealers, deps)
+            : [openedSmallSum(lead.small)],
+          called,
+        );
       const counted = clear?.counted ?? countedDevices(lead);
       const least = countedLeast(deps.opened.plan);
       if (counted.size < least) {
@@ -83,7 +88,9 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
           : await keep(optimiserStateBytes(next.optimiser, next.parameters.length)),
         aggregate: await keep(aggregate),
         submissions: submissionsOf(deps, lead, counted),
-        sums: lead.groups.filter(({ failed }) => !failed).map(survivorProof),
+        sums: lead.small === null
+          ? lead.groups.filter(({ failed }) => !failed).map(survivorProof)
+          : [smallProof(lead)],
         counts: {
           called: lead.called.length,
           ready: Math.max(lead.ready.size, lead.readyBefore),
@@ -162,11 +169,10 @@ class ForgedSharesError extends Error {
 
 /** Takes all masks off, in turns. Groups that a dealer of false shares has spoiled fail, and `dealers` names it. */
 async function sums(groups: readonly SumGroup[], dealers: DeviceId[], deps: RunDependencies) {
-  const dependencies = sumDependencies(deps);
   const finished = [];
   for (const group of groups) {
     if (group.failed) continue;
-    const work = closeReveals(group.server, dependencies);
+    const work = await secretsOf(group, deps);
     if (!work.ok) {
       group.failed = true;
       const dealer = work.refusal === "forgedShare" ? work.device : null;
@@ -174,23 +180,26 @@ async function sums(groups: readonly SumGroup[], dealers: DeviceId[], deps: RunD
       if (groups.length > 1) continue;
       throw dealer == null ? new Error(work.detail) : new ForgedSharesError(dealer, work.detail);
     }
-    const steps = { max: MASKS_AT_ONCE };
-    let jobs = nextMasks(group.server, work.value, steps, dependencies);
-    while (jobs.length > 0) {
-      const applied = deps.maskWork.apply(group.server.sum, jobs);
-      // Keys of the next are agreed while these are taken off.
-      jobs = nextMasks(group.server, work.value, steps, dependencies);
-      await applied;
-      await deps.maskWork.pause();
-    }
+    await takeMasksOff(group.server, work.value, deps.maskWork);
     const { sum, survivors } = finishSum(group.server, work.value);
     finished.push({ sum, devices: survivors.length });
   }
   return finished;
 }
 
+/** The secrets of a group's masks, put together in turns with everything else. */
+async function secretsOf({ server }: SumGroup, deps: RunDependencies) {
+  const closing = closingReveals(server, sumDependencies(deps));
+  for (;;) {
+    const step = closing.next();
+    if (step.done === true) return step.value;
+    await deps.maskWork.pause();
+  }
+}
+
 /** Whose vectors are in the result. */
 function countedDevices(lead: Lead): ReadonlySet<DeviceId> {
+  if (lead.small !== null) return new Set(lead.small.devices);
   const lost = new Set(
     lead.groups.filter(({ failed }) => failed).flatMap(({ members }) => members),
   );

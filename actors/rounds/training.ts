@@ -21,11 +21,13 @@ import { storedParts, withPart } from "./kept_parts.ts";
 import { localTraining } from "./local_training.ts";
 import { roundPlan } from "./round_plan.ts";
 import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import { handToSecond, smallContribution } from "./small_part.ts";
 import { sumClientDependencies } from "./sum_dependencies.ts";
 import { shortReason, tell } from "./talking.ts";
 
 /** Nonces tried between two turns of everything else. */
 const WORK_AT_ONCE = 2_048;
+const PUBLIC_KEY_BYTES = 32;
 
 /** Everybody is in: asks the ledger, then trains. */
 export function beginTraining(
@@ -43,11 +45,17 @@ export function beginTraining(
     charge: {
       run: deps.run,
       round,
-      devices: part.sum !== null && "devices" in part.sum ? part.sum.devices.length / 32 : 1,
+      devices: summandsOf(part),
       dimension: deps.opened.layout.count,
       release,
     },
   });
+}
+
+/** Devices in our sum. */
+function summandsOf({ sum, small }: Part): number {
+  if (small?.sum != null) return small.sum.view.devices.length;
+  return sum !== null && "devices" in sum ? sum.devices.length / PUBLIC_KEY_BYTES : 1;
 }
 
 /** The ledger has answered: the secret of the round's noise, or no. */
@@ -72,7 +80,7 @@ export function onCharged(
   const { residual } = state;
   const { training } = examples;
   const forRound = roundPlan(state, deps);
-  const devices = part.sum !== null && "devices" in part.sum ? part.sum.devices.length / 32 : 1;
+  const devices = summandsOf(part);
   const train = localTraining(context, deps, {
     round,
     parameters: model.parameters,
@@ -124,15 +132,17 @@ function submit(
   deps: RunDependencies,
   update: NonNullable<Part["update"]>,
 ): void {
-  const { key, sum, received } = state.part!;
+  const { key, sum, received, small } = state.part!;
   state.part!.phase = "preparing";
   const modelHash = state.part!.base ?? state.head!.parameters;
   const { crypto, signer, opened, self } = deps;
   const dependencies = sumClientDependencies(context, deps);
   context.perform(
     async (): Promise<PreparedSubmission> => {
-      const { bytes, weight, kept } = update.type === "clear"
-        ? { ...update, kept: null }
+      const { bytes, weight, kept, second } = update.type === "clear"
+        ? { ...update, kept: null, second: null }
+        : small !== null
+        ? { ...smallContribution(context, small, update.values), weight: 1, kept: null }
         : await maskedUpdate(deps, { sum, received, values: update.values, dependencies });
       const hash = crypto.sha256Hex(bytes) as ContentHash;
       const work = {
@@ -161,6 +171,7 @@ function submit(
         return {
           kept,
           bytes,
+          second,
           submission: {
             type: "gradientSubmission",
             ...key,
@@ -189,14 +200,15 @@ async function maskedUpdate(
   if (sum === null || received === null) throw new Error("there are no keys to mask with");
   const prepared = prepareMasks(sum, received, dependencies);
   if (!prepared.ok) throw new Error(prepared.detail);
-  const { jobs, finish } = prepared.value;
+  const { orders, finish } = prepared.value;
   // Masked in place: another attempt needs the update as it was.
   const numbers = values.slice();
-  await maskWork.apply(numbers, jobs);
+  await maskWork.apply(numbers, await maskWork.keys(orders));
   const step = finish(numbers);
   const { state, message } = step;
   if (state.phase !== "masked") throw new Error("this vector was masked before");
-  return { bytes: encodeMaskedInput(message), weight: 1, kept: keptState(state, dependencies) };
+  const kept = keptState(state, dependencies);
+  return { bytes: encodeMaskedInput(message), weight: 1, kept, second: null };
 }
 
 /** Masked and signed: with secure sums our part is written down first, and our word where handing in is paid for. `onReady` hands in otherwise than at once. */
@@ -215,7 +227,11 @@ export function onPrepared(
     const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
     return refuse(context, deps, part, reason);
   }
-  const { kept, bytes, submission } = outcome.value;
+  const { kept, bytes, second, submission } = outcome.value;
+  if (part.small !== null) {
+    part.small.secondPart = second;
+    part.small.inputHash = Uint8Array.fromHex(submission.update.hash);
+  }
   part.submission = submission;
   part.bytes = bytes;
   if (onReady !== undefined) {
@@ -267,6 +283,7 @@ export function onPartKept(
 /** The update may leave: its coordinator fetches it. */
 function handIn(context: RunContext, deps: RunDependencies, part: Part): void {
   part.phase = "submitted";
+  handToSecond(context, deps, part);
   tell(context, deps, part.coordinator, part.submission!);
 }
 

@@ -156,7 +156,7 @@ export async function pumpRound(
       crypto,
       signer,
       masks,
-      maskWork: inlineMaskWork(masks),
+      maskWork: inlineMaskWork({ crypto, masks }),
       trainer: fixedTrainer(index),
       vectors: { ...vectorsInMemory(), ...(scratch !== undefined && { scratch }) },
       ...(gatheredBytesMax !== undefined && { gatheredBytesMax }),

@@ -14,8 +14,7 @@ import {
 import { addPacked, pack } from "../../learning/secure/packing.ts";
 import * as server from "../../learning/secure/server.ts";
 import { openSum, type ServerState } from "../../learning/secure/server_state.ts";
-import { applyMasks } from "../../learning/secure/mask_work.ts";
-import { nextMasks, type Unmasking } from "../../learning/secure/unmask.ts";
+import { type Unmasking, unmaskStep } from "../../learning/secure/unmask.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
@@ -208,9 +207,7 @@ function unmaskFigure(options: {
   const step = Math.max(1, Math.floor(total / masksTimed));
   const work: Unmasking = { secrets, pending: pending.filter((_, i) => i % step === 0), total };
   const timedMasks = work.pending.length;
-  const ms = timed(() =>
-    applyMasks(state.sum, nextMasks(state, work, { max: timedMasks }, deps), deps.masks)
-  );
+  const ms = timed(() => unmaskStep(state, work, { max: timedMasks }, deps));
   return {
     name: `unmasking after ${dropouts * 100} % dropouts, ${name}`,
     value: ms / timedMasks * total,

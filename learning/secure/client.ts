@@ -13,7 +13,7 @@
 import { invariant } from "../../platform/invariant.ts";
 import { equalBytes } from "../../protocols/codec.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
-import { agreed, agreedOnce, hasLowOrder, keyPairOf } from "./agreements.ts";
+import { agreedOnce, hasLowOrder, keyPairOf } from "./agreements.ts";
 import { hasBit, indicesOf } from "./bitmap.ts";
 import { claimProblem, neighboursProblem, requestProblem } from "./checks.ts";
 import type { ClientState, JoinedState, SignedState } from "./client_state.ts";
@@ -36,7 +36,8 @@ import type {
 import { SEALED_SHARE_BYTES } from "./contract.ts";
 import { assumptionProblem } from "./graph.ts";
 import { merkleHolds } from "./merkle.ts";
-import { applyMasks, type MaskJob } from "./mask_work.ts";
+import { maskKeys, type MaskOrder } from "./mask_keys.ts";
+import { applyMasks } from "./mask_work.ts";
 import { pack } from "./packing.ts";
 import { refused, type RosterView, rosterView, roundProblem } from "./roster.ts";
 import { SECRET_BYTES, splitSecret } from "./shamir.ts";
@@ -47,9 +48,7 @@ import {
   commitment,
   COMMITTED,
   concat,
-  pairMaskKey,
   roundHash,
-  selfMaskKey,
   survivorsMessage,
 } from "./transcripts.ts";
 
@@ -207,20 +206,20 @@ export function maskInput(
 ): SumOutcome<ClientStep<ClientState, MaskedInput>> {
   const prepared = prepareMasks(state, received, deps);
   if (!prepared.ok) return prepared;
-  const { jobs, finish } = prepared.value;
-  applyMasks(values, jobs, deps.masks);
+  const { orders, finish } = prepared.value;
+  applyMasks(values, maskKeys(deps.crypto, orders), deps.masks);
   return { ok: true, value: finish(values) };
 }
 
 /** What is left of masking a vector, for somebody who has other cores for it. */
 export interface PreparedMasks {
   /** To be applied to the vector; none when it was masked before. */
-  readonly jobs: readonly MaskJob[];
-  /** The step, from the vector with all jobs applied. Not to be called with another vector a second time. */
+  readonly orders: readonly MaskOrder[];
+  /** The step, from the vector with all masks applied. Not to be called with another vector a second time. */
   readonly finish: (masked: Uint32Array) => ClientStep<ClientState, MaskedInput>;
 }
 
-/** The first half of `maskInput`: everything but the masks themselves. */
+/** The first half of `maskInput`: everything but the masks and their keys. */
 export function prepareMasks(
   state: ClientState,
   received: ReceivedShares,
@@ -231,7 +230,7 @@ export function prepareMasks(
   }
   if (state.phase !== "shared") {
     return equalBytes(state.present, received.present)
-      ? { ok: true, value: { jobs: [], finish: () => ({ state, message: state.input }) } }
+      ? { ok: true, value: { orders: [], finish: () => ({ state, message: state.input }) } }
       : refused("duplicate", "Cannot mask a vector: other shares were told before");
   }
   const view = viewOf(state, deps);
@@ -251,20 +250,21 @@ export function prepareMasks(
     );
   }
   const opened = openShares({ state, view, present, sealed: received.sealed }, deps.crypto);
-  const own = keyPairOf(deps.crypto, state.maskSecret);
-  const jobs = present.map((i): MaskJob => {
+  const orders = present.map((i): MaskOrder => {
     const neighbour = neighbours[i]!;
     const first = index < neighbour;
-    const key = pairMaskKey(deps.crypto, {
-      // Keys of low order were refused with the roster.
-      agreed: agreed(own, state.neighbours[i]!.maskKey)!,
+    return {
+      type: "pair",
       roster: view.hash,
+      secret: state.maskSecret,
+      // Keys of low order were refused with the roster.
+      publicKey: state.neighbours[i]!.maskKey,
       earlier: first ? state.device : view.devices[neighbour]!,
       later: first ? view.devices[neighbour]! : state.device,
-    });
-    return { key, sign: first ? 1 : -1 };
+      sign: first ? 1 : -1,
+    };
   });
-  jobs.push({ key: selfMaskKey(deps.crypto, state.seed, view.hash), sign: 1 });
+  orders.push({ type: "self", roster: view.hash, seed: state.seed, sign: 1 });
   const finish: PreparedMasks["finish"] = (masked) => {
     invariant(
       masked.length === state.round.length,
@@ -286,7 +286,7 @@ export function prepareMasks(
       message: input,
     };
   };
-  return { ok: true, value: { jobs, finish } };
+  return { ok: true, value: { orders, finish } };
 }
 
 /** Signs the survivors, once. */

@@ -5,9 +5,10 @@
 import { invariant } from "../../platform/invariant.ts";
 import { equalBytes } from "../../protocols/codec.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
-import { agreed, keyPairOf } from "./agreements.ts";
+import { keyPairOf } from "./agreements.ts";
 import type { Reveal, SumDependencies, SumOutcome } from "./contract.ts";
-import { applyMasks, type MaskJob } from "./mask_work.ts";
+import { maskKeys, type MaskOrder } from "./mask_keys.ts";
+import { applyMasks, type MaskWork } from "./mask_work.ts";
 import { maskOf } from "./packing.ts";
 import { refused } from "./roster.ts";
 import {
@@ -21,7 +22,12 @@ import {
 } from "./server_state.ts";
 import { combineShares, SECRET_BYTES } from "./shamir.ts";
 import { shareFits } from "./shares.ts";
-import { commitment, COMMITTED, pairMaskKey, selfMaskKey } from "./transcripts.ts";
+import { commitment, COMMITTED } from "./transcripts.ts";
+
+/** Masks taken off at once: a tenth of a second's work for another core with a small model. Handing over costs a copy of the sum each time. */
+const MASKS_AT_ONCE = 256;
+/** Secrets put together between two turns: some milliseconds among a thousand devices. */
+const SECRETS_AT_ONCE = 64;
 
 /** A survivor's shares of its neighbours' secrets. Refused as a whole when one does not fit what its owner committed to. */
 export function acceptReveal(
@@ -127,6 +133,18 @@ export function closeReveals(
   state: ServerState,
   deps: Pick<SumDependencies, "crypto">,
 ): SumOutcome<Unmasking> {
+  const closing = closingReveals(state, deps);
+  for (;;) {
+    const step = closing.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same in steps of some milliseconds each: for whoever has others waiting. */
+export function* closingReveals(
+  state: ServerState,
+  deps: Pick<SumDependencies, "crypto">,
+): Generator<void, SumOutcome<Unmasking>, void> {
   if (state.phase !== "revealing") {
     return refused("wrongPhase", `Cannot unmask while ${state.phase}`);
   }
@@ -140,7 +158,8 @@ export function closeReveals(
   const { view } = state.roster!;
   const secrets = new Map<number, Uint8Array>();
   const pending: { owner: number; survivor: number | null }[] = [];
-  for (const owner of neededSecrets(state)) {
+  for (const [done, owner] of neededSecrets(state).entries()) {
+    if (done % SECRETS_AT_ONCE === SECRETS_AT_ONCE - 1) yield;
     const secret = combineShares(state.revealed.get(owner)!.slice(0, view.shape.threshold));
     if (!secretHolds(state, { owner, secret }, deps)) {
       const device = view.devices[owner]!;
@@ -191,41 +210,35 @@ function secretHolds(
   );
 }
 
-/** Takes up to `max` masks out of the work and derives their keys; empty when all are taken. */
+/** Takes up to `max` masks out of the work; empty when all are taken. */
 export function nextMasks(
   state: ServerState,
   work: Unmasking,
   options: { readonly max: number },
-  deps: Pick<SumDependencies, "crypto">,
-): readonly MaskJob[] {
-  const { view } = state.roster!;
-  const jobs: MaskJob[] = [];
-  while (jobs.length < options.max) {
+): readonly MaskOrder[] {
+  const { devices, hash: roster } = state.roster!.view;
+  const orders: MaskOrder[] = [];
+  while (orders.length < options.max) {
     const next = work.pending.pop();
     if (next === undefined) break;
     const { owner, survivor } = next;
     const secret = work.secrets.get(owner)!;
     if (survivor === null) {
-      jobs.push({ key: selfMaskKey(deps.crypto, secret, view.hash), sign: -1 });
+      orders.push({ type: "self", roster, seed: secret, sign: -1 });
       continue;
     }
-    const [earlier, later] = [Math.min(owner, survivor), Math.max(owner, survivor)];
-    const device = view.devices[survivor]!;
-    const shared = agreed(
-      keyPairOf(deps.crypto, secret),
-      state.advertisements.get(device)!.maskKey,
-    );
-    invariant(shared !== undefined, () => `Cannot unmask: the mask key of ${device} has low order`);
-    const key = pairMaskKey(deps.crypto, {
-      agreed: shared,
-      roster: view.hash,
-      earlier: view.devices[earlier]!,
-      later: view.devices[later]!,
+    orders.push({
+      type: "pair",
+      roster,
+      secret,
+      publicKey: state.advertisements.get(devices[survivor]!)!.maskKey,
+      earlier: devices[Math.min(owner, survivor)]!,
+      later: devices[Math.max(owner, survivor)]!,
+      // The survivor added the mask if it is the earlier one.
+      sign: survivor < owner ? -1 : 1,
     });
-    // The survivor added the mask if it is the earlier one.
-    jobs.push({ key, sign: survivor === earlier ? -1 : 1 });
   }
-  return jobs;
+  return orders;
 }
 
 /** Takes off up to `max` masks here; true when none are left. */
@@ -235,8 +248,24 @@ export function unmaskStep(
   options: { readonly max: number },
   deps: Pick<SumDependencies, "crypto" | "masks">,
 ): boolean {
-  applyMasks(state.sum, nextMasks(state, work, options, deps), deps.masks);
+  applyMasks(state.sum, maskKeys(deps.crypto, nextMasks(state, work, options)), deps.masks);
   return work.pending.length === 0;
+}
+
+/** Takes all masks off, on other cores where there are some, in turns with everything else. Rejects when the mask work is closed. */
+export async function takeMasksOff(
+  state: ServerState,
+  work: Unmasking,
+  maskWork: MaskWork,
+): Promise<void> {
+  const next = () => maskWork.keys(nextMasks(state, work, { max: MASKS_AT_ONCE }));
+  let jobs = await next();
+  while (jobs.length > 0) {
+    const applied = maskWork.apply(state.sum, jobs);
+    // Whoever takes these off finds the next keys to make when it is done.
+    [jobs] = await Promise.all([next(), applied]);
+    await maskWork.pause();
+  }
 }
 
 /** The finished sum. */

@@ -1,15 +1,27 @@
 /** Masks on workers are the masks made here; workers that die or are idle change nothing. */
 import assert from "node:assert/strict";
+import { maskKeys } from "../../learning/secure/mask_keys.ts";
 import { applyMasks, inlineMaskWork } from "../../learning/secure/mask_work.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
+import { nodeCrypto } from "../../platform/node_crypto.ts";
 import { WorkerMaskWork } from "../../platform/worker_mask_work.ts";
-import { maskJobs, maskWorkContract, vectorOf } from "../contracts/mask_work_contract.ts";
+import {
+  maskJobs,
+  maskOrders,
+  maskWorkContract,
+  vectorOf,
+} from "../contracts/mask_work_contract.ts";
 
-maskWorkContract("mask work inline", () => inlineMaskWork(nodeMaskStream()));
+const crypto = nodeCrypto({ workersMax: 0 });
+
+maskWorkContract(
+  "mask work inline",
+  () => inlineMaskWork({ crypto, masks: nodeMaskStream() }),
+);
 for (const workersMax of [1, 3]) {
   maskWorkContract(
     `mask work on ${workersMax} workers`,
-    () => new WorkerMaskWork({ workersMax, inlineBelow: 0 }),
+    () => new WorkerMaskWork({ workersMax, inlineBelow: 0, keysInlineBelow: 0 }),
   );
 }
 
@@ -33,6 +45,8 @@ Deno.test("what a worker that dies had in hand is done all the same", async () =
   const jobs = maskJobs(3);
   await work.apply(target, jobs);
   assert.deepEqual(target, masked(200_000, jobs));
+  const orders = maskOrders(20);
+  assert.deepEqual(await work.keys(orders), maskKeys(crypto, orders));
   assert.equal(work.workers, 0);
   work.close();
 });
@@ -49,12 +63,15 @@ Deno.test("without workers masks are made here", async () => {
   const jobs = maskJobs(3);
   await work.apply(target, jobs);
   assert.deepEqual(target, masked(1_000, jobs));
+  const orders = maskOrders(20);
+  assert.deepEqual(await work.keys(orders), maskKeys(crypto, orders));
   work.close();
 });
 
-Deno.test("small vectors start no workers", async () => {
+Deno.test("small vectors and few keys start no workers", async () => {
   const work = new WorkerMaskWork();
   await work.apply(vectorOf(1_000), maskJobs(3));
+  await work.keys(maskOrders(7));
   assert.equal(work.workers, 0);
   work.close();
 });
@@ -66,6 +83,7 @@ Deno.test("closed mask work refuses, also what is under way", async () => {
   work.close();
   await refused;
   await assert.rejects(work.apply(vectorOf(10), maskJobs(1)), /closed/);
+  await assert.rejects(work.keys(maskOrders(1)), /closed/);
 });
 
 Deno.test("a number of workers that is none is refused", () => {

@@ -43,12 +43,13 @@ export function privatePlan(): OpenedPlan {
 
 /** What a device that knows this plan is given. */
 export function dependencies(plan: OpenedPlan): RoundsDependencies {
+  const [crypto, masks] = [nodeCrypto({ workersMax: 0 }), nodeMaskStream()];
   return {
     self,
-    crypto: nodeCrypto({ workersMax: 0 }),
+    crypto,
     signer,
-    masks: nodeMaskStream(),
-    maskWork: inlineMaskWork(nodeMaskStream()),
+    masks,
+    maskWork: inlineMaskWork({ crypto, masks }),
     store: openMemoryStore({ disk: new MemoryDisk() }),
     vectors: memoryVectors(),
     sessions,
