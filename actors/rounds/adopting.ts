@@ -26,6 +26,7 @@ import { checkpointSetting } from "./checkpoints.ts";
 import { signedSetting } from "./given_word.ts";
 import { partsAreOver, partSetting, readParts } from "./kept_parts.ts";
 import { verifiedSetting } from "./old_vectors.ts";
+import { readRestored } from "./restored.ts";
 import type { Incoming, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { isReachable, reachable } from "./talking.ts";
 import { fetchVector } from "./transfers.ts";
@@ -61,6 +62,7 @@ export async function openRun(deps: RunDependencies): Promise<OpenedRun> {
       deps,
     }),
     checkpoint: checkpoint ?? null,
+    restored: await readRestored(deps),
   };
 }
 

@@ -20,6 +20,7 @@ import type { Ref, TaskOutcome } from "../kernel/actor.ts";
 import type { RoundMetrics, RunState } from "../learning_handle.ts";
 import type { Registry } from "../../protocols/registry/registry.ts";
 import type { MembershipChanged } from "../members/commands.ts";
+import type { Restored } from "./restored.ts";
 import type { PeerMessage, PeerSessionEvent } from "../sessions/commands.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
 
@@ -242,6 +243,8 @@ export type RunPrivateCommand =
     readonly submission: GradientSubmission;
     readonly outcome: TaskOutcome<void>;
   } & Try)
+  /** What a restored device waits for is on the disk; without that it listens again after the next start. */
+  | { readonly type: "restoreNoted"; readonly outcome: TaskOutcome<void> }
   /** Updates that were on the disk are gone; nothing follows from it. */
   | { readonly type: "roomGivenBack" }
   | ({
@@ -270,6 +273,8 @@ export interface OpenedRun {
   readonly kept: readonly KeptPart[];
   /** Put into this device's care by a coordinator, from before a restart. */
   readonly checkpoint: KeptCheckpoint | null;
+  /** Absent or null for a device that need not wait for a version. */
+  readonly restored?: Restored | null;
 }
 
 /** The newest version this device has made or fetched. */

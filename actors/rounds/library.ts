@@ -15,6 +15,7 @@ import { gridRun } from "./grid/grid_run.ts";
 import { tellChild, tellMembership } from "./joined.ts";
 import { partSetting } from "./kept_parts.ts";
 import { JOINED_PREFIX, take } from "./reading.ts";
+import { wholeSetting } from "./restored.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import { run as runBehaviour } from "./run.ts";
 import type { KnownRun, Of, Request, RoundsContext, RoundsState } from "./state.ts";
@@ -295,6 +296,7 @@ function join(
     () =>
       deps.store.settings.set({
         [`${JOINED_PREFIX}${request.run}`]: value,
+        ...(request.joined && { [wholeSetting(request.run)]: 0 }),
         // Whoever has left finishes nothing.
         ...(!request.joined && { [partSetting(request.run)]: undefined }),
       }),

@@ -27,6 +27,7 @@ import type { KeptPart, SignedWord } from "./commands.ts";
 import { releaseIn, signedAt, signedSetting } from "./given_word.ts";
 import { goBack, storedParts } from "./kept_parts.ts";
 import { lookAgain } from "./local_training.ts";
+import { outAfterRestore } from "./restored.ts";
 import { roundPlan } from "./round_plan.ts";
 import {
   newPart,
@@ -74,7 +75,8 @@ export function onRoundStart(
   }
   if (!noteAttempt(state, call.attempt)) return decline("cannot", "its attempt is out of order");
   // Why the attempt before came to nothing is no news any more.
-  state.waitingFor = null;
+  state.waitingFor = outAfterRestore(state);
+  if (state.waitingFor !== null) return decline("busy", state.waitingFor);
   if ("unavailable" in examples) {
     lookAgain(context, state, deps);
     return decline("noData", examples.unavailable);

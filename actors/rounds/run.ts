@@ -32,6 +32,7 @@ import {
 } from "./lead_sums.ts";
 import { closeTrainingWhenAll, onUpdateStored } from "./lead_updates.ts";
 import { answerHeldCall, onSignedKept } from "./participant.ts";
+import { listen } from "./restored.ts";
 import { evaluateHead, onEvaluated, report } from "./reporting.ts";
 import { onPeerMessage, stepDown } from "./run_messages.ts";
 import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
@@ -102,6 +103,7 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
         case "updateStored":
           return onUpdateStored(context, state, deps, command);
         case "roomGivenBack":
+        case "restoreNoted":
           return;
         case "combined":
           return onCombined(context, state, deps, command);
@@ -147,6 +149,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     signed: null,
     signedAtMs: null,
     checkpoint: null,
+    restored: null,
     lead: null,
     incoming: new Map(),
     serving: new Map(),
@@ -172,13 +175,14 @@ function onOpened(
     context.log.write("warning", "a run could not be opened", { error: String(outcome.error) });
     return context.startTimer("open", REOPEN_MS, { type: "openDue" });
   }
-  const { head, examples, signed, kept, checkpoint } = outcome.value;
+  const { head, examples, signed, kept, checkpoint, restored = null } = outcome.value;
   const isFirst = state.head === undefined;
   // It was read again for a version that was fetched; a later one may have come meanwhile.
   if (!isFirst && state.head!.round > head.round) return;
   state.head = head;
   state.examples = examples;
   state.checkpoint = checkpoint;
+  state.restored ??= restored;
   if (signed !== null && signed.round === head.round + 1) {
     state.signed = signed;
     state.signedAtMs = context.monotonicMs();
@@ -234,6 +238,7 @@ function onTick(context: RunContext, state: RunActorState, deps: RunDependencies
   context.startTimer("tick", BEAT_MS, { type: "tick" });
   tendTransfers(context, state, deps, transferEnds(context, state, deps));
   tendBuffer(context, state, deps);
+  listen(context, state, deps);
   considerAdopting(context, state, deps);
   const isFinished = (state.head?.round ?? 0) >= deps.opened.plan.rounds;
   if (isFinished && state.lead === null) return;

@@ -27,6 +27,7 @@ import type { Store } from "../../store/store.ts";
 import type { VectorStore } from "../../store/vectors.ts";
 import type { Context, Ref } from "../kernel/actor.ts";
 import type { BufferedState } from "./buffered_state.ts";
+import type { Restored } from "./restored.ts";
 import type { SpilledUpdates } from "./spilled_updates.ts";
 import type { SessionsCommand } from "../sessions/commands.ts";
 import type {
@@ -115,6 +116,8 @@ export interface RunActorState {
   /** When, ms of the monotonic clock; long ago for a word from before a restart. */
   signedAtMs: number | null;
   checkpoint: KeptCheckpoint | null;
+  /** Null for a device that has nothing to wait for. */
+  restored: Restored | null;
   lead: Lead | null;
   /** Vectors on their way to us. */
   readonly incoming: Map<ContentHash, Incoming>;
