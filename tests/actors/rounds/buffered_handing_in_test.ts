@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import {
-  type Actor,
   actorOf,
   count,
   type Device,
@@ -11,6 +10,7 @@ import {
   planOf,
   STALENESS_MAX,
 } from "./buffered_support.ts";
+import type { RunActor } from "./run_actor.ts";
 import { run, said } from "./support.ts";
 
 const [, first, second] = devices as [Device, Device, Device];
@@ -45,7 +45,7 @@ function model() {
 }
 
 function beat(
-  actor: Actor,
+  actor: RunActor,
   from: Device,
   { term = 0, round = 1, attempt = 1, phase = "training" },
 ) {
@@ -58,7 +58,7 @@ function beat(
 }
 
 /** The ledger says yes, and the device trains and signs. */
-async function train(actor: Actor) {
+async function train(actor: RunActor) {
   const { part } = actor.state;
   assert.equal(part?.phase, "training");
   const secret = seededRandom("secret").bytes(32);

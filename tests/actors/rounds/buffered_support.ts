@@ -1,23 +1,16 @@
 /** A coordinator whose updates gather in a buffer, and devices that bring it what a test wants. */
 import assert from "node:assert/strict";
-import { TestActor, testActor, testRef } from "../../../actors/kernel/testkit.ts";
-import type {
-  OpenedRun,
-  RoundsCommand,
-  RunCommand,
-  RunPeer,
-} from "../../../actors/rounds/commands.ts";
-import { run as runBehaviour } from "../../../actors/rounds/run.ts";
-import type { RunActorState, RunDependencies } from "../../../actors/rounds/run_state.ts";
+import { TestActor } from "../../../actors/kernel/testkit.ts";
+import type { OpenedRun } from "../../../actors/rounds/commands.ts";
+import type { RunDependencies } from "../../../actors/rounds/run_state.ts";
 import { softmaxRegression } from "../../../learning/engine/networks.ts";
 import { submissionStatement } from "../../../learning/models/proof.ts";
 import { parameterBytes } from "../../../learning/parameters.ts";
-import { firstModel, type OpenedPlan } from "../../../learning/runs/opened_plan.ts";
+import type { OpenedPlan } from "../../../learning/runs/opened_plan.ts";
 import type { RunPlan } from "../../../learning/runs/plan.ts";
 import { decodeResult, type RoundResult } from "../../../learning/runs/result.ts";
 import { searchWork } from "../../../learning/screening/proof_of_work.ts";
 import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
-import { seededRandom } from "../../../platform/seeded_random.ts";
 import {
   type BlockId,
   type ContentHash,
@@ -26,7 +19,15 @@ import {
 } from "../../../protocols/ids.ts";
 import type { GradientSubmission } from "../../../protocols/rounds/messages.ts";
 import { opened, updateOf } from "../../learning/proof_support.ts";
-import { dependencies, registryOf, run, said, self } from "./support.ts";
+import {
+  beginningOf,
+  type Effects,
+  openedRun,
+  parent,
+  peerOf,
+  type RunActor,
+} from "./run_actor.ts";
+import { registryOf, run, said, self } from "./support.ts";
 
 const BITS = 4;
 export const STALENESS_MAX = 2;
@@ -45,9 +46,7 @@ export function planOf(goal: number, change: Partial<RunPlan> = {}): OpenedPlan 
 }
 
 export const crypto = nodeCrypto({ workersMax: 0 });
-export const parent = testRef<RoundsCommand>("rounds");
-export const model = firstModel(planOf(2));
-export const parameters = hashOf(parameterBytes(model.parameters));
+export const { model, parameters } = beginningOf(planOf(2));
 export const count = model.parameters.length;
 
 export interface Device {
@@ -58,9 +57,6 @@ export const devices: readonly Device[] = [8, 40, 41, 42, 43].map((byte) => {
   const signer = nodeSigner(new Uint8Array(32).fill(byte));
   return { id: deviceIdOf(signer.publicKey), signer };
 });
-
-export type Actor = TestActor<RunCommand, RunActorState>;
-export type Effects = ReturnType<Actor["tell"]>;
 
 export function hashOf(bytes: Uint8Array): ContentHash {
   return crypto.sha256Hex(bytes) as ContentHash;
@@ -82,35 +78,15 @@ export function actorOf(
   },
 ) {
   const registry = registryOf([self, ...devices.map(({ id }) => id)]);
-  const examples = options.examples ?? { unavailable: "none" };
-  const actor: Actor = testActor<RunCommand, RunActorState>(
-    runBehaviour({
-      ...dependencies(plan),
-      opened: plan,
-      run,
-      startedBy: self,
-      results: [],
-      registry,
-      fresh: options.fresh,
-      rounds: parent,
-      examples: () => Promise.resolve(examples),
-      ...options.deps,
-    }),
-    { random: seededRandom(4) },
-  );
-  const value: OpenedRun = {
-    ...{ kept: [], signed: null, checkpoint: null },
-    head: { round: 0, block: null, parameters, model },
-    examples,
-  };
-  actor.settleTask({ ok: true, value });
-  const peers = devices.map(({ id }): RunPeer => ({
-    deviceId: id,
-    up: true,
-    coordinates: true,
-    round: 0,
-    trusted: options.untrusted?.includes(id) !== true,
-  }));
+  const { fresh, examples, deps, untrusted = [] } = options;
+  const actor = openedRun(plan, {
+    registry,
+    fresh,
+    startedBy: self,
+    ...(examples === undefined ? {} : { examples: () => examples }),
+    ...(deps === undefined ? {} : { deps }),
+  });
+  const peers = devices.map(({ id }) => peerOf(id, { trusted: !untrusted.includes(id) }));
   const effects = [...actor.tell({ type: "peersChanged", peers, registry }), ...actor.advance(900)];
   return { actor, effects, peers, registry };
 }
@@ -135,7 +111,7 @@ export interface Change {
 
 /** A submission of these bytes, trained from the version our device has, with a proof of work and a signature that hold. */
 export function submissionOf(
-  { state }: Actor,
+  { state }: RunActor,
   { signer }: Device,
   bytes: Uint8Array,
   change: Change = {},
@@ -172,17 +148,17 @@ export function submissionOf(
   };
 }
 
-export function submit(actor: Actor, { id }: Device, message: GradientSubmission): Effects {
+export function submit(actor: RunActor, { id }: Device, message: GradientSubmission): Effects {
   return actor.tell({ type: "peerMessage", from: id, message });
 }
 
-export function give(actor: Actor, { id }: Device, bytes: Uint8Array<ArrayBuffer>): Effects {
+export function give(actor: RunActor, { id }: Device, bytes: Uint8Array<ArrayBuffer>): Effects {
   const message = { type: "vectorPart", run, hash: hashOf(bytes), index: 0, bytes } as const;
   return actor.tell({ type: "peerMessage", from: id, message });
 }
 
 /** The coordinator asks a device for its update and gets it. */
-export function handIn(actor: Actor, device: Device, number: number, change?: Change): Effects {
+export function handIn(actor: RunActor, device: Device, number: number, change?: Change): Effects {
   const bytes = bytesOf(number);
   const [request] = said(
     submit(actor, device, submissionOf(actor, device, bytes, change)),
@@ -193,7 +169,7 @@ export function handIn(actor: Actor, device: Device, number: number, change?: Ch
 }
 
 /** The full buffer becomes a version, and that our head. */
-export async function nextVersion(actor: Actor): Promise<RoundResult> {
+export async function nextVersion(actor: RunActor): Promise<RoundResult> {
   assert.equal(actor.state.lead?.phase, "publishing");
   const round = actor.state.head!.round + 1;
   let result: RoundResult | undefined;

@@ -8,7 +8,6 @@ import type { RunDependencies } from "../../../actors/rounds/run_state.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../../protocols/ids.ts";
 import type { GradientSubmission } from "../../../protocols/rounds/messages.ts";
 import {
-  type Actor,
   bytesOf,
   type Change,
   coordinator,
@@ -26,13 +25,14 @@ import {
   submit,
   TRAIN_MS,
 } from "./buffered_support.ts";
+import type { RunActor } from "./run_actor.ts";
 import { run, said, self } from "./support.ts";
 
 const [liar, first, second, third, fourth] = devices as [Device, Device, Device, Device, Device];
 const NOWHERE = "cd".repeat(32) as ContentHash;
 
 /** Makes a version of two updates. */
-async function versionOf(actor: Actor, a: Device, b: Device, number = 50) {
+async function versionOf(actor: RunActor, a: Device, b: Device, number = 50) {
   handIn(actor, a, number);
   handIn(actor, b, number + 1);
   return await nextVersion(actor);

@@ -1,27 +1,24 @@
 /** A round in the clear that our device coordinates, with devices that the test plays: the first of them is the liar. */
 import assert from "node:assert/strict";
-import { TestActor, testActor, testRef } from "../../../actors/kernel/testkit.ts";
-import type {
-  OpenedRun,
-  RoundsCommand,
-  RunCommand,
-  RunPeer,
-} from "../../../actors/rounds/commands.ts";
-import { run as runBehaviour } from "../../../actors/rounds/run.ts";
-import type { RunActorState } from "../../../actors/rounds/run_state.ts";
+import { TestActor } from "../../../actors/kernel/testkit.ts";
 import { submissionStatement } from "../../../learning/models/proof.ts";
-import { parameterBytes } from "../../../learning/parameters.ts";
-import { firstModel, type OpenedPlan } from "../../../learning/runs/opened_plan.ts";
+import type { OpenedPlan } from "../../../learning/runs/opened_plan.ts";
 import { decodeResult, type RoundResult } from "../../../learning/runs/result.ts";
 import { searchWork } from "../../../learning/screening/proof_of_work.ts";
 import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
-import { seededRandom } from "../../../platform/seeded_random.ts";
 import { type ContentHash, type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
 import type { GradientSubmission } from "../../../protocols/rounds/messages.ts";
-import { dependencies, registryOf, run, said, self } from "./support.ts";
+import {
+  beginningOf,
+  type Effects,
+  openedRun,
+  parent,
+  peerOf,
+  type RunActor,
+} from "./run_actor.ts";
+import { registryOf, run, said, self } from "./support.ts";
 
 const crypto = nodeCrypto({ workersMax: 0 });
-const parent = testRef<RoundsCommand>("rounds");
 
 export interface Device {
   readonly id: DeviceId;
@@ -31,11 +28,9 @@ export interface Device {
 }
 
 export interface Coordinator {
-  readonly actor: TestActor<RunCommand, RunActorState>;
+  readonly actor: RunActor;
   readonly key: Pick<GradientSubmission, "run" | "round" | "term" | "attempt">;
 }
-
-export type Effects = ReturnType<Coordinator["actor"]["tell"]>;
 
 /** Everything of such a round; `updateFor` makes the honest update of a device. */
 export function clearRound(
@@ -45,8 +40,7 @@ export function clearRound(
     readonly updateFor: (device: DeviceId, index: number) => Uint8Array<ArrayBuffer>;
   },
 ) {
-  const model = firstModel(plan);
-  const parameters = crypto.sha256Hex(parameterBytes(model.parameters)) as ContentHash;
+  const { parameters } = beginningOf(plan);
   const devices: readonly Device[] = [8, 40, 41, 42, 43, 44, 45].slice(0, others).map((byte, i) => {
     const signer = nodeSigner(new Uint8Array(32).fill(byte));
     const id = deviceIdOf(signer.publicKey);
@@ -57,35 +51,8 @@ export function clearRound(
   /** Our device calls the others for the first round of a run in the clear; it has nothing to learn from itself. */
   function call(untrusted: readonly DeviceId[] = []) {
     const registry = registryOf([self, ...devices.map(({ id }) => id)]);
-    const actor = testActor<RunCommand, RunActorState>(
-      runBehaviour({
-        ...dependencies(plan),
-        opened: plan,
-        run,
-        startedBy: self,
-        results: [],
-        registry,
-        fresh: true,
-        rounds: parent,
-        examples: () => Promise.resolve({ unavailable: "none" }),
-      }),
-      { random: seededRandom(4) },
-    );
-    const value: OpenedRun = {
-      head: { round: 0, block: null, parameters, model },
-      examples: { unavailable: "none" },
-      signed: null,
-      kept: [],
-      checkpoint: null,
-    };
-    actor.settleTask({ ok: true, value });
-    const peers = devices.map(({ id }): RunPeer => ({
-      deviceId: id,
-      up: true,
-      coordinates: true,
-      round: 0,
-      trusted: !untrusted.includes(id),
-    }));
+    const actor = openedRun(plan, { registry, fresh: true });
+    const peers = devices.map(({ id }) => peerOf(id, { trusted: !untrusted.includes(id) }));
     const effects = [
       ...actor.tell({ type: "peersChanged", peers, registry }),
       ...actor.advance(900),

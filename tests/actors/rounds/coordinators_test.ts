@@ -1,65 +1,28 @@
 /** Who is followed, who takes over and when, and what nobody may do to a run by large numbers or large vectors. */
 import assert from "node:assert/strict";
-import { TestActor, testActor, testRef } from "../../../actors/kernel/testkit.ts";
-import type { OpenedRun, RoundsCommand, RunCommand } from "../../../actors/rounds/commands.ts";
-import { run as runBehaviour } from "../../../actors/rounds/run.ts";
-import type { RunActorState } from "../../../actors/rounds/run_state.ts";
+import type { RunCommand } from "../../../actors/rounds/commands.ts";
 import { isEarlier, SILENCE_MS } from "../../../actors/rounds/terms.ts";
-import { parameterBytes } from "../../../learning/parameters.ts";
-import { firstModel } from "../../../learning/runs/opened_plan.ts";
-import { seededRandom } from "../../../platform/seeded_random.ts";
 import type { ContentHash, DeviceId } from "../../../protocols/ids.ts";
-import { dependencies, other, privatePlan, registryOf, run, said, self } from "./support.ts";
-
-type Actor = TestActor<RunCommand, RunActorState>;
+import { openedRun, peerOf, type RunActor } from "./run_actor.ts";
+import { other, privatePlan, registryOf, run, said, self } from "./support.ts";
 
 /** A device that listens, beside one other that may coordinate. */
-function start(): Actor {
+function start(): RunActor {
   const plan = privatePlan();
-  const deps = dependencies(plan);
-  const actor = testActor<RunCommand, RunActorState>(
-    runBehaviour({
-      ...deps,
-      opened: plan,
-      run,
-      startedBy: other,
-      results: [],
-      registry: registryOf([self, other]),
-      fresh: false,
-      rounds: testRef<RoundsCommand>("rounds"),
-      examples: () => Promise.resolve({ unavailable: "none" }),
-    }),
-    { random: seededRandom(4) },
-  );
-  const model = firstModel(plan);
-  const parameters = deps.crypto.sha256Hex(parameterBytes(model.parameters)) as ContentHash;
-  const value: OpenedRun = {
-    head: { round: 0, block: null, parameters, model },
-    examples: { unavailable: "none" },
-    signed: null,
-    kept: [],
-    checkpoint: null,
-  };
-  actor.settleTask({ ok: true, value });
+  const actor = openedRun(plan, { registry: registryOf([self, other]) });
   peers(actor, [self, other]);
   return actor;
 }
 
-function peers(actor: Actor, mayCoordinate: readonly DeviceId[]): void {
+function peers(actor: RunActor, mayCoordinate: readonly DeviceId[]): void {
   actor.tell({
     type: "peersChanged",
-    peers: [{
-      deviceId: other,
-      up: true,
-      coordinates: mayCoordinate.includes(other),
-      round: 0,
-      trusted: true,
-    }],
+    peers: [peerOf(other, { coordinates: mayCoordinate.includes(other) })],
     registry: registryOf(mayCoordinate),
   });
 }
 
-function beat(actor: Actor, change: Partial<{ term: number; attempt: number; round: number }>) {
+function beat(actor: RunActor, change: Partial<{ term: number; attempt: number; round: number }>) {
   const message = {
     type: "coordinatorBeat",
     run,
@@ -167,7 +130,7 @@ Deno.test("whoever names a version, stays connected, and sends nothing of it hol
   const hash = "cd".repeat(32) as ContentHash;
   const result = { round: 2, parent: hash, result: hash, state: null, submissions: [] };
   const committed = { block: "ef".repeat(32), author: other, atMs: 1, result };
-  const isAsked = (effects: ReturnType<Actor["tell"]>) =>
+  const isAsked = (effects: ReturnType<RunActor["tell"]>) =>
     said(effects).some(({ type }) => type === "requestParts");
   actor.tell({ type: "resultCommitted", committed } as unknown as RunCommand);
   assert.ok(isAsked(await actor.runTask()));

@@ -1,65 +1,30 @@
 /** Devices without examples: they say so, the coordinator tells why its round waits, and whoever brings examples is in the next attempt. */
 import assert from "node:assert/strict";
-import { TestActor, testActor, testRef } from "../../../actors/kernel/testkit.ts";
-import type { OpenedRun, RoundsCommand, RunCommand } from "../../../actors/rounds/commands.ts";
-import { run as runBehaviour } from "../../../actors/rounds/run.ts";
-import type { RunActorState } from "../../../actors/rounds/run_state.ts";
+import { TestActor } from "../../../actors/kernel/testkit.ts";
+import type { OpenedRun } from "../../../actors/rounds/commands.ts";
 import { softmaxRegression } from "../../../learning/engine/networks.ts";
-import { parameterBytes } from "../../../learning/parameters.ts";
-import { firstModel } from "../../../learning/runs/opened_plan.ts";
-import { seededRandom } from "../../../platform/seeded_random.ts";
-import type { ContentHash } from "../../../protocols/ids.ts";
 import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
 import { opened } from "../../learning/proof_support.ts";
-import { dependencies, other, registryOf, run, said, self } from "./support.ts";
+import { beginningOf, type Effects, openedRun, parent, peerOf, zeroExamples } from "./run_actor.ts";
+import { other, registryOf, run, said, self } from "./support.ts";
 
 const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
   aggregation: { type: "clear", rule: { name: "weightedMean", numbers: {} } },
   participation: { least: 2, most: 10, fraction: 1, overSelection: 0 },
 });
-const parent = testRef<RoundsCommand>("rounds");
-const EXAMPLES = {
-  training: { exampleLength: 2, count: 1, inputs: new Float32Array(2), labels: new Uint8Array(1) },
-  test: null,
-};
+const { parameters } = beginningOf(plan);
+const EXAMPLES = zeroExamples(1);
 
 /** A device in a mesh of two; `fresh` began the run itself. */
 function start(fresh: boolean, examples: () => OpenedRun["examples"]) {
-  const deps = dependencies(plan);
   const registry = registryOf([self, other]);
-  const actor = testActor<RunCommand, RunActorState>(
-    runBehaviour({
-      ...deps,
-      opened: plan,
-      run,
-      startedBy: fresh ? self : other,
-      results: [],
-      registry,
-      fresh,
-      rounds: parent,
-      examples: () => Promise.resolve(examples()),
-    }),
-    { random: seededRandom(4) },
-  );
-  const model = firstModel(plan);
-  const parameters = deps.crypto.sha256Hex(parameterBytes(model.parameters)) as ContentHash;
-  const value: OpenedRun = {
-    head: { round: 0, block: null, parameters, model },
-    examples: examples(),
-    signed: null,
-    kept: [],
-    checkpoint: null,
-  };
-  actor.settleTask({ ok: true, value });
-  const peer = { deviceId: other, up: true, coordinates: true, round: 0, trusted: true };
+  const actor = openedRun(plan, { registry, fresh, examples });
   const effects = [
-    ...actor.tell({ type: "peersChanged", peers: [peer], registry }),
+    ...actor.tell({ type: "peersChanged", peers: [peerOf(other)], registry }),
     ...actor.advance(900),
   ];
-  return { actor, effects, parameters };
+  return { actor, effects };
 }
-
-type Effects = ReturnType<ReturnType<typeof start>["actor"]["tell"]>;
 
 /** What the node is told that the run waits for. */
 function waitsFor(effects: Effects): string | null | undefined {
@@ -70,7 +35,7 @@ function waitsFor(effects: Effects): string | null | undefined {
 Deno.test("a device without examples declines and says why; with some it is ready at the next call", async () => {
   let found: OpenedRun["examples"] = { unavailable: "bring some with: submind learn data fetch" };
   let looks = 0;
-  const { actor, parameters } = start(false, () => {
+  const { actor } = start(false, () => {
     looks++;
     return found;
   });
@@ -108,7 +73,7 @@ Deno.test("a device without examples declines and says why; with some it is read
 });
 
 Deno.test("why an attempt came to nothing is shown until the next one begins", () => {
-  const { actor, parameters } = start(false, () => EXAMPLES);
+  const { actor } = start(false, () => EXAMPLES);
   const key = { run, round: 1, term: 0, attempt: 1 };
   const called = { model: { hash: parameters, bytes: 4 * plan.layout.count }, version: null };
   const tell = (message: RoundsMessage) =>

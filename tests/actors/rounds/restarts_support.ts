@@ -1,50 +1,38 @@
 /** One device in a secure sum, which may lose power at any step, and the others, who are played by hand. */
 import assert from "node:assert/strict";
-import { TestActor, testActor, testRef } from "../../../actors/kernel/testkit.ts";
-import type { RoundsCommand, RunCommand } from "../../../actors/rounds/commands.ts";
-import { run as runBehaviour } from "../../../actors/rounds/run.ts";
-import type { RunActorState } from "../../../actors/rounds/run_state.ts";
+import { TestActor } from "../../../actors/kernel/testkit.ts";
 import { softmaxRegression } from "../../../learning/engine/networks.ts";
-import { parameterBytes } from "../../../learning/parameters.ts";
-import { firstModel, type OpenedPlan } from "../../../learning/runs/opened_plan.ts";
+import type { OpenedPlan } from "../../../learning/runs/opened_plan.ts";
 import { sumRoundOf } from "../../../learning/runs/secure_round.ts";
 import * as client from "../../../learning/secure/client.ts";
-import type { SumDependencies, SumOutcome } from "../../../learning/secure/contract.ts";
+import type { SumOutcome } from "../../../learning/secure/contract.ts";
 import * as server from "../../../learning/secure/server.ts";
 import { openSum, type ServerState } from "../../../learning/secure/server_state.ts";
 import * as wire from "../../../learning/secure/wire.ts";
-import { nodeMaskStream } from "../../../platform/mask_stream.ts";
-import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
+import { nodeSigner } from "../../../platform/node_crypto.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
-import {
-  type ContentHash,
-  type DeviceId,
-  deviceIdOf,
-  publicKeyOf,
-} from "../../../protocols/ids.ts";
+import { type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
 import type { Attempt, RoundsMessage, SecurePhase } from "../../../protocols/rounds/messages.ts";
 import { MemoryDisk, openMemoryStore } from "../../../store/memory_store.ts";
 import { opened } from "../../learning/proof_support.ts";
-import { dependencies, other, registryOf, run, said, self } from "./support.ts";
-
-type Actor = TestActor<RunCommand, RunActorState>;
+import { DEPENDENCIES } from "../../learning/secure_support.ts";
+import {
+  beginningOf,
+  parent,
+  peerOf,
+  type RunActor,
+  startedRun,
+  zeroExamples,
+} from "./run_actor.ts";
+import { other, registryOf, run, said, self } from "./support.ts";
 
 /** Secure sums of three devices and more. */
 export const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
   participation: { least: 3, most: 10, fraction: 1, overSelection: 0 },
   aggregation: { type: "secure", encoding: { range: 1, bits: 16 } },
 });
-const crypto = nodeCrypto({ workersMax: 0 });
-/** What the others need for a sum. */
-export const sums: SumDependencies = {
-  crypto,
-  masks: nodeMaskStream(),
-  verify: (device, message, signature) =>
-    crypto.verify({ publicKey: publicKeyOf(device), message, signature }),
-};
-const model = firstModel(plan);
 /** Of the model that everybody trains from. */
-export const modelHash = crypto.sha256Hex(parameterBytes(model.parameters)) as ContentHash;
+export const { parameters: modelHash } = beginningOf(plan);
 /** The others; the first of them, `other`, coordinates. */
 const others = [8, 40, 41, 42].map((byte) => {
   const signer = nodeSigner(new Uint8Array(32).fill(byte));
@@ -52,7 +40,6 @@ const others = [8, 40, 41, 42].map((byte) => {
 });
 /** Our device and the others, as a roster has them. */
 export const members = [self, ...others.map(({ id }) => id)].sort();
-const parent = testRef<RoundsCommand>("rounds");
 
 /** The value of a step that must not fail. */
 export function good<T>(outcome: SumOutcome<T>): T {
@@ -61,20 +48,12 @@ export function good<T>(outcome: SumOutcome<T>): T {
 }
 
 /** Our device starts with what the disk has, in a run of sums where no other is named. */
-export async function start(disk: MemoryDisk, runPlan: OpenedPlan = plan): Promise<Actor> {
+export async function start(disk: MemoryDisk, runPlan: OpenedPlan = plan): Promise<RunActor> {
   const registry = registryOf(members);
-  const examples = {
-    training: {
-      exampleLength: 2,
-      count: 2,
-      inputs: new Float32Array(4),
-      labels: new Uint8Array(2),
-    },
-    test: null,
-  };
-  const actor = testActor<RunCommand, RunActorState>(
-    runBehaviour({
-      ...dependencies(runPlan),
+  const actor = startedRun(runPlan, {
+    registry,
+    examples: () => zeroExamples(2),
+    deps: {
       store: openMemoryStore({ disk }),
       trainer: {
         train: ({ parameters }) =>
@@ -87,30 +66,20 @@ export async function start(disk: MemoryDisk, runPlan: OpenedPlan = plan): Promi
         evaluate: () => Promise.reject(new Error("nobody measures in this test")),
         close: () => {},
       },
-      opened: runPlan,
-      run,
-      startedBy: other,
-      results: [],
-      registry,
-      fresh: false,
-      rounds: parent,
-      examples: () => Promise.resolve(examples),
-    }),
-    { random: seededRandom(4) },
-  );
+    },
+  });
   await actor.runTask();
-  const known = { up: true, round: 0, trusted: true };
-  const peers = others.map(({ id }) => ({ ...known, deviceId: id, coordinates: id === other }));
+  const peers = others.map(({ id }) => peerOf(id, { coordinates: id === other }));
   actor.tell({ type: "peersChanged", peers, registry });
   return actor;
 }
 
-export const told = (actor: Actor, message: RoundsMessage) =>
+export const told = (actor: RunActor, message: RoundsMessage) =>
   actor.tell({ type: "peerMessage", from: other, message });
 
 /** A step of the sum, and what our device says to it, after all it has to write is written. */
 export async function step(
-  actor: Actor,
+  actor: RunActor,
   key: Attempt,
   phase: SecurePhase["phase"],
   body: Uint8Array,
@@ -141,7 +110,7 @@ interface Sum {
 }
 
 /** The call to an attempt is answered by all, our device among them; everybody's keys are in a roster. */
-export function call(actor: Actor, attempt: number): Sum {
+export function call(actor: RunActor, attempt: number): Sum {
   const key = { run, round: 1, term: 0, attempt };
   const [ready] = said(told(actor, {
     type: "roundStart",
@@ -156,25 +125,25 @@ export function call(actor: Actor, attempt: number): Sum {
   const state = good(openSum(round));
   const own = wire.decodeAdvertisement(ready.keys);
   assert.ok(own.ok);
-  good(server.acceptAdvertisement(state, self, own.message, sums));
+  good(server.acceptAdvertisement(state, self, own.message, DEPENDENCIES));
   const random = new Map(others.map(({ id }) => [id, seededRandom(`${id} ${attempt}`)]));
   const depsOf: Sum["depsOf"] = (id) => ({
-    ...sums,
+    ...DEPENDENCIES,
     sign: others.find((one) => one.id === id)!.sign,
     random: random.get(id)!,
   });
   const clients: Sum["clients"] = new Map();
   for (const { id } of others) {
     const advertised = good(client.advertise({ round, device: id }, depsOf(id)));
-    good(server.acceptAdvertisement(state, id, advertised.message, sums));
+    good(server.acceptAdvertisement(state, id, advertised.message, DEPENDENCIES));
     clients.set(id, advertised.state);
   }
-  good(server.closeAdvertising(state, sums));
+  good(server.closeAdvertising(state, DEPENDENCIES));
   return { key, state, clients, depsOf };
 }
 
 /** Keys are shared; our device trains, and is about to write down its part. */
-export async function train(actor: Actor, { key, state, clients, depsOf }: Sum): Promise<void> {
+export async function train(actor: RunActor, { key, state, clients, depsOf }: Sum): Promise<void> {
   const shared = await step(
     actor,
     key,
@@ -202,7 +171,7 @@ export async function train(actor: Actor, { key, state, clients, depsOf }: Sum):
 }
 
 /** Our device's vector reaches the coordinator, and those of all others. */
-export async function submit(actor: Actor, { state, clients, depsOf }: Sum): Promise<void> {
+export async function submit(actor: RunActor, { state, clients, depsOf }: Sum): Promise<void> {
   const prepared = said(await actor.runTask());
   assert.deepEqual(prepared, [], "nothing leaves before our part is on the disk");
   const [submission] = said(await actor.runTask());
@@ -217,33 +186,33 @@ export async function submit(actor: Actor, { state, clients, depsOf }: Sum): Pro
   assert.ok(part?.type === "vectorPart");
   const input = wire.decodeMaskedInput(part.bytes);
   assert.ok(input.ok);
-  good(server.acceptMaskedInput(state, self, input.message, sums));
+  good(server.acceptMaskedInput(state, self, input.message, DEPENDENCIES));
   for (const { id } of others) {
     const inbox = server.receivedSharesFor(state, id)!;
     const values = new Uint32Array(state.round.length).fill(5);
     const one = good(client.maskInput(clients.get(id)!, inbox, values, depsOf(id)));
-    good(server.acceptMaskedInput(state, id, one.message, sums));
+    good(server.acceptMaskedInput(state, id, one.message, DEPENDENCIES));
     clients.set(id, one.state);
   }
-  good(server.closeMaskedInputs(state, sums));
+  good(server.closeMaskedInputs(state, DEPENDENCIES));
 }
 
 /** Our device is asked to sign; returns what it said. */
-export const claim = (actor: Actor, { key, state }: Sum) =>
+export const claim = (actor: RunActor, { key, state }: Sum) =>
   step(actor, key, "survivors", wire.encodeSurvivorClaim(server.survivorClaimFor(state, self)!));
 
 /** All sign, our device with `ours`; it is asked to reveal. */
-export function revealed(actor: Actor, { key, state, clients, depsOf }: Sum, ours: Uint8Array) {
+export function revealed(actor: RunActor, { key, state, clients, depsOf }: Sum, ours: Uint8Array) {
   const own = wire.decodeSurvivorSignature(ours);
   assert.ok(own.ok);
-  good(server.acceptSurvivorSignature(state, self, own.message, sums));
+  good(server.acceptSurvivorSignature(state, self, own.message, DEPENDENCIES));
   for (const { id } of others) {
     const signed = client.signSurvivors(
       clients.get(id)!,
       server.survivorClaimFor(state, id)!,
       depsOf(id),
     );
-    good(server.acceptSurvivorSignature(state, id, good(signed).message, sums));
+    good(server.acceptSurvivorSignature(state, id, good(signed).message, DEPENDENCIES));
   }
   good(server.closeSurvivorSignatures(state));
   return step(

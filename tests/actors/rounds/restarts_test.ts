@@ -6,6 +6,7 @@ import { acceptReveal } from "../../../learning/secure/unmask.ts";
 import * as wire from "../../../learning/secure/wire.ts";
 import { MemoryDisk } from "../../../store/memory_store.ts";
 import { other, run, said, self } from "./support.ts";
+import { DEPENDENCIES } from "../../learning/secure_support.ts";
 import {
   answer,
   call,
@@ -18,7 +19,6 @@ import {
   start,
   step,
   submit,
-  sums,
   told,
   train,
 } from "./restarts_support.ts";
@@ -38,7 +38,7 @@ async function play(restarts: { readonly sign: boolean; readonly reveal: boolean
   const shares = answer(await revealed(actor, sum, signature), "unmask");
   const reveal = wire.decodeReveal(shares);
   assert.ok(reveal.ok);
-  good(acceptReveal(sum.state, self, reveal.message, sums));
+  good(acceptReveal(sum.state, self, reveal.message, DEPENDENCIES));
   return { signature, shares };
 }
 

@@ -1,15 +1,8 @@
 /** Among whom a device lets its update be hidden: members that were called, as many as the plan promises, and for one sum only. */
 import assert from "node:assert/strict";
-import { TestActor, testActor, testRef } from "../../../actors/kernel/testkit.ts";
-import type { OpenedRun, RoundsCommand, RunCommand } from "../../../actors/rounds/commands.ts";
-import { run as runBehaviour } from "../../../actors/rounds/run.ts";
-import type { RunActorState } from "../../../actors/rounds/run_state.ts";
 import { softmaxRegression } from "../../../learning/engine/networks.ts";
-import { parameterBytes } from "../../../learning/parameters.ts";
-import { firstModel } from "../../../learning/runs/opened_plan.ts";
 import { sumRoundOf } from "../../../learning/runs/secure_round.ts";
 import { advertise } from "../../../learning/secure/client.ts";
-import type { SumDependencies } from "../../../learning/secure/contract.ts";
 import {
   acceptAdvertisement,
   closeAdvertising,
@@ -17,34 +10,21 @@ import {
 } from "../../../learning/secure/server.ts";
 import { openSum } from "../../../learning/secure/server_state.ts";
 import { decodeAdvertisement, encodeRoster } from "../../../learning/secure/wire.ts";
-import { nodeMaskStream } from "../../../platform/mask_stream.ts";
-import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
+import { nodeSigner } from "../../../platform/node_crypto.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
-import {
-  type ContentHash,
-  type DeviceId,
-  deviceIdOf,
-  publicKeyOf,
-} from "../../../protocols/ids.ts";
+import { type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
 import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
 import { opened } from "../../learning/proof_support.ts";
-import { dependencies, other, registryOf, run, said, self } from "./support.ts";
+import { DEPENDENCIES } from "../../learning/secure_support.ts";
+import { beginningOf, openedRun, peerOf, type RunActor, zeroExamples } from "./run_actor.ts";
+import { other, registryOf, run, said, self } from "./support.ts";
 
-type Actor = TestActor<RunCommand, RunActorState>;
 const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
   rounds: 5,
   participation: { least: 3, most: 10, fraction: 1, overSelection: 0 },
   aggregation: { type: "secure", encoding: { range: 1, bits: 16 } },
 });
-const crypto = nodeCrypto({ workersMax: 0 });
-const sums: SumDependencies = {
-  crypto,
-  masks: nodeMaskStream(),
-  verify: (device, message, signature) =>
-    crypto.verify({ publicKey: publicKeyOf(device), message, signature }),
-};
-const model = firstModel(plan);
-const parameters = crypto.sha256Hex(parameterBytes(model.parameters)) as ContentHash;
+const { parameters } = beginningOf(plan);
 /** Somebody else's device, or a key that was made up. */
 const deviceAt = (byte: number) => {
   const signer = nodeSigner(new Uint8Array(32).fill(byte));
@@ -53,47 +33,16 @@ const deviceAt = (byte: number) => {
 const others = [deviceAt(8), deviceAt(40), deviceAt(41)];
 
 /** A device that has joined, in a mesh with these members. */
-function start(members: readonly DeviceId[]): Actor {
+function start(members: readonly DeviceId[]): RunActor {
   const registry = registryOf(members);
-  const actor = testActor<RunCommand, RunActorState>(
-    runBehaviour({
-      ...dependencies(plan),
-      opened: plan,
-      run,
-      startedBy: other,
-      results: [],
-      registry,
-      fresh: false,
-      rounds: testRef<RoundsCommand>("rounds"),
-      examples: () => Promise.resolve({ unavailable: "none" }),
-    }),
-    { random: seededRandom(4) },
-  );
-  const examples = {
-    training: {
-      exampleLength: 2,
-      count: 2,
-      inputs: new Float32Array(4),
-      labels: new Uint8Array(2),
-    },
-    test: null,
-  };
-  const value: OpenedRun = {
-    head: { round: 0, block: null, parameters, model },
-    examples,
-    signed: null,
-    kept: [],
-    checkpoint: null,
-  };
-  actor.settleTask({ ok: true, value });
-  const peer = { deviceId: other, up: true, coordinates: true, round: 0, trusted: true };
-  actor.tell({ type: "peersChanged", peers: [peer], registry });
+  const actor = openedRun(plan, { registry, examples: () => zeroExamples(2) });
+  actor.tell({ type: "peersChanged", peers: [peerOf(other)], registry });
   return actor;
 }
 
 /** The coordinator calls `called` and then tells a roster of ourselves and `inRoster`; what our device answers. */
 function tellRoster(
-  actor: Actor,
+  actor: RunActor,
   called: readonly DeviceId[],
   inRoster: readonly { readonly signer: ReturnType<typeof nodeSigner>; readonly id: DeviceId }[],
 ): RoundsMessage | undefined {
@@ -116,18 +65,18 @@ function tellRoster(
   assert.ok(server.ok);
   const own = decodeAdvertisement(ready.keys);
   assert.ok(own.ok);
-  assert.ok(acceptAdvertisement(server.value, self, own.message, sums).ok);
+  assert.ok(acceptAdvertisement(server.value, self, own.message, DEPENDENCIES).ok);
   for (const { signer, id } of inRoster) {
     const random = seededRandom(id);
     const step = advertise({ round, device: id }, {
-      ...sums,
+      ...DEPENDENCIES,
       sign: (message) => signer.sign(message),
       random,
     });
     assert.ok(step.ok);
-    assert.ok(acceptAdvertisement(server.value, id, step.value.message, sums).ok);
+    assert.ok(acceptAdvertisement(server.value, id, step.value.message, DEPENDENCIES).ok);
   }
-  assert.ok(closeAdvertising(server.value, sums).ok);
+  assert.ok(closeAdvertising(server.value, DEPENDENCIES).ok);
   const body = encodeRoster(rosterFor(server.value, self)!);
   const message = { type: "securePhase", ...key, phase: "roster", body } as const;
   return said(actor.tell({ type: "peerMessage", from: other, message }))[0];

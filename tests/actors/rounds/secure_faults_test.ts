@@ -1,34 +1,24 @@
 /** What devices may do to a secure sum: forged shares and vectors that are none are refused, counted, cost points, and the round goes on without them. */
 import assert from "node:assert/strict";
-import { TestActor, testActor, testRef } from "../../../actors/kernel/testkit.ts";
-import type { OpenedRun, RoundsCommand, RunCommand } from "../../../actors/rounds/commands.ts";
-import { run as runBehaviour } from "../../../actors/rounds/run.ts";
-import type { RunActorState } from "../../../actors/rounds/run_state.ts";
+import { TestActor } from "../../../actors/kernel/testkit.ts";
+import type { RoundsCommand } from "../../../actors/rounds/commands.ts";
 import { softmaxRegression } from "../../../learning/engine/networks.ts";
 import { submissionStatement } from "../../../learning/models/proof.ts";
-import { parameterBytes } from "../../../learning/parameters.ts";
-import { firstModel } from "../../../learning/runs/opened_plan.ts";
 import { decodeResult } from "../../../learning/runs/result.ts";
 import { sumRoundOf } from "../../../learning/runs/secure_round.ts";
 import * as client from "../../../learning/secure/client.ts";
 import type { ClientState } from "../../../learning/secure/client_state.ts";
 import type { SumClientDependencies, SumOutcome } from "../../../learning/secure/contract.ts";
 import * as wire from "../../../learning/secure/wire.ts";
-import { nodeMaskStream } from "../../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
-import {
-  type ContentHash,
-  type DeviceId,
-  deviceIdOf,
-  publicKeyOf,
-} from "../../../protocols/ids.ts";
+import { type ContentHash, type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
 import type { Attempt, RoundsMessage, SecurePhase } from "../../../protocols/rounds/messages.ts";
 import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
 import { opened } from "../../learning/proof_support.ts";
-import { dependencies, registryOf, run, self, sessions } from "./support.ts";
-
-type Effects = ReturnType<TestActor<RunCommand, RunActorState>["tell"]>;
+import { DEPENDENCIES } from "../../learning/secure_support.ts";
+import { beginningOf, type Effects, openedRun, parent } from "./run_actor.ts";
+import { registryOf, run, self, sessions } from "./support.ts";
 
 const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
   participation: { least: 3, most: 10, fraction: 1, overSelection: 0 },
@@ -36,18 +26,13 @@ const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
   deadlines: { readyMs: 1_000, trainMs: 60_000, phaseMs: 1_000 },
 });
 const crypto = nodeCrypto({ workersMax: 0 });
-const model = firstModel(plan);
-const modelHash = crypto.sha256Hex(parameterBytes(model.parameters)) as ContentHash;
-const parent = testRef<RoundsCommand>("rounds");
+const { parameters: modelHash } = beginningOf(plan);
 
 const devices = [8, 40, 41, 42, 43].map((byte) => {
   const signer = nodeSigner(new Uint8Array(32).fill(byte));
   const id = deviceIdOf(signer.publicKey);
   const deps: SumClientDependencies = {
-    crypto,
-    masks: nodeMaskStream(),
-    verify: (device, message, signature) =>
-      crypto.verify({ publicKey: publicKeyOf(device), message, signature }),
+    ...DEPENDENCIES,
     sign: signer.sign,
     random: seededRandom(`device ${byte}`),
   };
@@ -76,28 +61,7 @@ function read<T>(decoded: { readonly ok: true; readonly message: T } | { readonl
 /** Our device coordinates, and has nothing to learn from; the others play their parts by the book, but for the liar. */
 async function play(lies: Lies) {
   const registry = registryOf([self, ...devices.map(({ id }) => id)]);
-  const actor = testActor<RunCommand, RunActorState>(
-    runBehaviour({
-      ...dependencies(plan),
-      opened: plan,
-      run,
-      startedBy: self,
-      results: [],
-      registry,
-      fresh: true,
-      rounds: parent,
-      examples: () => Promise.resolve({ unavailable: "none" }),
-    }),
-    { random: seededRandom(4) },
-  );
-  const value: OpenedRun = {
-    head: { round: 0, block: null, parameters: modelHash, model },
-    examples: { unavailable: "none" },
-    signed: null,
-    kept: [],
-    checkpoint: null,
-  };
-  actor.settleTask({ ok: true, value });
+  const actor = openedRun(plan, { registry, fresh: true });
   const states = new Map<DeviceId, ClientState>();
   const vectors = new Map<string, Uint8Array<ArrayBuffer>>();
   const toParent: RoundsCommand[] = [];
