@@ -50,6 +50,8 @@ export type RoundsCommand =
 export type RoundsPrivateCommand =
   | { readonly type: "loaded"; readonly outcome: TaskOutcome<LoadedRuns> }
   | { readonly type: "loadDue" }
+  /** More devices are known to have joined a run than were said. */
+  | { readonly type: "companyDue"; readonly run: RunId }
   /** A result that is larger than a block; null while parts of it are elsewhere. */
   | {
     readonly type: "bodyRead";

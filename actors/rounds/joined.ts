@@ -6,6 +6,7 @@ import { encodeRoundsMessage } from "../../protocols/rounds/wire.ts";
 import type { MembershipChanged } from "../members/commands.ts";
 import type { PeerSessionEvent } from "../sessions/commands.ts";
 import type { RunPeer } from "./commands.ts";
+import { companySize, keepCompany, onRunCompany, sayCompanySoon, tellCompany } from "./company.ts";
 import { isTrusted } from "./faults.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import type { KnownRun, Of, RoundsContext, RoundsState } from "./state.ts";
@@ -16,11 +17,12 @@ const DEVICES_MAX = 20_000;
 export function onMembershipChanged(
   context: RoundsContext,
   state: RoundsState,
-  _deps: RoundsDependencies,
+  deps: RoundsDependencies,
   event: MembershipChanged,
 ): void {
   state.registry = event.registry;
   for (const run of state.runs.values()) tellChild(context, state, run);
+  keepCompany(context, state, deps);
 }
 
 export function onSessionChanged(
@@ -39,6 +41,8 @@ export function onSessionChanged(
   for (const run of state.runs.values()) {
     if (run.devices.has(event.deviceId)) tellChild(context, state, run);
   }
+  // The actor of the sessions may have started anew, and have forgotten whom to keep.
+  if (event.type === "down") keepCompany(context, state, deps, true);
 }
 
 /** What a peer says: its membership is ours, the rest is the run's. */
@@ -53,13 +57,22 @@ export function onPeerMessage(
     // Its plan is on its way by sync; the peer says it again at the next change.
     if (run === undefined) return;
     const isNew = !run.devices.has(from);
+    run.heardOf.delete(from);
     if (!message.joined) run.devices.delete(from);
     else if (run.devices.size < DEVICES_MAX) run.devices.set(from, message.round);
     // It may not have known the run when we joined.
-    if (message.joined && isNew && run.joined) say(context, deps, from, run);
+    if (message.joined && isNew && run.joined) {
+      say(context, deps, from, run);
+      sayCompanySoon(context, run);
+    }
+    tellCompany(context, deps, run, from, message);
+    if (isNew || !message.joined || message.round >= run.plan.rounds) {
+      keepCompany(context, state, deps);
+    }
     return tellChild(context, state, run);
   }
   if (!may(state.registry, from, "learn.join")) return;
+  if (message.type === "runCompany") return onRunCompany(context, state, deps, from, message);
   const child = state.runs.get(message.run)?.child;
   if (child != null) context.send(child, { type: "peerMessage", from, message });
 }
@@ -75,15 +88,33 @@ export function tellMembership(
     const run = state.runs.get(id);
     if (run !== undefined) { for (const device of state.up) say(context, deps, device, run); }
   }
+  keepCompany(context, state, deps);
+}
+
+/** Those who have joined a run hear how many this device knows: whoever knows of more says them. */
+export function onCompanyDue(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  id: RunId,
+): void {
+  const run = state.runs.get(id);
+  if (run === undefined) return;
+  run.companyPending = false;
+  for (const device of run.devices.keys()) {
+    if (run.joined && state.up.has(device)) say(context, deps, device, run);
+  }
 }
 
 function say(
   context: RoundsContext,
   deps: RoundsDependencies,
   to: DeviceId,
-  { run, joined, round }: KnownRun,
+  known: KnownRun,
 ): void {
-  const body = encodeRoundsMessage({ type: "runMembership", run, joined, round });
+  const { run, joined, round } = known;
+  const company = companySize(known);
+  const body = encodeRoundsMessage({ type: "runMembership", run, joined, round, company });
   context.send(deps.sessions, { type: "sendToPeer", to, protocol: "rounds", body });
 }
 

@@ -159,6 +159,8 @@ export function take(
       report: null,
       child: null,
       devices: new Map(),
+      heardOf: new Set(),
+      companyPending: false,
     };
     state.early.delete(block.id);
     state.runs.set(block.id, known);

@@ -34,7 +34,13 @@ import {
 import { removeOldVectors, ROUNDS_KEPT } from "./old_vectors.ts";
 import { loadRuns, onBlocksCommitted, onBodyRead, onPartsDue } from "./reading.ts";
 import { metricsSetting } from "./reporting.ts";
-import { onMembershipChanged, onPeerMessage, onSessionChanged, tellMembership } from "./joined.ts";
+import {
+  onCompanyDue,
+  onMembershipChanged,
+  onPeerMessage,
+  onSessionChanged,
+  tellMembership,
+} from "./joined.ts";
 import { emptyState, type KnownRun, type RoundsContext, type RoundsState } from "./state.ts";
 import { nodeEvents } from "../events.ts";
 
@@ -95,6 +101,8 @@ export function rounds(deps: RoundsDependencies): Behaviour<RoundsCommand, Round
           return;
         case "loadDue":
           return load(context, deps);
+        case "companyDue":
+          return onCompanyDue(context, state, deps, command.run);
         case "membershipChanged":
           return onMembershipChanged(context, state, deps, command.event);
         case "blocksCommitted":

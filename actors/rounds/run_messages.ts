@@ -68,6 +68,7 @@ export function onPeerMessage(
       noteAbandoned(state, from, message);
       break;
     case "runMembership":
+    case "runCompany":
       // The parent's.
       return;
     case "gridPlace":

@@ -37,6 +37,10 @@ export interface KnownRun {
   child: Ref<AnyRunCommand> | null;
   /** Others that have joined, and the rounds they have done. */
   readonly devices: Map<DeviceId, number>;
+  /** Devices of which others say that they have joined; they have not said so themselves yet. */
+  readonly heardOf: Set<DeviceId>;
+  /** The others will hear soon how many this device knows. */
+  companyPending: boolean;
 }
 
 export interface RoundsState {
@@ -44,6 +48,8 @@ export interface RoundsState {
   loaded: boolean;
   registry: Registry | null;
   readonly up: Set<DeviceId>;
+  /** Devices with which sessions shall be kept, as it was said last. */
+  kept: ReadonlySet<DeviceId>;
   readonly runs: Map<RunId, KnownRun>;
   /** Results that came before their plan. */
   readonly early: Map<RunId, CommittedResult[]>;
@@ -93,6 +99,7 @@ export function emptyState(self: Ref<RoundsCommand>): RoundsState {
     loaded: false,
     registry: null,
     up: new Set(),
+    kept: new Set(),
     runs: new Map(),
     early: new Map(),
     incomplete: new Map(),

@@ -4,7 +4,14 @@
  */
 import type { DeviceId } from "../../protocols/ids.ts";
 import { isAdmitted } from "../../protocols/registry/registry.ts";
-import { choosePeers, CHOSEN_MAX, EVERYBODY_MAX, pairRank, SESSIONS_MAX } from "./peer_choice.ts";
+import {
+  choosePeers,
+  CHOSEN_MAX,
+  EVERYBODY_MAX,
+  KEPT_MAX,
+  pairRank,
+  SESSIONS_MAX,
+} from "./peer_choice.ts";
 import type { LivenessChanged } from "../liveness/commands.ts";
 import type { Peer, SessionsContext, SessionsState } from "./sessions_state.ts";
 
@@ -27,7 +34,7 @@ export function chooseSoon(
 /** Do we want a session with this peer? Before the first choice of a large mesh, with the first that show themselves. */
 export function isWanted(state: SessionsState, device: DeviceId): boolean {
   const peer = state.peers.get(device);
-  if (peer?.pinned === true) return true;
+  if (peer?.pinned === true || state.kept.has(device)) return true;
   if (state.chosen !== null) return state.chosen.has(device);
   if (state.peers.size <= EVERYBODY_MAX || peer?.child) return true;
   let sessions = 0;
@@ -76,6 +83,20 @@ function choose(
   return chosen;
 }
 
+/** Those who learn together with us are others now. With too many of them the lowest ranks, which both ends agree on. */
+export function onKeepSessions(
+  context: SessionsContext,
+  state: SessionsState,
+  devices: readonly DeviceId[],
+  start: (device: DeviceId) => void,
+): void {
+  const ranked = devices.toSorted((a, b) => rankOf(state, a) - rankOf(state, b));
+  state.kept = new Set(ranked.slice(0, KEPT_MAX));
+  for (const device of state.kept) start(device);
+  // Those who are kept no longer are guests from now on.
+  chooseSoon(context, state);
+}
+
 /** Others have heard of a peer that was gone: it is dialled now, not when its backoff ends. */
 export function onLivenessChanged(
   context: SessionsContext,
@@ -97,7 +118,9 @@ export function makeRoom(
   end: (device: DeviceId, peer: Peer) => void,
 ): boolean {
   const peer = state.peers.get(device);
-  if (peer?.pinned === true || state.chosen?.has(device) === true) return true;
+  if (peer?.pinned === true || state.kept.has(device) || state.chosen?.has(device) === true) {
+    return true;
+  }
   const guests = guestsOf(state);
   if (guests.length < guestsMax(state)) return true;
   const least = guests.at(-1);
@@ -110,7 +133,7 @@ export function makeRoom(
 /** Peers with a session that nobody here has chosen, the most wanted first. */
 function guestsOf(state: SessionsState): readonly (readonly [DeviceId, Peer])[] {
   const guests = [...state.peers].filter(([id, peer]) =>
-    peer.child !== null && !peer.pinned && state.chosen?.has(id) !== true
+    peer.child !== null && !peer.pinned && !state.kept.has(id) && state.chosen?.has(id) !== true
   );
   return guests.sort(([a], [b]) => rankOf(state, a) - rankOf(state, b));
 }

@@ -22,6 +22,11 @@ export type SessionsCommand =
   }
   /** A person or another actor wants this peer tried now rather than after its backoff. When it is up, that is published again. */
   | { readonly type: "connectNow"; readonly deviceId: DeviceId }
+  /**
+   * Members that work together keep sessions with each other however large the mesh is: at most `KEPT_MAX` of these. Replaces what was asked for before;
+   * only the rounds actor says it.
+   */
+  | { readonly type: "keepSessions"; readonly devices: readonly DeviceId[] }
   /** A protocol found that the peer broke its rules: counted; enough of them close the session. */
   | { readonly type: "strike"; readonly deviceId: DeviceId; readonly reason: string }
   /** Publish `up` with `resumed` true for every session that is up: a protocol actor has (re)started and knows none. */

@@ -17,15 +17,18 @@ import { nodeEvents } from "../events.ts";
 import type { Behaviour } from "../kernel/actor.ts";
 import { livenessChanged } from "../liveness/commands.ts";
 import { membershipChanged } from "../members/commands.ts";
-import { chooseSoon, isWanted, makeRoom, onChoiceDue, onLivenessChanged } from "./choosing.ts";
 import {
-  peerSessions,
-  type SessionReport,
-  type SessionsCommand,
-  type SessionSummary,
-} from "./commands.ts";
+  chooseSoon,
+  isWanted,
+  makeRoom,
+  onChoiceDue,
+  onKeepSessions,
+  onLivenessChanged,
+} from "./choosing.ts";
+import { peerSessions, type SessionReport, type SessionsCommand } from "./commands.ts";
 import { session } from "./session.ts";
 import type { AnyProtocolRoute } from "./session_state.ts";
+import { summaries } from "./peer_list.ts";
 import { type Of, type Peer, type SessionsContext, type SessionsState } from "./sessions_state.ts";
 import {
   addStaticPeer,
@@ -87,6 +90,13 @@ export function sessions(deps: SessionsDependencies): Behaviour<SessionsCommand,
           return onLivenessChanged(context, state, command.event);
         case "connectNow":
           return onConnectNow(context, state, command.deviceId, deps);
+        case "keepSessions":
+          return onKeepSessions(
+            context,
+            state,
+            command.devices,
+            (device) => void ensureSession(context, state, device, deps),
+          );
         case "strike":
           return onStrike(context, state, command);
         case "repeatPeerSessions":
@@ -141,6 +151,7 @@ function start(context: SessionsContext, deps: SessionsDependencies): SessionsSt
     registry: null,
     peers: new Map(),
     chosen: null,
+    kept: new Set(),
     choicePending: false,
     strangers: new Map(),
     statics: new Map(),
@@ -368,32 +379,4 @@ function peerOf(state: SessionsState, device: DeviceId): Peer {
   };
   state.peers.set(device, peer);
   return peer;
-}
-
-function summaries(context: SessionsContext, state: SessionsState): readonly SessionSummary[] {
-  const nowMs = context.monotonicMs();
-  return [...state.peers].map(([deviceId, peer]) => {
-    const { report } = peer;
-    return {
-      deviceId,
-      displayName: peer.displayName,
-      sighted: peer.sighted,
-      addresses: peer.addresses,
-      state: report?.state ?? "idle",
-      path: report?.path ?? null,
-      pathDescription: report?.pathDescription ?? null,
-      relayed: report?.relayed ?? false,
-      roundTripMs: report?.roundTripMs ?? null,
-      connectedForMs: report === null || report.upSinceMs === null
-        ? null
-        : nowMs - report.upSinceMs,
-      bytesSent: report?.bytesSent ?? 0,
-      bytesReceived: report?.bytesReceived ?? 0,
-      framesUnacknowledged: report?.framesUnacknowledged ?? 0,
-      retryInMs: report === null || report.retryAtMs === null
-        ? null
-        : Math.max(0, report.retryAtMs - nowMs),
-      lastProblem: report?.lastProblem ?? null,
-    };
-  });
 }

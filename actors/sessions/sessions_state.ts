@@ -52,6 +52,8 @@ export interface SessionsState {
   readonly peers: Map<DeviceId, Peer>;
   /** Whom we dial; null: everybody. */
   chosen: ReadonlySet<DeviceId> | null;
+  /** Sessions with these are kept whatever the choice says: they learn together with us. */
+  kept: ReadonlySet<DeviceId>;
   /** A new choice is due. */
   choicePending: boolean;
   readonly strangers: Map<number, Stranger>;

@@ -181,6 +181,19 @@ export interface RunMembership {
   readonly joined: boolean;
   /** The newest version whose parameters are here: rounds done. */
   readonly round: number;
+  /** How many others it knows to have joined. Who knows of more says them (`runCompany`). */
+  readonly company: number;
+}
+
+/**
+ * "These have joined the run, too": to somebody who knows of fewer. In a mesh too large for sessions of everybody with everybody those who learn together
+ * find each other by it; the receiver keeps sessions with them, and believes each only what it says itself.
+ */
+export interface RunCompany {
+  readonly type: "runCompany";
+  readonly run: BlockId;
+  /** Ascending. */
+  readonly devices: readonly DeviceId[];
 }
 
 /** Parts of an offered vector, from number `first`, as many as `count` (1–16). */
@@ -244,6 +257,7 @@ export type RoundsMessage =
   | KeepCheckpoint
   | CheckpointKept
   | RunMembership
+  | RunCompany
   | RequestParts
   | VectorPart
   | VectorMissing

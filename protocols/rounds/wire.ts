@@ -131,7 +131,9 @@ const message = z.discriminatedUnion("type", [
     run: blockId,
     joined: z.boolean(),
     round: z.int().min(0).max(ROUND_MAX),
+    company: count,
   }),
+  z.strictObject({ type: z.literal("runCompany"), run: blockId, devices: ascending }),
   z.strictObject({
     type: z.literal("requestParts"),
     run: blockId,
@@ -178,6 +180,7 @@ export function encodeRoundsMessage(value: RoundsMessage): Uint8Array<ArrayBuffe
     const offered = wire[key] as { hash: ContentHash; bytes: number } | null | undefined;
     if (offered) wire[key] = { hash: Uint8Array.fromHex(offered.hash), bytes: offered.bytes };
   }
+  if (value.type === "runCompany") wire.devices = value.devices.map(publicKeyOf);
   if (value.type === "roundStart") wire.called = value.called.map(publicKeyOf);
   return encodeCanonical(wire);
 }

@@ -21,6 +21,9 @@ const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) =>
   bytes.toHex() as ContentHash & BlockId
 );
 const device = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(deviceIdOf);
+const devices = fc.uniqueArray(device, { minLength: 1, maxLength: 5 }).map((ids): DeviceId[] =>
+  ids.sort()
+);
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength });
 const attempt = {
   run: hash as fc.Arbitrary<BlockId>,
@@ -42,9 +45,7 @@ const message: fc.Arbitrary<RoundsMessage> = fc.oneof(
     ...attempt,
     model: offer,
     version: fc.option(hash as fc.Arbitrary<BlockId>),
-    called: fc.uniqueArray(device, { minLength: 1, maxLength: 5 }).map((ids): DeviceId[] =>
-      ids.sort()
-    ),
+    called: devices,
     withinMs: fc.integer({ min: 1, max: 86_400_000 }),
   }),
   record({
@@ -116,6 +117,12 @@ const message: fc.Arbitrary<RoundsMessage> = fc.oneof(
     run: hash as fc.Arbitrary<BlockId>,
     joined: fc.boolean(),
     round: fc.nat(100_000),
+    company: fc.nat(1_024),
+  }),
+  record({
+    type: fc.constant("runCompany" as const),
+    run: hash as fc.Arbitrary<BlockId>,
+    devices,
   }),
   record({
     type: fc.constant("requestParts" as const),

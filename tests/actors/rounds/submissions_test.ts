@@ -243,7 +243,7 @@ Deno.test("points fall for what is proved, are on the disk, and whoever has none
   };
   actor.settleTask({ ok: true, value });
   actor.state.registry = registryOf([self, liar.id]);
-  const membership = { type: "runMembership", run, joined: true, round: 0 } as const;
+  const membership = { type: "runMembership", run, joined: true, round: 0, company: 0 } as const;
   actor.tell({ type: "peerMessage", from: liar.id, message: membership });
   const child = actor.state.runs.get(run)!.child!;
   const blame = (round: number, fault: RoundFault) =>

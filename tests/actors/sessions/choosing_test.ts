@@ -85,3 +85,29 @@ Deno.test("sessions take in no more guests than there is room for", async () => 
   assert.deepEqual(up(host!), before);
   await Promise.all(nodes.map((node) => node.system.stop()));
 });
+
+Deno.test("sessions with those who learn together are kept beyond the bound, and let go when it is over", async () => {
+  const { time, nodes, registry, see } = world(40);
+  for (const node of nodes) node.join(registry);
+  see(nodes, nodes);
+  await time.run(20_000);
+  const together = nodes.slice(0, SESSIONS_MAX + 4);
+  const keep = (kept: readonly TestNode[]) => {
+    for (const node of together) {
+      const devices = kept.filter((other) => other !== node).map(({ device }) => device.id);
+      node.system.tell(node.sessions, { type: "keepSessions", devices });
+    }
+  };
+  keep(together);
+  await time.run(20_000);
+  for (const node of together) {
+    const sessions = up(node);
+    assert.ok(together.every((other) => other === node || sessions.has(other.device.id)));
+  }
+  keep([]);
+  await time.run(30_000);
+  const most = Math.max(...nodes.map((node) => up(node).size));
+  assert.ok(most <= SESSIONS_MAX, `${most} sessions`);
+  assert.equal(reached(nodes), nodes.length);
+  await Promise.all(nodes.map((node) => node.system.stop()));
+});

@@ -1,0 +1,94 @@
+/**
+ * Who learns together finds each other. In a large mesh a device has sessions with a few others only; those who have joined a run tell each other who else
+ * has, and keep sessions with all of them until the run is over. Nothing that is said of somebody else counts: it only leads to a session, and there each speaks
+ * for itself.
+ */
+import { may } from "../../protocols/registry/registry.ts";
+import type { DeviceId } from "../../protocols/ids.ts";
+import {
+  PARTICIPANTS_MAX,
+  type RunCompany,
+  type RunMembership,
+} from "../../protocols/rounds/messages.ts";
+import { encodeRoundsMessage } from "../../protocols/rounds/wire.ts";
+import type { RoundsDependencies } from "./rounds.ts";
+import type { KnownRun, RoundsContext, RoundsState } from "./state.ts";
+
+/** News of others is collected so long before the number is said, ms. */
+const COMPANY_MS = 1_000;
+
+/** How many others this device knows to have joined, or has heard of. */
+export function companySize({ devices, heardOf }: KnownRun): number {
+  return Math.min(PARTICIPANTS_MAX, devices.size + heardOf.size);
+}
+
+/** Somebody has said that it has joined, and knows of fewer than this device: it is told. */
+export function tellCompany(
+  context: RoundsContext,
+  deps: RoundsDependencies,
+  known: KnownRun,
+  to: DeviceId,
+  { joined, company }: RunMembership,
+): void {
+  if (!joined || !known.joined || company >= companySize(known)) return;
+  const { run } = known;
+  const devices = [...known.devices.keys(), ...known.heardOf].filter((device) => device !== to)
+    .slice(0, PARTICIPANTS_MAX).sort();
+  if (devices.length === 0) return;
+  const body = encodeRoundsMessage({ type: "runCompany", run, devices });
+  context.send(deps.sessions, { type: "sendToPeer", to, protocol: "rounds", body });
+}
+
+/** This device knows of more than it has said. */
+export function sayCompanySoon(context: RoundsContext, run: KnownRun): void {
+  if (run.companyPending) return;
+  run.companyPending = true;
+  context.startTimer(`company/${run.run}`, COMPANY_MS, { type: "companyDue", run: run.run });
+}
+
+/** Somebody that has joined names others. */
+export function onRunCompany(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  from: DeviceId,
+  { run: id, devices }: RunCompany,
+): void {
+  const run = state.runs.get(id);
+  if (run === undefined || !run.joined || !run.devices.has(from)) return;
+  for (const device of devices) {
+    if (companySize(run) >= PARTICIPANTS_MAX) break;
+    if (device === deps.self || run.devices.has(device)) continue;
+    if (may(state.registry, device, "learn.join")) run.heardOf.add(device);
+  }
+  sayCompanySoon(context, run);
+  keepCompany(context, state, deps);
+}
+
+/** Asks for sessions with everybody of every run that goes on; with `again` also when nothing has changed. */
+export function keepCompany(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+  again = false,
+): void {
+  const kept = new Set<DeviceId>();
+  for (const run of state.runs.values()) {
+    if (isOver(state, run)) continue;
+    for (const device of [...run.devices.keys(), ...run.heardOf]) {
+      if (may(state.registry, device, "learn.join")) kept.add(device);
+    }
+  }
+  const isSame = kept.size === state.kept.size &&
+    [...kept].every((device) => state.kept.has(device));
+  if (isSame && !(again && kept.size > 0)) return;
+  state.kept = kept;
+  context.send(deps.sessions, { type: "keepSessions", devices: [...kept] });
+}
+
+/** True when nobody who is there needs this device for the run any more. */
+function isOver(state: RoundsState, { child, round, plan, devices }: KnownRun): boolean {
+  if (child === null) return true;
+  if (round < plan.rounds) return false;
+  return [...devices].every(([device, done]) => done >= plan.rounds || !state.up.has(device));
+}
