@@ -76,7 +76,13 @@ const choiceSchema = z.strictObject({
   numbers: z.record(nameSchema, z.number()),
 }).openapi("Choice", { example: { name: "trimmedMean", numbers: { share: 0.2 } } });
 const optionsSchema = z.record(nameSchema, z.union([text(256), z.number(), z.boolean()]));
-const aggregationKindSchema = z.enum(["secure", "secureGroups", "clear", "grid"]);
+const aggregationKindSchema = z.enum([
+  "secure",
+  "secureGroups",
+  "twoServers",
+  "clear",
+  "grid",
+]);
 const shareKindSchema = z.enum(["iid", "shards", "dirichlet"]);
 const milliseconds = () => z.int().min(10).max(7 * 86_400_000);
 const participants = () => z.int().min(1).max(PARTICIPANTS_MAX);
@@ -153,6 +159,7 @@ const planSchema = z.strictObject({
   aggregation: z.discriminatedUnion("type", [
     z.strictObject({ type: z.literal("clear"), rule: choiceSchema }),
     z.strictObject({ type: z.literal("secure"), encoding: encodingSchema }),
+    z.strictObject({ type: z.literal("twoServers"), encoding: encodingSchema }),
     z.strictObject({
       type: z.literal("secureGroups"),
       encoding: encodingSchema,

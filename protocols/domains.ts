@@ -18,6 +18,7 @@ export const DOMAINS = {
   modelSubmission: "kiana model submission v1",
   sumKeys: "kiana sum keys v1",
   sumSurvivors: "kiana sum survivors v1",
+  sumOpening: "kiana sum opening v1",
 } as const;
 export type Domain = keyof typeof DOMAINS;
 

@@ -246,6 +246,7 @@ export function answerWhere(
       ? "idle"
       : "ready",
     checkpoint: checkpoint !== null && checkpoint.round === round ? checkpoint.offer : null,
+    ...(signed?.set !== undefined && { bound: signed.set }),
   });
 }
 
@@ -255,13 +256,13 @@ export function onHereIAm(
   state: RunActorState,
   deps: RunDependencies,
   from: DeviceId,
-  { round, attempt, phase, checkpoint }: HereIAm,
+  { round, attempt, phase, checkpoint, bound }: HereIAm,
 ): void {
   const { lead } = state;
   if (lead?.phase !== "recovering" || round !== (state.head?.round ?? 0) + 1) return;
   // Each once, and only who has joined.
   if (!state.peers.has(from) || lead.heard.has(from) || !noteAttempt(state, attempt)) return;
-  lead.heard.set(from, { attempt, phase, checkpoint });
+  lead.heard.set(from, { attempt, phase, checkpoint, bound });
   if (lead.heard.size >= reachable(state).length) onRecovered(context, state, deps);
 }
 

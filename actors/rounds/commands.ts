@@ -229,6 +229,14 @@ export type RunPrivateCommand =
     readonly body: Uint8Array;
     readonly outcome: TaskOutcome<void>;
   } & Try)
+  /** The same for a sum with a second party. */
+  | ({
+    readonly type: "wordKept";
+    readonly word: SignedWord;
+    readonly outcome: TaskOutcome<void>;
+  } & Try)
+  /** As its second party: what the coordinator signed for is durable, and here is our total. */
+  | ({ readonly type: "totalMade"; readonly outcome: TaskOutcome<Uint8Array> } & Try)
   | {
     readonly type: "vectorRead";
     readonly hash: ContentHash;
@@ -299,6 +307,10 @@ export interface Try {
 export interface SignedWord extends Try {
   /** Number of the release that it was about. */
   readonly release: number;
+  /** Of sums with a second party: the devices of the set, ascending. Within the release our update is in sums over this set only. */
+  readonly set?: readonly DeviceId[];
+  /** Who may be left out of it under another coordinator, for having been the only one who could know its sum; null: nobody. */
+  readonly coordinator?: DeviceId | null;
   /** Present in the word about handing in, which is given where the coordinator adds the noise: to whom. */
   readonly handedTo?: { readonly coordinator: DeviceId; readonly term: number };
 }
@@ -334,6 +346,8 @@ export interface PreparedSubmission {
   /** What is kept of the secure sum after masking; null in the clear. */
   readonly kept: KeptState | null;
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What goes to the second party; null where there is none. */
+  readonly second: Uint8Array | null;
   readonly submission: GradientSubmission;
 }
 

@@ -8,6 +8,7 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import type { Decline, PeerReady, RoundStart } from "../../protocols/rounds/messages.ts";
 import { reportFaults } from "./faults.ts";
 import { onBufferDue, openBuffer } from "./lead_buffered.ts";
+import { boundCall, newSmallLead, onSmallDue, openSmallSum } from "./lead_small_sums.ts";
 import { openSums } from "./lead_sums.ts";
 import { closeTraining, closeTrainingWhenAll, giveBackRoom } from "./lead_updates.ts";
 import type { Try } from "./commands.ts";
@@ -33,6 +34,7 @@ export function newLead(): Lead {
     declineReason: null,
     participants: [],
     groups: [],
+    small: null,
     submissions: new Map(),
     queue: [],
     fetched: new Map(),
@@ -80,6 +82,7 @@ const SHOWN = {
   training: "training",
   collecting: "collecting",
   checkpoint: "collecting",
+  matching: "collecting",
   signing: "collecting",
   unmasking: "unmasking",
   publishing: "publishing",
@@ -112,12 +115,19 @@ export function call(context: RunContext, state: RunActorState, deps: RunDepende
   // Attempts are numbered over all terms; zero is the first.
   const attempt = state.attempt + 1;
   state.attempt = attempt;
-  const called = calledDevices(joined, { plan, round, attempt });
+  const called = boundCall(state, deps, lead, joined) ??
+    calledDevices(joined, { plan, round, attempt });
   const key = { run: deps.run, round, term: state.term, attempt };
+  const small = newSmallLead(state, deps, { round, attempt, called });
+  if (small === null) {
+    state.waitingFor = "a second device that may coordinate";
+    return;
+  }
   state.lead = {
     ...newLead(),
     key,
     called,
+    small: small ?? null,
     startedAtMs: context.monotonicMs(),
     failures: lead.failures,
   };
@@ -131,6 +141,7 @@ export function call(context: RunContext, state: RunActorState, deps: RunDepende
     version: head.block,
     called,
     withinMs: plan.deadlines.readyMs,
+    ...(small !== undefined && { second: small.second }),
   };
   tellAll(context, deps, called, message);
 }
@@ -202,6 +213,7 @@ function closeCalling(
     );
   }
   lead.participants = ready.sort();
+  if (lead.small !== null) return openSmallSum(context, state, deps);
   if (aggregation.type !== "clear") return openSums(context, state, deps);
   enter(context, state, deps, "training", deadlines.trainMs);
   tellAll(context, deps, lead.participants, { type: "trainNow", ...lead.key! });
@@ -258,6 +270,7 @@ export function onPhaseDue(
   if (lead === null || lead.phase !== due.phase) return;
   const { round, attempt } = tryOf(lead);
   if (round !== due.round || attempt !== due.attempt) return;
+  if (lead.small !== null && onSmallDue(context, state, deps)) return;
   switch (lead.phase) {
     case "recovering":
       return sums.recovered();

@@ -17,6 +17,7 @@ import { combine } from "./combining.ts";
 import { noteFault } from "./faults.ts";
 import { abandon } from "./lead.ts";
 import { closeBufferWhenFull, onBufferedSubmission, unreadable } from "./lead_buffered.ts";
+import { matchParts, takeSmallPart } from "./lead_small_sums.ts";
 import { closeMasking, takeInput } from "./lead_sums.ts";
 import { roundPlan } from "./round_plan.ts";
 import type {
@@ -190,7 +191,11 @@ export function onUpdateFetched(
   const submission = lead?.submissions.get(device);
   if (lead?.phase !== "training" || submission?.update.hash !== incoming.vector.offer.hash) return;
   const { bytes } = incoming.vector;
-  if (lead.groups.length === 0) {
+  if (lead.small !== null) {
+    const problem = takeSmallPart(lead, device, bytes);
+    if (problem === undefined) lead.fetched.set(device, { submission, bytes: null });
+    else refuseSubmission(context, state, deps, device, problem);
+  } else if (lead.groups.length === 0) {
     const problem = deps.opened.strategy.buffer && unreadable(state, deps, device, bytes);
     if (problem != null) {
       refuseSubmission(context, state, deps, device, problem);
@@ -328,6 +333,7 @@ export function closeTraining(
       `${lead.fetched.size} updates came, expected at least ${needed}`,
     );
   }
+  if (lead.small !== null) return matchParts(context, state, deps);
   if (lead.groups.length > 0) return closeMasking(context, state, deps);
   combine(context, state, deps);
 }

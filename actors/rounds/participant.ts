@@ -37,6 +37,7 @@ import {
   type RunContext,
   type RunDependencies,
 } from "./run_state.ts";
+import { isForOurSet, onSmallClaim, onSmallRoster, smallPartFor } from "./small_part.ts";
 import { attemptOf, sameAttempt, shortReason, tell } from "./talking.ts";
 import { noteAttempt } from "./terms.ts";
 import { beginTraining, refuse } from "./training.ts";
@@ -84,16 +85,20 @@ export function onRoundStart(
   if (!call.called.includes(deps.self)) return;
   const again = state.part;
   if (again !== null && sameAttempt(again.key, key)) return;
+  const small = smallPartFor(state, deps, from, call);
+  if (typeof small === "string") return decline("cannot", small);
   const signed = signedAt(state, call.round);
-  if (signed !== null) {
+  const isForSet = signed !== null && isForOurSet(signed, call.called, from);
+  if (signed !== null && !isForSet) {
     const isBound = deps.opened.plan.privacy === null;
     if (isBound || context.monotonicMs() - (state.signedAtMs ?? 0) < SIGNED_BINDS_MS) {
       return decline("busy", `attempt ${signed.attempt} may still come to its sum`);
     }
   }
-  const release = releaseIn(state, from, call);
+  const release = isForSet ? signed.release : releaseIn(state, from, call);
   const part = newPart({
     key,
+    small,
     coordinator: from,
     called: call.called,
     release,
@@ -101,7 +106,7 @@ export function onRoundStart(
     update: again?.key.round === key.round && again.release === release ? again.update : null,
   });
   let keys: Uint8Array = new Uint8Array();
-  const round = sumRoundOf(roundPlan(state, deps), {
+  const round = small !== null ? null : sumRoundOf(roundPlan(state, deps), {
     ...key,
     modelHash: head.parameters,
     devices: call.called.length,
@@ -192,6 +197,11 @@ export function onSecurePhase(
     tell(context, deps, from, { type: "securePhase", ...part.key, phase, body });
   switch (message.phase) {
     case "roster": {
+      if (part.small !== null) {
+        const { body } = message;
+        const problem = problemOfRoster(state, deps, part, body);
+        return onSmallRoster(context, state, deps, part, { body, problem });
+      }
       if (part.sum === null) return;
       const roster = decodeRoster(message.body);
       if (!roster.ok) return refuse(context, deps, part, roster.reason);
@@ -215,6 +225,7 @@ export function onSecurePhase(
       return beginTraining(context, state, deps);
     }
     case "survivors": {
+      if (part.small !== null) return onSmallClaim(context, state, deps, part, message.body);
       if (part.kept === null) return;
       const claim = decodeSurvivorClaim(message.body);
       if (!claim.ok) return refuse(context, deps, part, claim.reason);

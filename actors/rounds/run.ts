@@ -30,6 +30,7 @@ import {
   closeUnmasking,
   sendClaims,
 } from "./lead_sums.ts";
+import { remind } from "./lead_small_sums.ts";
 import { closeTrainingWhenAll, onUpdateStored } from "./lead_updates.ts";
 import { answerHeldCall, onSignedKept } from "./participant.ts";
 import { listen } from "./restored.ts";
@@ -37,6 +38,8 @@ import { evaluateHead, onEvaluated, report } from "./reporting.ts";
 import { onPeerMessage, stepDown } from "./run_messages.ts";
 import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { onRead, transferEnds } from "./run_vectors.ts";
+import { onTotalMade } from "./second_party.ts";
+import { onWordKept } from "./small_part.ts";
 import { isReachable, reachable, tellAll } from "./talking.ts";
 import { beat, BEAT_MS, nextTerm, untilOurTurnMs } from "./terms.ts";
 import { onCharged, onPartKept, onPrepared, onTrained } from "./training.ts";
@@ -96,6 +99,10 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
           return onPartKept(context, state, deps, command);
         case "signedKept":
           return onSignedKept(context, state, deps, command);
+        case "wordKept":
+          return onWordKept(context, state, deps, command);
+        case "totalMade":
+          return onTotalMade(context, state, deps, command);
         case "vectorRead":
           return onRead(context, state, deps, command);
         case "checkpointKept":
@@ -149,6 +156,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     signed: null,
     signedAtMs: null,
     checkpoint: null,
+    second: null,
     restored: null,
     lead: null,
     incoming: new Map(),
@@ -228,6 +236,7 @@ function onPeersChanged(
     });
   }
   closeTrainingWhenAll(context, state, deps);
+  remind(context, state, deps);
   if (state.lead?.phase === "waiting") call(context, state, deps);
   onPeersChangedForBuffer(context, state, deps);
   considerAdopting(context, state, deps);
@@ -245,6 +254,9 @@ function onTick(context: RunContext, state: RunActorState, deps: RunDependencies
   if (state.lead !== null) {
     beat(context, state, deps);
     if (state.lead.phase === "unmasking") askToUnmask(context, state, deps);
+    remind(context, state, deps);
+  }
+  if (state.lead !== null) {
     if (state.lead.phase === "waiting" && state.waitingFor !== null && state.lead.failures === 0) {
       call(context, state, deps);
     }

@@ -7,11 +7,13 @@ import { onBeat, onRefused } from "./buffered_part.ts";
 import { noteAbandoned, paysForHandingIn } from "./given_word.ts";
 import { onDecline, onPeerReady, tellAbandoned } from "./lead.ts";
 import { onDevicePhase } from "./lead_sums.ts";
+import { onSmallPhase } from "./lead_small_sums.ts";
 import { giveBackRoom, onSubmission } from "./lead_updates.ts";
 import { onRoundStart, onSecurePhase } from "./participant.ts";
 import { report } from "./reporting.ts";
 import type { RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { transferEnds } from "./run_vectors.ts";
+import { noteSecond, onSecondPhase } from "./second_party.ts";
 import { sameAttempt } from "./talking.ts";
 import { follow, noteAttempt } from "./terms.ts";
 import { beginTraining } from "./training.ts";
@@ -75,6 +77,10 @@ export function onPeerMessage(
       // Of runs without a coordinator.
       return;
     case "securePhase":
+      if (message.phase === "part") return onSecondPhase(context, state, deps, from, message);
+      if (SAID_OF_SMALL_SUMS.has(message.phase) && state.lead?.small != null) {
+        return onSmallPhase(context, state, deps, from, message);
+      }
       if (SAID_BY_DEVICES.has(message.phase)) {
         return onDevicePhase(context, state, deps, from, message);
       }
@@ -87,6 +93,7 @@ export function onPeerMessage(
   switch (message.type) {
     case "roundStart":
       state.phase = "calling";
+      noteSecond(state, deps, from, message);
       onRoundStart(context, state, deps, from, message);
       return report(context, state, deps);
     case "trainNow":
@@ -95,6 +102,7 @@ export function onPeerMessage(
       }
       return;
     case "securePhase":
+      if (state.second !== null) onSecondPhase(context, state, deps, from, message);
       return onSecurePhase(context, state, deps, from, message);
     case "submissionRefused":
       context.log.write("warning", "our update was refused", { reason: message.reason });
@@ -121,7 +129,8 @@ export function onPeerMessage(
   }
 }
 
-const SAID_BY_DEVICES = new Set(["shares", "consistency", "unmask"]);
+const SAID_OF_SMALL_SUMS = new Set(["consistency", "presentBoth", "total"]);
+const SAID_BY_DEVICES = new Set(["shares", "consistency", "unmask", "presentBoth", "total"]);
 
 function publishProgress(
   context: RunContext,

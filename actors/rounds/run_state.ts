@@ -29,6 +29,7 @@ import type { Context, Ref } from "../kernel/actor.ts";
 import type { BufferedState } from "./buffered_state.ts";
 import type { Restored } from "./restored.ts";
 import type { SpilledUpdates } from "./spilled_updates.ts";
+import type { SecondParty, SmallLead, SmallPart } from "./small_state.ts";
 import type { SessionsCommand } from "../sessions/commands.ts";
 import type {
   CommittedResult,
@@ -116,6 +117,8 @@ export interface RunActorState {
   /** When, ms of the monotonic clock; long ago for a word from before a restart. */
   signedAtMs: number | null;
   checkpoint: KeptCheckpoint | null;
+  /** The attempt whose second party this device is. */
+  second: SecondParty | null;
   /** Null for a device that has nothing to wait for. */
   restored: Restored | null;
   lead: Lead | null;
@@ -169,6 +172,8 @@ export interface Part {
   /** From then on: what also the disk has. */
   kept: KeptState | null;
   received: ReceivedShares | null;
+  /** In sums with a second party; null elsewhere. */
+  readonly small: SmallPart | null;
   /** Fixed for the round; kept for further attempts. */
   update: LocalUpdate | null;
   submission: GradientSubmission | null;
@@ -187,6 +192,7 @@ export function newPart(
     sum: null,
     kept: null,
     received: null,
+    small: null,
     update: null,
     submission: null,
     bytes: null,
@@ -198,7 +204,7 @@ export function newPart(
 export interface Lead {
   /** Null between attempts. */
   key: Attempt | null;
-  phase: RoundPhase | "recovering" | "sharing" | "checkpoint" | "signing";
+  phase: RoundPhase | "recovering" | "sharing" | "checkpoint" | "matching" | "signing";
   startedAtMs: number;
   called: readonly DeviceId[];
   readonly ready: Map<DeviceId, PeerReady>;
@@ -211,6 +217,8 @@ export interface Lead {
   participants: readonly DeviceId[];
   /** One secure sum in all, or one for each group; none in the clear. */
   groups: SumGroup[];
+  /** A sum with a second party; null elsewhere. */
+  readonly small: SmallLead | null;
   readonly submissions: Map<DeviceId, GradientSubmission>;
   /** Announced and not asked for yet. */
   queue: DeviceId[];
@@ -229,7 +237,13 @@ export interface Lead {
   /** Answers of those whom a new coordinator asked where they are. */
   readonly heard: Map<
     DeviceId,
-    { readonly attempt: number; readonly phase: string; readonly checkpoint: VectorOffer | null }
+    {
+      readonly attempt: number;
+      readonly phase: string;
+      readonly checkpoint: VectorOffer | null;
+      /** The set that it has given its word for, in sums with a second party. */
+      readonly bound: readonly DeviceId[] | undefined;
+    }
   >;
   /** Tries in a row that came to nothing: the next waits longer. */
   failures: number;

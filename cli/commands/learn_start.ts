@@ -20,7 +20,9 @@ import type { Texts } from "../texts.ts";
 
 const TITLE_BYTES_MAX = 256;
 const KEY_MAX = 64;
-const AGGREGATIONS = ["secure", "groups", "clear", "grid"] as const;
+const AGGREGATIONS = ["secure", "groups", "twoServers", "clear", "grid"] as const;
+/** Those that combine more than one sum or update, and so by a rule. */
+const WITH_RULE: readonly (string | undefined)[] = ["groups", "clear", "grid"];
 const SHARES = ["iid", "shards", "dirichlet"] as const;
 const SECONDS: NumberRange = { least: 0.1, most: 86_400 };
 const POSITIVE: NumberRange = { least: 0, most: 1e6, above: true };
@@ -242,7 +244,7 @@ function checkTogether(texts: Texts, found: StartArguments): void {
     ["alpha", found.share === "dirichlet", "--share dirichlet"],
     [
       "rule",
-      found.aggregation !== undefined && found.aggregation !== "secure",
+      WITH_RULE.includes(found.aggregation),
       "--aggregation groups | clear | grid",
     ],
   ];

@@ -9,7 +9,7 @@ export function describePlan(plan: RunJson["plan"], context: CommandContext): st
   const { local, aggregation, compression, privacy } = plan;
   const number = (value: number) => figure(value, context);
   const options = Object.entries(plan.options).map(([name, value]) => `${name}=${value}`);
-  const rule = aggregation.type === "secure" ? "" : ` ${choiceText(aggregation.rule)}`;
+  const rule = "rule" in aggregation ? ` ${choiceText(aggregation.rule)}` : "";
   const size = aggregation.type === "grid"
     ? ` M=${aggregation.side} d=${aggregation.dimensions}`
     : "";

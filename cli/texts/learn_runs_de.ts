@@ -32,7 +32,7 @@ export const deLearnRuns: typeof enLearnRuns = {
       strategy:
         "Was aus dem Mittel wird: fedAvg, fedProx, fedAvgM, fedAdagrad, fedAdam oder fedYogi, mit Zahlen wie fedAdam:serverRate=0.1; oder fedBuff:goal=5, das auf niemanden wartet (mit --aggregation clear).",
       aggregation:
-        "Wer einen Beitrag sieht: niemand (secure), niemand, mit einer robusten Regel über Gruppen (groups), der Koordinator (clear), oder die Geräte, mit denen gemittelt wird, und niemand koordiniert (grid).",
+        "Wer einen Beitrag sieht: niemand (secure), niemand, mit einer robusten Regel über Gruppen (groups), niemand, sofern nicht zwei Geräte zusammenarbeiten, für kleine Modelle (twoServers), der Koordinator (clear), oder die Geräte, mit denen gemittelt wird, und niemand koordiniert (grid).",
       rule:
         "Wie Beiträge eins werden, bei groups, clear und grid: mean, median, trimmedMean, krum, multiKrum, bulyan, geometricMedian, normClipping, centeredClipping.",
       dimensions:

@@ -39,7 +39,7 @@ export const enLearnRuns = {
       strategy:
         "What becomes of the mean: fedAvg, fedProx, fedAvgM, fedAdagrad, fedAdam or fedYogi, with numbers as fedAdam:serverRate=0.1; or fedBuff:goal=5, which waits for nobody (with --aggregation clear).",
       aggregation:
-        "Who sees an update: nobody (secure), nobody, with a robust rule over groups (groups), the coordinator (clear), or the devices it averages with, and nobody coordinates (grid).",
+        "Who sees an update: nobody (secure), nobody, with a robust rule over groups (groups), nobody unless two devices work together, for small models (twoServers), the coordinator (clear), or the devices it averages with, and nobody coordinates (grid).",
       rule:
         "How updates become one, with groups, clear or grid: mean, median, trimmedMean, krum, multiKrum, bulyan, geometricMedian, normClipping, centeredClipping.",
       dimensions: "Averagings in a round with --aggregation grid, 1 to 4; default: as fits.",

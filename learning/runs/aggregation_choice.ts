@@ -14,6 +14,11 @@ export type Aggregation =
     readonly groupSize: number;
     readonly rule: Choice;
   }
+  /**
+   * Nobody sees any update, as long as two devices do not work together: each device gives one part to the coordinator and one to a second
+   * party (`learning/secure/two_servers.ts`). For small vectors.
+   */
+  | { readonly type: "twoServers"; readonly encoding: SecureEncoding }
   /** Nobody coordinates: devices average their parameters in the groups of a grid, group after group (`learning/gossip_averaging/grid.ts`). */
   | {
     readonly type: "grid";
@@ -36,4 +41,14 @@ export interface SecureEncoding {
   readonly bits: number;
   /** So many examples weigh one, 2–2^20; absent: each does. Heavier than 127 nobody is. */
   readonly examplesPerWeight?: number;
+}
+
+/** Ways to sum with one message from each device and a second party beside the coordinator. */
+export type SmallAggregation = Extract<Aggregation, { readonly type: "twoServers" }>;
+
+/** How updates are summed with a second party; null in all other modes. */
+export function smallAggregationOf(
+  { aggregation }: { readonly aggregation: Aggregation },
+): SmallAggregation | null {
+  return aggregation.type === "twoServers" ? aggregation : null;
 }

@@ -35,8 +35,8 @@ export interface NewRun {
   };
   readonly local?: Partial<RunPlan["local"]>;
   readonly strategy?: Choice;
-  /** "secure" (default with three devices and more), "secureGroups", "clear", "grid". */
-  readonly aggregation?: "secure" | "secureGroups" | "clear" | "grid";
+  /** "secure" (default with three devices and more), "secureGroups", "clear", "grid", or, for small models, "twoServers". */
+  readonly aggregation?: Aggregation["type"];
   /** The rule for "clear" and "grid" (default weightedMean) and "secureGroups" (default coordinateMedian). */
   readonly rule?: Choice;
   /** Of aggregation "grid": averaging steps of a round, and devices of a group; default: as fits the members. */
@@ -169,10 +169,10 @@ function aggregationFor({ aggregation, rule, grid }: NewRun, members: number): A
   if (grid !== undefined && type !== "grid") {
     throw new RangeError(`a grid is for aggregation "grid" only, and the aggregation is "${type}"`);
   }
-  if (type === "secure") {
+  if (type === "secure" || type === "twoServers") {
     if (rule === undefined) return { type, encoding: ENCODING };
     throw new RangeError(
-      `rule "${rule.name}" needs more than one sum, and "secure" has one; expected aggregation "secureGroups", or "clear"`,
+      `rule "${rule.name}" needs more than one sum, and "${type}" has one; expected aggregation "secureGroups", or "clear"`,
     );
   }
   const name = type === "secureGroups" ? "coordinateMedian" : "weightedMean";
@@ -212,6 +212,7 @@ function withWeights(
 function leastPossible(aggregation: Aggregation, clientsMin: number): number {
   switch (aggregation.type) {
     case "secure":
+    case "twoServers":
       return SUM_DEVICES_MIN;
     case "secureGroups":
       return aggregation.groupSize * clientsMin;
@@ -228,7 +229,7 @@ function participationFor(
   members: number,
 ): Participation {
   const { fraction = 1 } = participants;
-  const isSecure = aggregation.type === "secure" || aggregation.type === "secureGroups";
+  const isSecure = "encoding" in aggregation;
   // The noise is reckoned for the fewest: with more than that, there is more noise than is needed.
   const forNoise = privacy === undefined || !isSecure ? 0 : Math.ceil(2 * fraction * members / 3);
   const most = participants.most ?? PARTICIPANTS_MAX;

@@ -80,7 +80,7 @@ export function openPlan(
     network,
     layout: parameterLayout(network),
     strategy,
-    rule: aggregation.type === "secure"
+    rule: !("rule" in aggregation)
       ? null
       : strategy.buffer !== null
       ? bufferedMean()

@@ -17,15 +17,43 @@ export function coordinatorOrder(
   },
   crypto: Pick<Crypto, "sha256">,
 ): readonly DeviceId[] {
-  const number = new Uint8Array(4);
-  new DataView(number.buffer).setUint32(0, term);
   const place = (device: DeviceId) =>
     term === 0 && device === startedBy
       ? ""
-      : crypto.sha256(Uint8Array.fromHex(run), number, publicKeyOf(device)).toHex();
+      : crypto.sha256(Uint8Array.fromHex(run), uint32(term), publicKeyOf(device)).toHex();
+  return ordered(candidates, place);
+}
+
+/**
+ * Who may be the second party of an attempt, in order: by SHA-256(run ‖ round ‖ attempt ‖ device), so that each attempt has another one. The first is
+ * it.
+ */
+export function secondPartyOrder(
+  candidates: readonly DeviceId[],
+  { run, round, attempt }: {
+    readonly run: RunId;
+    readonly round: number;
+    readonly attempt: number;
+  },
+  crypto: Pick<Crypto, "sha256">,
+): readonly DeviceId[] {
+  const named = [Uint8Array.fromHex(run), uint32(round), uint32(attempt)];
+  return ordered(candidates, (device) => crypto.sha256(...named, publicKeyOf(device)).toHex());
+}
+
+function ordered(
+  candidates: readonly DeviceId[],
+  place: (device: DeviceId) => string,
+): readonly DeviceId[] {
   return candidates.map((device) => [place(device), device] as const)
     .sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0)
     .map(([, device]) => device);
+}
+
+function uint32(value: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
 }
 
 /** How many devices a round calls when `joined` are there: the plan's share, at least what it needs, and some more because some will not answer. */

@@ -85,6 +85,7 @@ const plan = z.strictObject({
   aggregation: z.discriminatedUnion("type", [
     z.strictObject({ type: z.literal("clear"), rule: choice }).readonly(),
     z.strictObject({ type: z.literal("secure"), encoding }).readonly(),
+    z.strictObject({ type: z.literal("twoServers"), encoding }).readonly(),
     z.strictObject({
       type: z.literal("secureGroups"),
       encoding,

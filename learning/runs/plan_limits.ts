@@ -2,6 +2,7 @@
 import { VECTOR_BYTES_MAX } from "../../protocols/rounds/messages.ts";
 import { storedUpdatesBytes } from "../aggregation/stored_updates.ts";
 import { packedBytes } from "../secure/packing.ts";
+import { SMALL_LENGTH_MAX } from "../secure/secure_sum.ts";
 import { HELD_BYTES_MAX } from "./combine_clear.ts";
 import { groupMost } from "./grid_plan.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
@@ -41,11 +42,13 @@ export function problemOfSize(opened: OpenedPlan, devices: number): string | und
       }`;
   }
   let packed: number;
+  let length: number;
   try {
     // Integers of other clipping lengths are up to twice as large: scales are powers of two.
     const room = opened.plan.privacy?.adaptive === undefined ? devices : 2 * devices;
-    const { length, bits } = sizeOf(sumFormOf(opened, devices)!, { devices: room, count });
-    packed = packedBytes(length, bits);
+    const size = sizeOf(sumFormOf(opened, devices)!, { devices: room, count });
+    length = size.length;
+    packed = packedBytes(length, size.bits);
   } catch (error) {
     if (error instanceof RangeError) return error.message;
     throw error;
@@ -54,12 +57,33 @@ export function problemOfSize(opened: OpenedPlan, devices: number): string | und
     return `a masked update has ${packed} bytes, expected at most ${VECTOR_BYTES_MAX}; fewer bits or a smaller model would fit`;
   }
   if (aggregation.type === "secure") return undefined;
+  if (aggregation.type === "twoServers") {
+    return problemOfSmallSum(opened, devices, { length, packed });
+  }
   const sums = Math.max(1, Math.floor(devices / aggregation.groupSize));
   const bytes = sums * (SUM_HEAD_BYTES + packed);
   if (sums <= SUMS_MAX && bytes <= VECTOR_BYTES_MAX) return undefined;
   return `${devices} devices make ${sums} groups, whose sums have ${
     megabytes(bytes)
   } MiB; expected at most ${SUMS_MAX} groups and ${megabytes(VECTOR_BYTES_MAX)} MiB`;
+}
+
+/** Why a sum with a second party is not for vectors of this size. Whoever adds up holds the parts until it knows whom the other one has. */
+function problemOfSmallSum(
+  { plan }: OpenedPlan,
+  devices: number,
+  { length, packed }: { readonly length: number; readonly packed: number },
+): string | undefined {
+  const { type } = plan.aggregation;
+  if (length > SMALL_LENGTH_MAX) {
+    return `its vectors have ${length} numbers, and aggregation "${type}" is for at most ${SMALL_LENGTH_MAX}; expected aggregation "secure", compression "randomK", or a smaller model`;
+  }
+  if (devices * packed > HELD_BYTES_MAX) {
+    return `the parts of ${devices} devices take ${
+      megabytes(devices * packed)
+    } MiB of memory, expected at most ${megabytes(HELD_BYTES_MAX)} with aggregation "${type}"`;
+  }
+  return undefined;
 }
 
 /** Why a device cannot hold the parameters of its group of a grid; however many devices there are, a group has so many at most. */

@@ -10,6 +10,7 @@ import { bitmapOf } from "../secure/bitmap.ts";
 import { merkleLevels, merkleRoot } from "../secure/merkle.ts";
 import { rosterBytes, rosterView } from "../secure/roster.ts";
 import { concat, survivorsMessage } from "../secure/transcripts.ts";
+import { smallAggregationOf } from "./aggregation_choice.ts";
 import { problemOfBases, subjectOf } from "./buffered.ts";
 import { countedLeast } from "./order.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
@@ -121,6 +122,12 @@ function problemOfSum(
     return `a sum has ${inputs.length} vectors, expected at least ${
       Math.max(shape.quorum, survivorsLeast(opened.plan))
     }`;
+  }
+  if (smallAggregationOf(opened.plan) !== null) {
+    // Here what a device submits is what is summed, with nothing around it.
+    const submitted = new Map(result.submissions.map((one) => [one.device, one.commitment]));
+    const other = inputs.find(({ device, hash }) => submitted.get(device) !== hash.toHex());
+    if (other !== undefined) return `a sum has another vector of ${other.device} than it submitted`;
   }
   const signers = signatures.map(({ device }) => device);
   if (!ascending(signers) || signers.some((device) => !inSum.includes(device))) {

@@ -13,7 +13,7 @@ import { encodeUpdate as encodeRelease } from "../privacy/release.ts";
 import { encodeUpdate } from "../secure/encoding.ts";
 import { packedBytes } from "../secure/packing.ts";
 import { WEIGHT_MAX } from "../models/proof.ts";
-import type { Aggregation } from "./aggregation_choice.ts";
+import { type Aggregation, smallAggregationOf } from "./aggregation_choice.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import { sizeOf, sumFormOf } from "./secure_round.ts";
 
@@ -146,6 +146,7 @@ export function expectedUpdateBytes(
   if (form !== null) {
     const { length, bits } = sizeOf(form, { devices, count });
     const packed = packedBytes(length, bits);
+    if (smallAggregationOf(opened.plan) !== null) return { least: packed, most: packed };
     // Around the vector: its complaints about neighbours, and CBOR.
     return { least: packed, most: packed + 8 * 1_024 };
   }

@@ -93,6 +93,24 @@ export function claimProblem(
   view: RosterView,
   deps: SumDependencies,
 ): Problem {
+  const problem = setProblem(state, claim, view, deps);
+  if (problem !== undefined) return problem;
+  const near = view.neighbours(view.indexOf.get(state.device)!).filter((neighbour, i) =>
+    hasBit(state.present, i) && hasBit(claim.survivors, neighbour)
+  );
+  return near.length >= view.shape.threshold ? undefined : refused(
+    "tooFew",
+    `Cannot sign survivors: ${near.length} of this device's neighbours are among them, expected at least ${view.shape.threshold}`,
+  );
+}
+
+/** What is wrong with a set of devices by itself: no set of the roster, too small, or without this device and what it handed in. */
+export function setProblem(
+  own: { readonly device: DeviceId; readonly inputHash: Uint8Array },
+  claim: SurvivorClaim,
+  view: RosterView,
+  deps: Pick<SumDependencies, "crypto">,
+): Problem {
   const survivors = indicesOf(claim.survivors, view.devices.length);
   if (survivors === undefined || claim.inputsRoot.length !== 32) {
     return refused(
@@ -100,7 +118,7 @@ export function claimProblem(
       `Cannot sign survivors: ${claim.survivors.length} bytes are no set of ${view.devices.length} devices`,
     );
   }
-  const index = view.indexOf.get(state.device)!;
+  const index = view.indexOf.get(own.device)!;
   const rank = survivors.indexOf(index);
   if (rank < 0) return refused("notMe", "Cannot sign survivors: this device is not among them");
   if (survivors.length < view.shape.quorum) {
@@ -109,16 +127,7 @@ export function claimProblem(
       `Cannot sign ${survivors.length} survivors: expected at least ${view.shape.quorum} of ${view.devices.length}`,
     );
   }
-  const near = view.neighbours(index).filter((neighbour, i) =>
-    hasBit(state.present, i) && hasBit(claim.survivors, neighbour)
-  );
-  if (near.length < view.shape.threshold) {
-    return refused(
-      "tooFew",
-      `Cannot sign survivors: ${near.length} of this device's neighbours are among them, expected at least ${view.shape.threshold}`,
-    );
-  }
-  const leaf = inputLeafOf(index, state.inputHash);
+  const leaf = inputLeafOf(index, own.inputHash);
   const { inputsRoot: root, proof } = claim;
   return merkleHolds(deps.crypto, { root, proof, leaf, index: rank, count: survivors.length })
     ? undefined

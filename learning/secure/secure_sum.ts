@@ -13,6 +13,9 @@ export type SumMode = typeof SUM_MODES[number];
 /** Most numbers of a vector in the modes with one message. */
 export const SMALL_LENGTH_MAX = 65_536;
 
+/** Most devices of a sum with a second party: as many as a round can have. */
+export const SMALL_DEVICES_MAX = 1_024;
+
 /** What an aggregator has in the end: whose vectors, and their sum in a form that says nothing by itself. */
 export interface SumTotal {
   /** Ascending. */

@@ -1,14 +1,14 @@
 /** What the sums with one message have in common: bounds, the list of who is in, and that totals fit each other. */
 import { invariant } from "../../platform/invariant.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
-import { SUM_DEVICES_MAX, SUM_DEVICES_MIN, type SumOutcome } from "./contract.ts";
+import { SUM_BITS_MIN, SUM_DEVICES_MAX, SUM_DEVICES_MIN, type SumOutcome } from "./contract.ts";
 import { refused } from "./roster.ts";
 import { SMALL_LENGTH_MAX, type SumCollector, type SumTotal } from "./secure_sum.ts";
 
 /** Length and width of the numbers of a small sum. */
 export interface SmallSize {
   readonly length: number;
-  /** 8–32. */
+  /** `SUM_BITS_MIN`–32. */
   readonly bits: number;
 }
 
@@ -16,9 +16,9 @@ export interface SmallSize {
 export function checkSmallSize({ length, bits }: SmallSize): void {
   invariant(
     Number.isInteger(length) && length >= 1 && length <= SMALL_LENGTH_MAX &&
-      Number.isInteger(bits) && bits >= 8 && bits <= 32,
+      Number.isInteger(bits) && bits >= SUM_BITS_MIN && bits <= 32,
     () =>
-      `Cannot sum ${length} numbers of ${bits} bits with one message: expected 1 to ${SMALL_LENGTH_MAX} numbers of 8 to 32 bits`,
+      `Cannot sum ${length} numbers of ${bits} bits with one message: expected 1 to ${SMALL_LENGTH_MAX} numbers of ${SUM_BITS_MIN} to 32 bits`,
   );
 }
 

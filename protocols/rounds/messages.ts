@@ -50,6 +50,8 @@ export interface RoundStart extends Attempt {
   readonly called: readonly DeviceId[];
   /** Answers after this many ms are too late. */
   readonly withinMs: number;
+  /** Of runs whose sums need one beside the coordinator: the second party of this attempt. */
+  readonly second?: DeviceId;
 }
 
 /**
@@ -71,7 +73,10 @@ export interface Decline extends Attempt {
   readonly reason: string;
 }
 
-/** One message of a phase of secure aggregation, either way; `phase` says which, the body is `learning/secure`'s. */
+/**
+ * One message of a phase of secure aggregation, either way; `phase` says which, the body is `learning/secure`'s. From `part` on: sums with a second
+ * party, which gets its parts from the devices and is asked by the coordinator alone.
+ */
 export interface SecurePhase extends Attempt {
   readonly type: "securePhase";
   readonly phase:
@@ -81,7 +86,12 @@ export interface SecurePhase extends Attempt {
     | "survivors"
     | "consistency"
     | "unmaskRequest"
-    | "unmask";
+    | "unmask"
+    | "part"
+    | "present"
+    | "presentBoth"
+    | "open"
+    | "total";
   readonly body: Uint8Array;
 }
 
@@ -157,6 +167,8 @@ export interface HereIAm extends Attempt {
   readonly phase: "idle" | "ready" | "submitted" | "unmasked";
   /** What a coordinator had put into its care before it let unmasking begin: enough to finish that attempt. */
   readonly checkpoint: VectorOffer | null;
+  /** Of sums with a second party: the devices of the set that it has signed for at this round. It joins no call of others. */
+  readonly bound?: readonly DeviceId[];
 }
 
 /**

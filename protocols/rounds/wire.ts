@@ -56,6 +56,7 @@ const message = z.discriminatedUnion("type", [
     version: blockId.nullable(),
     called: ascending,
     withinMs: z.int().min(1).max(86_400_000),
+    second: deviceId.exactOptional(),
   }),
   z.strictObject({
     type: z.literal("peerReady"),
@@ -80,6 +81,11 @@ const message = z.discriminatedUnion("type", [
       "consistency",
       "unmaskRequest",
       "unmask",
+      "part",
+      "present",
+      "presentBoth",
+      "open",
+      "total",
     ]),
     body: bytes(PHASE_BYTES_MAX),
   }),
@@ -123,6 +129,7 @@ const message = z.discriminatedUnion("type", [
     ...attempt,
     phase: z.enum(["idle", "ready", "submitted", "unmasked"]),
     checkpoint: offer.nullable(),
+    bound: ascending.exactOptional(),
   }),
   z.strictObject({ type: z.literal("keepCheckpoint"), ...attempt, checkpoint: offer }),
   z.strictObject({ type: z.literal("checkpointKept"), ...attempt, hash: contentHash }),
@@ -181,6 +188,12 @@ export function encodeRoundsMessage(value: RoundsMessage): Uint8Array<ArrayBuffe
     if (offered) wire[key] = { hash: Uint8Array.fromHex(offered.hash), bytes: offered.bytes };
   }
   if (value.type === "runCompany") wire.devices = value.devices.map(publicKeyOf);
-  if (value.type === "roundStart") wire.called = value.called.map(publicKeyOf);
+  if (value.type === "roundStart") {
+    wire.called = value.called.map(publicKeyOf);
+    if (value.second !== undefined) wire.second = publicKeyOf(value.second);
+  }
+  if (value.type === "hereIAm" && value.bound !== undefined) {
+    wire.bound = value.bound.map(publicKeyOf);
+  }
   return encodeCanonical(wire);
 }

@@ -335,6 +335,9 @@ Deno.test("with secure sums no picture and no update leaves a device, neither as
 Deno.test("nor does an update that was compressed for the sum", () =>
   nothingLeaves({ compression: { name: "stochastic", numbers: { bits: 8 } } }));
 
+Deno.test("nor where each device gives one part to the coordinator and one to a second party", () =>
+  nothingLeaves({ aggregation: { type: "twoServers", encoding: { range: 4, bits: 16 } } }));
+
 async function nothingLeaves(change: Partial<RunPlan>): Promise<void> {
   const played = await play(change);
   const { sent, kept } = played;

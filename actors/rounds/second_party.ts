@@ -1,0 +1,220 @@
+/**
+ * This device as the second party of a sum: takes one part from each device, and gives the coordinator one total.
+ *
+ * Invariants:
+ * - One set is answered in an attempt: the first for which a quorum of its devices has signed. The same request gets the same answer, another none.
+ * - Nothing of it is on a disk but what the coordinator has signed for: after a restart there are no parts, and the attempt is given up.
+ * - An attempt that is called later ends the one before: it is answered no more.
+ */
+import { survivorsLeast } from "../../learning/runs/secure_round.ts";
+import { bitsOf, decodeOpening, devicesIn, openingSet } from "../../learning/secure/small_round.ts";
+import { smallAggregationOf } from "../../learning/runs/aggregation_choice.ts";
+import type { DeviceId } from "../../protocols/ids.ts";
+import type { RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
+import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
+import { rosterDevices, secondPartyOf, smallSumFor } from "./small_part.ts";
+import type { SecondParty } from "./small_state.ts";
+import { sumDependencies } from "./sum_dependencies.ts";
+import { attemptOf, sameAttempt, tell } from "./talking.ts";
+
+/** Bytes of a device's part: a seed. */
+const PART_BYTES = 32;
+
+/** Setting: what the coordinator signed for when this device last gave a total. Should it have lied about the set, this proves it. */
+export function openedSetting(run: string): string {
+  return `learning/opened/${run}`;
+}
+
+/** A call names us, or ends what an earlier one has named us for. */
+export function noteSecond(
+  state: RunActorState,
+  deps: RunDependencies,
+  from: DeviceId,
+  call: RoundStart,
+): void {
+  const known = state.second;
+  if (known !== null) {
+    const { round, attempt } = known.key;
+    if (call.round < round || (call.round === round && call.attempt <= attempt)) return;
+    state.second = null;
+  }
+  if (call.second !== deps.self || smallAggregationOf(deps.opened.plan) === null) return;
+  if (secondPartyOf(state, deps, { ...call, coordinator: from }) !== deps.self) return;
+  state.second = {
+    key: attemptOf(call),
+    coordinator: from,
+    called: call.called,
+    sum: null,
+    parts: new Map(),
+    refused: 0,
+    request: null,
+    total: null,
+  };
+}
+
+/** What devices, and the coordinator, say to a second party. */
+export function onSecondPhase(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  from: DeviceId,
+  message: SecurePhase,
+): void {
+  const { second } = state;
+  if (second === null || !sameAttempt(second.key, message)) return;
+  const { phase, body } = message;
+  if (phase === "part") return takePart(context, second, from, body);
+  // Whoever replaces a coordinator begins a new attempt.
+  if (from !== second.coordinator) return;
+  switch (phase) {
+    case "roster":
+      return onRoster(context, state, deps, second, body);
+    case "present": {
+      const devices = second.sum && devicesIn(second.sum.view, body);
+      if (devices == null) return refused(context, second, from, "its set cannot be read");
+      const both = devices.filter((device) => second.parts.has(device));
+      return tell(context, deps, from, {
+        type: "securePhase",
+        ...second.key,
+        phase: "presentBoth",
+        body: bitsOf(second.sum!.view, both),
+      });
+    }
+    case "open":
+      return onOpen(context, deps, second, body);
+    default:
+      return;
+  }
+}
+
+function takePart(
+  context: RunContext,
+  second: SecondParty,
+  from: DeviceId,
+  body: Uint8Array,
+): void {
+  if (!second.called.includes(from)) return refused(context, second, from, "it was not called");
+  if (second.parts.has(from)) return refused(context, second, from, "it gave a part before");
+  if (body.length !== PART_BYTES) {
+    const reason = `its part has ${body.length} bytes, expected ${PART_BYTES}`;
+    return refused(context, second, from, reason);
+  }
+  second.parts.set(from, body);
+}
+
+function refused(
+  context: RunContext,
+  second: SecondParty,
+  from: DeviceId,
+  reason: string,
+): void {
+  second.refused++;
+  context.log.write("warning", "the second party of a sum refused a message", {
+    from,
+    reason,
+    refused: second.refused,
+  });
+}
+
+function onRoster(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  second: SecondParty,
+  body: Uint8Array,
+): void {
+  if (second.sum !== null || state.head === undefined) return;
+  const { round, attempt } = second.key;
+  const devices = rosterDevices(body);
+  const isOurs = round === state.head.round + 1 &&
+    devices?.every((device) => second.called.includes(device)) === true;
+  if (!isOurs) return refused(context, second, second.coordinator, "its roster is not of its call");
+  const called = second.called.length;
+  const sum = smallSumFor(state, deps, { round, attempt, called, devices, second: deps.self });
+  if (typeof sum === "string") return refused(context, second, second.coordinator, sum);
+  second.sum = sum;
+}
+
+/** A quorum has signed for a set, says the coordinator. */
+function onOpen(
+  context: RunContext,
+  deps: RunDependencies,
+  second: SecondParty,
+  body: Uint8Array,
+): void {
+  const { sum, coordinator } = second;
+  if (sum === null) return;
+  const name = body.toHex();
+  if (second.request !== null) {
+    if (second.request !== name) {
+      return refused(context, second, coordinator, "another set was answered in this attempt");
+    }
+    if (second.total !== null) giveTotal(context, deps, second);
+    return;
+  }
+  const request = decodeOpening(body);
+  if (!request.ok) return refused(context, second, coordinator, request.reason);
+  const { view } = sum;
+  const set = openingSet({
+    view,
+    coordinator,
+    least: survivorsLeast(deps.opened.plan),
+    request: request.message,
+  }, sumDependencies(deps));
+  if (!set.ok) return refused(context, second, coordinator, set.detail);
+  const lacking = set.value.find((device) => !second.parts.has(device));
+  if (lacking !== undefined) {
+    return refused(context, second, coordinator, `there is no part of ${lacking} here`);
+  }
+  second.request = name;
+  const collector = sum.arithmetic.collector(1);
+  for (const device of set.value) collector.add(device, second.parts.get(device)!);
+  const { bytes } = collector.total();
+  const { round, attempt } = second.key;
+  context.perform(
+    async () => {
+      await deps.store.settings.set({
+        [openedSetting(deps.run)]: {
+          round,
+          attempt,
+          coordinator,
+          roster: view.hash.toHex(),
+          survivors: request.message.survivors.toHex(),
+          inputsRoot: request.message.inputsRoot.toHex(),
+          product: deps.crypto.sha256Hex(request.message.product),
+          signature: request.message.signature.toHex(),
+        },
+      });
+      return bytes;
+    },
+    (outcome) => ({ type: "totalMade", round, attempt, outcome }),
+  );
+}
+
+/** Our total may leave. */
+export function onTotalMade(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { round, attempt, outcome }: Of<"totalMade">,
+): void {
+  const { second } = state;
+  if (second?.key.round !== round || second.key.attempt !== attempt) return;
+  if (!outcome.ok) {
+    // It has left nowhere; the coordinator asks again.
+    second.request = null;
+    return refused(context, second, deps.self, `no total: ${String(outcome.error)}`);
+  }
+  second.total = outcome.value;
+  second.parts.clear();
+  giveTotal(context, deps, second);
+}
+
+function giveTotal(context: RunContext, deps: RunDependencies, second: SecondParty): void {
+  tell(context, deps, second.coordinator, {
+    type: "securePhase",
+    ...second.key,
+    phase: "total",
+    body: second.total!,
+  });
+}
