@@ -1,7 +1,7 @@
 /** The node's learning for its views: asks the rounds actor for runs, reads versions and numbers from the store. */
 import { planRun } from "../learning/runs/new_run.ts";
 import { parameterLayout } from "../learning/engine/shapes.ts";
-import type { ExampleSource, LearningTask } from "../learning/task.ts";
+import type { ExampleSource, LearningTask, TaskOptions } from "../learning/task.ts";
 import { errorText } from "../platform/error_text.ts";
 import type { Random } from "../platform/ports.ts";
 import type { BlockId } from "../protocols/ids.ts";
@@ -41,7 +41,12 @@ export interface LearningOfNodeOptions extends Omit<ModelsOfNodeOptions, "summar
   readonly ask: <T>(toMessage: (replyTo: Ref<T>) => RoundsCommand) => Promise<T>;
 }
 
-type Availability = Pick<TaskView, "available" | "reason" | "trainingExamples" | "testExamples">;
+type Availability =
+  & Pick<TaskView, "available" | "reason" | "trainingExamples" | "testExamples">
+  & {
+    /** What is here is not for these options. */
+    readonly misfit: boolean;
+  };
 
 /** Makes the learning part of a node handle. */
 export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
@@ -104,7 +109,7 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
     const nowMs = clock.monotonicMs();
     const known = looked.get(task.name);
     if (known !== undefined && nowMs - known.atMs < EXAMPLES_FRESH_MS) return known.found;
-    const found = lookFor(task, options.source);
+    const found = lookFor(task, {});
     looked.set(task.name, { atMs: nowMs, found });
     // Why there are none is looked for anew: somebody may just have brought some.
     void found.then(({ available }) => available || looked.delete(task.name));
@@ -127,13 +132,16 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
 
   return {
     tasks: () =>
-      Promise.all(options.tasks.map(async (task): Promise<TaskView> => ({
-        task: task.name,
-        title: task.title,
-        description: task.description,
-        parameters: parametersOf(task),
-        ...await availabilityOf(task),
-      }))),
+      Promise.all(options.tasks.map(async (task): Promise<TaskView> => {
+        const { misfit: _, ...availability } = await availabilityOf(task);
+        return {
+          task: task.name,
+          title: task.title,
+          description: task.description,
+          parameters: parametersOf(task),
+          ...availability,
+        };
+      })),
 
     async start(wish) {
       const { idempotencyKey } = wish;
@@ -158,7 +166,9 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
       if (from !== undefined) await settings.set({ [keptSetting(from.value)]: true });
       const members = [...registry.members.keys()].filter((id) => may(registry, id, "learn.join"));
       const task = options.tasks.find(({ name }) => name === wish.task);
-      const own = task === undefined ? undefined : await availabilityOf(task);
+      // By the run's own options: another set of pictures has other examples.
+      const own = task === undefined ? undefined : await lookFor(task, wish.options ?? {});
+      if (own?.misfit === true) return refused("invalid", `Cannot plan the run: ${own.reason}`);
       const planned = planRun({ ...wish, ...(from && { startFrom: from.value }) }, {
         tasks: options.tasks,
         crypto: options.crypto,
@@ -241,14 +251,19 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
     },
   } satisfies LearningHandle;
 
-  async function lookFor(task: LearningTask, source: ExampleSource): Promise<Availability> {
-    const none = (reason: string): Availability => (
-      { available: false, reason, trainingExamples: 0, testExamples: 0 }
+  async function lookFor(task: LearningTask, chosen: TaskOptions): Promise<Availability> {
+    const none = (reason: string, misfit = false): Availability => (
+      { available: false, reason, trainingExamples: 0, testExamples: 0, misfit }
     );
     try {
-      const examples = await task.examples({ source, options: {}, share: null });
-      if ("unavailable" in examples) return none(examples.unavailable);
+      const examples = await task.examples({
+        source: options.source,
+        options: chosen,
+        share: null,
+      });
+      if ("unavailable" in examples) return none(examples.unavailable, examples.misfit);
       return {
+        misfit: false,
         available: true,
         reason: null,
         trainingExamples: examples.training.count,

@@ -62,6 +62,14 @@ export interface DataShare {
   readonly seed: Uint8Array<ArrayBuffer>;
 }
 
+/** Why a device has no examples. */
+export interface NoExamples {
+  /** For people. */
+  readonly unavailable: string;
+  /** There is data here, and the options are not for it: a run with them is refused where it would start. */
+  readonly misfit?: true;
+}
+
 export interface LearningTask {
   /** As typed: `submind learn start <name>`. */
   readonly name: string;
@@ -80,5 +88,5 @@ export interface LearningTask {
     readonly source: ExampleSource;
     readonly options: TaskOptions;
     readonly share: DataShare | null;
-  }): Promise<TaskExamples | { readonly unavailable: string }>;
+  }): Promise<TaskExamples | NoExamples>;
 }

@@ -1,6 +1,7 @@
 /** Which digit is in the picture: the task the papers measure themselves by, and any other set of small labelled pictures in IDX files. */
 import { isGzip } from "../data/gunzip.ts";
 import {
+  classesOf,
   datasetOf,
   IMAGE_FOLDER,
   imageFileNames,
@@ -13,7 +14,7 @@ import { shareOf } from "../data/partition.ts";
 import { mcmahanCnn, mlp2nn, smallResidualNet } from "../engine/networks.ts";
 import { shapesOf } from "../engine/shapes.ts";
 import type { Layer, Network } from "../network.ts";
-import type { ExampleSource, LearningTask, TaskOptions } from "../task.ts";
+import type { ExampleSource, LearningTask, NoExamples, TaskOptions } from "../task.ts";
 import { TrainingError } from "../trainer.ts";
 import { type OptionValues, readOptions } from "./options.ts";
 
@@ -57,14 +58,14 @@ export const mnistTask: LearningTask = {
   async examples({ source, options, share }) {
     const values = readOptions("mnist", RULES, options);
     const training = await readSplit(source, values, "train");
-    if (typeof training === "string") return { unavailable: training };
+    if ("unavailable" in training) return training;
     const test = await readSplit(source, values, "t10k");
     const mine = share === null ? undefined : shareOf(training.labels, share);
     const dataset = datasetOf(training, mine);
     if (dataset.count < PICTURES_MIN) {
       return { unavailable: `${dataset.count} pictures are too few, at least ${PICTURES_MIN}` };
     }
-    return { training: dataset, test: typeof test === "string" ? null : datasetOf(test) };
+    return { training: dataset, test: "unavailable" in test ? null : datasetOf(test) };
   },
 };
 
@@ -117,21 +118,23 @@ async function readSplit(
   source: ExampleSource,
   values: Values,
   split: ImageSplit,
-): Promise<ImageSet | string> {
+): Promise<ImageSet | NoExamples> {
   const names = imageFileNames(values.set, split);
   const images = await readEither(source, names.images);
   const labels = await readEither(source, names.labels);
   if (images === undefined || labels === undefined) {
     const missing = images === undefined ? names.images : names.labels;
-    return `${missing} is not here; bring it with: submind learn data ${
-      values.set === "mnist" ? "fetch mnist" : `import --idx FOLDER --name ${values.set}`
-    }`;
+    const command = values.set === "mnist"
+      ? "fetch mnist"
+      : `import --idx FOLDER --name ${values.set}`;
+    return { unavailable: `${missing} is not here; bring it with: submind learn data ${command}` };
   }
   try {
     const set = await readImageSet({ images, labels }, names);
-    return problemOf(set, values, names.images) ?? set;
+    const problem = problemOf(set, values, names.images);
+    return problem === undefined ? set : { unavailable: problem, misfit: true };
   } catch (error) {
-    if (error instanceof RangeError) return error.message;
+    if (error instanceof RangeError) return { unavailable: error.message };
     throw error;
   }
 }
@@ -150,12 +153,14 @@ async function readEither(
 function problemOf(set: ImageSet, values: Values, what: string): string | undefined {
   const { rows, columns, channels, classes } = values;
   if (set.rows !== rows || set.columns !== columns || set.channels !== channels) {
-    return `${what} has pictures of ${set.rows}×${set.columns}×${set.channels}, the plan says ${rows}×${columns}×${channels}`;
+    return `${what} has pictures of ${set.rows}×${set.columns}×${set.channels}, the plan says ${rows}×${columns}×${channels}; expected the options rows=${set.rows} columns=${set.columns} channels=${set.channels}`;
   }
-  const wrong = set.labels.find((label) => label >= classes);
-  return wrong === undefined
+  const here = classesOf(set.labels);
+  return here <= classes
     ? undefined
-    : `${what} has a label ${wrong}, the plan has ${classes} classes`;
+    : `${what} has a label ${
+      here - 1
+    }, the plan has ${classes} classes; expected the option classes=${here} at least`;
 }
 
 /** The options with which this task learns a set of other pictures. */

@@ -39,6 +39,24 @@ const EMPTY: LearningTask = {
   examples: () => Promise.resolve({ unavailable: "there is nothing to see" }),
 };
 
+/** A task that has as many examples as it is asked for, and cannot have more than 1,000. */
+const COUNTED: LearningTask = {
+  ...CLOUDS,
+  name: "counted",
+  examples: ({ options: { count = 10 } }) => {
+    if (Number(count) > 1_000) {
+      return Promise.resolve({ unavailable: `${count} are too many`, misfit: true as const });
+    }
+    const dataset = {
+      exampleLength: 2,
+      count: Number(count),
+      inputs: new Float32Array(2 * Number(count)),
+      labels: new Uint8Array(Number(count)),
+    };
+    return Promise.resolve({ training: dataset, test: null });
+  },
+};
+
 function valueOf<T>(outcome: Outcome<T>): T {
   if (outcome.type === "done") return outcome.value;
   throw new Error(outcome.message);
@@ -54,7 +72,7 @@ interface Mesh {
 async function mesh(count: number, epsilonMax = 1_000): Promise<Mesh> {
   const cluster = new Cluster({ seed: "learning of node" });
   for (let i = 0; i < count; i++) {
-    await cluster.addNode({ learning: { tasks: [CLOUDS, EMPTY], epsilonMax } });
+    await cluster.addNode({ learning: { tasks: [CLOUDS, EMPTY, COUNTED], epsilonMax } });
   }
   await cluster.formMesh("owner");
   await cluster.world.advance(10_000);
@@ -115,6 +133,19 @@ Deno.test("a task says whether this device has examples for it, and why not", as
     [true, 40, 40, 6],
   );
   assert.deepEqual([empty?.available, empty?.reason], [false, "there is nothing to see"]);
+});
+
+Deno.test("a run is planned by the examples that its own options give this device", async () => {
+  const { ask } = await mesh(3);
+  const start = (count: number) =>
+    ask(0, (learning) => learning.start({ task: "counted", rounds: 1, options: { count } }));
+  const { plan } = valueOf(await start(600));
+  assert.ok(plan.aggregation.type === "secure");
+  // 600 examples weigh 38: of at most 127, about half of what the heaviest may have.
+  assert.equal(plan.aggregation.encoding.examplesPerWeight, 16);
+  const refused = await start(1_001);
+  assert.ok(refused.type === "refused");
+  assert.equal(refused.message, "Cannot plan the run: 1001 are too many");
 });
 
 Deno.test("a run started by name alone sums securely and ends with every device at the same version", async () => {

@@ -103,9 +103,12 @@ Deno.test("mnist: what is not there, damaged, or of another size is told, with w
   assert.match(missing(await ask(files, { set: "fashion" })), /--name fashion/);
   assert.match(
     missing(await ask(files, { rows: 32, columns: 32 })),
-    /pictures of 28×28×1, the plan says 32×32×1/,
+    /pictures of 28×28×1, the plan says 32×32×1; expected the options rows=28 columns=28 channels=1/,
   );
-  assert.match(missing(await ask(files, { classes: 5 })), /has a label \d, the plan has 5 classes/);
+  assert.match(
+    missing(await ask(files, { classes: 5 })),
+    /has a label 9, the plan has 5 classes; expected the option classes=10 at least/,
+  );
   const images = "mnist/mnist-train-images-idx3-ubyte.gz";
   assert.match(
     missing(await ask({ ...files, [images]: files[images]!.slice(0, 1_000) })),
