@@ -26,6 +26,7 @@ import { checkpointSetting } from "./checkpoints.ts";
 import { signedSetting } from "./given_word.ts";
 import { partsAreOver, partSetting, readParts } from "./kept_parts.ts";
 import { verifiedSetting } from "./old_vectors.ts";
+import { versionInstead } from "./other_version.ts";
 import { readRestored } from "./restored.ts";
 import type { Incoming, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { isReachable, reachable } from "./talking.ts";
@@ -117,13 +118,13 @@ export function considerAdopting(
 ): void {
   const { head } = state;
   if (head === undefined || state.adopting !== null) return;
+  // Other versions of the head's round stay in mind: an attempt at the next may have been signed on one of them.
   for (const [block, { result }] of state.waiting) {
-    // The head's own result is needed once more when its vectors are not here.
-    const isOld = result.round < head.round || (block === head.block && head.model !== null);
-    if (isOld || state.invalid.has(block)) state.waiting.delete(block);
+    if (result.round < head.round || state.invalid.has(block)) state.waiting.delete(block);
   }
   const candidates = [...state.waiting.values()].filter(({ author, result, block }) =>
-    !isUnavailable(context, state, block) &&
+    // The head's own result is needed once more when its vectors are not here.
+    (block !== head.block || head.model === null) && !isUnavailable(context, state, block) &&
     // News of members may come later than a result: it is looked at again then.
     mayPublish(state, author) && result.submissions.every(({ device }) => isMember(state, device))
   )
@@ -136,14 +137,10 @@ export function considerAdopting(
       result.round === head.round + 1 && result.parent === head.parameters
     );
   const isNext = next !== undefined && newest.result.round === next.result.round;
-  // The same round a second time: two coordinators did not know of each other. All keep the one whose block has the lower id.
-  if (
-    !isNext && newest.result.round === head.round && head.block !== null &&
-    newest.block > head.block
-  ) {
-    return;
-  }
-  const target = isNext ? next : newest;
+  const isSameRound = !isNext && newest.result.round === head.round;
+  const later = isSameRound ? versionInstead(state, head, candidates) : newest;
+  const target = isNext ? next : later;
+  if (target === undefined) return;
   state.adopting = target;
   const { author, result } = target;
   const sources = sourcesFor(state, deps, author, result.round);

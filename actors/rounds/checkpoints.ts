@@ -17,6 +17,7 @@ import type {
   KeepCheckpoint,
   VectorOffer,
 } from "../../protocols/rounds/messages.ts";
+import { considerAdopting } from "./adopting.ts";
 import type { KeptCheckpoint } from "./commands.ts";
 import { signedAt } from "./given_word.ts";
 import { call, enter, newLead } from "./lead.ts";
@@ -202,12 +203,15 @@ export function takeLead(
 export function tryAgain(context: RunContext, state: RunActorState, deps: RunDependencies): void {
   const { lead } = state;
   if (lead?.phase !== "waiting") return;
-  if (lead.failures % 2 === 1) recover(context, state, deps);
-  else call(context, state, deps);
+  if (lead.failures % 2 === 1) return recover(context, state, deps);
+  // It is called on the version that all have.
+  state.preferred = null;
+  considerAdopting(context, state, deps);
+  call(context, state, deps);
 }
 
 /** Asks where everybody is. */
-function recover(context: RunContext, state: RunActorState, deps: RunDependencies): void {
+export function recover(context: RunContext, state: RunActorState, deps: RunDependencies): void {
   const { term } = state;
   const others = reachable(state);
   const round = (state.head?.round ?? 0) + 1;

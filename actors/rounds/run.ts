@@ -16,7 +16,7 @@ import {
   takePart,
 } from "./buffered_part.ts";
 import { noBuffer } from "./buffered_state.ts";
-import { onCheckpointStored, onRecovered, takeLead, tryAgain } from "./checkpoints.ts";
+import { onCheckpointStored, onRecovered, recover, takeLead, tryAgain } from "./checkpoints.ts";
 import { onCombined } from "./combining.ts";
 import type { KeptPart, RunCommand } from "./commands.ts";
 import { reportFaults } from "./faults.ts";
@@ -149,6 +149,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     wanted: null,
     fetchedParameters: null,
     unavailable: new Map(),
+    preferred: null,
     invalid: new Set(),
     part: null,
     kept: [],
@@ -315,7 +316,6 @@ function onAdopted(
   const { head } = outcome.value;
   const isLater = head.round > (state.head?.round ?? 0);
   state.head = head;
-  state.waiting.delete(block);
   const { part } = state;
   if (deps.opened.strategy.buffer !== null) onVersion(state, deps, committed);
   else if (part !== null && part.key.round <= head.round) {
@@ -331,7 +331,10 @@ function onAdopted(
   }
   if (state.checkpoint !== null && state.checkpoint.round <= head.round) state.checkpoint = null;
   // Another version of the same round leaves the attempts at the next one as they are.
-  if (isLater) state.attempt = 0;
+  if (isLater) {
+    state.attempt = 0;
+    state.preferred = null;
+  }
   context.send(deps.rounds, { type: "runAdvanced", run: deps.run, round: head.round });
   answerHeldCall(context, state, deps);
   evaluateHead(context, state, deps, committed);
@@ -348,9 +351,12 @@ function onAdopted(
     });
     reportFaults(context, state, deps);
     lead.key = null;
-    lead.failures = 0;
-    enter(context, state, deps, "waiting", null);
-    call(context, state, deps);
+    if (state.preferred === block) recover(context, state, deps);
+    else {
+      lead.failures = 0;
+      enter(context, state, deps, "waiting", null);
+      call(context, state, deps);
+    }
   }
   takePart(context, state, deps);
   considerAdopting(context, state, deps);

@@ -12,7 +12,7 @@ import type { ServerState } from "../../learning/secure/server_state.ts";
 import type { TaskExamples } from "../../learning/task.ts";
 import type { Crypto, MaskStream, Signer } from "../../platform/ports.ts";
 import type { Trainer } from "../../learning/trainer.ts";
-import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
+import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type {
   Attempt,
   GradientSubmission,
@@ -106,6 +106,8 @@ export interface RunActorState {
   fetchedParameters: Uint8Array<ArrayBuffer> | null;
   /** Blocks of results whose vectors nobody had when we asked, and until when others are tried before, ms of the monotonic clock. */
   readonly unavailable: Map<string, number>;
+  /** The version of the head's round that is kept, whichever else there is: an attempt that goes on from it was signed, and this device leads it. */
+  preferred: BlockId | null;
   /** Blocks of results that do not hold. */
   readonly invalid: Set<string>;
   part: Part | null;

@@ -3,6 +3,7 @@ import { adopt, onObtained } from "./adopting.ts";
 import { onCheckpointFetched, resume } from "./checkpoints.ts";
 import { call, enter } from "./lead.ts";
 import { onUpdateFetched, onUpdateLost, onUpdateWrong } from "./lead_updates.ts";
+import { returnTo } from "./other_version.ts";
 import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { onVectorRead, type TransferEnds } from "./transfers.ts";
 import { onUnavailable } from "./unavailable.ts";
@@ -24,7 +25,7 @@ export function transferEnds(
       if (state.lead?.phase !== "recovering") {
         return onCheckpointFetched(context, deps, incoming, purpose.attempt);
       }
-      if (!resume(context, state, deps, bytes)) begin(context, state, deps);
+      goOn(context, state, deps, bytes);
     },
     failed(incoming: Incoming, reason: string, isWrong: boolean) {
       const { purpose } = incoming;
@@ -44,6 +45,18 @@ export function transferEnds(
   };
 }
 
+/** A checkpoint is in hand: its attempt goes on, now or on the version that it was signed on; or a new one begins. */
+function goOn(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  bytes: Uint8Array,
+): void {
+  if (resume(context, state, deps, bytes)) return;
+  if (returnTo(context, state, deps, bytes)) return enter(context, state, deps, "waiting", null);
+  begin(context, state, deps);
+}
+
 function begin(context: RunContext, state: RunActorState, deps: RunDependencies): void {
   enter(context, state, deps, "waiting", null);
   call(context, state, deps);
@@ -60,7 +73,8 @@ export function onRead(
   const { hash } = read;
   const isObtained = onObtained(context, state, deps, { hash, bytes });
   if (state.lead?.phase === "recovering" && hash === state.checkpoint?.offer.hash) {
-    if (bytes === undefined || !resume(context, state, deps, bytes)) begin(context, state, deps);
+    if (bytes === undefined) begin(context, state, deps);
+    else goOn(context, state, deps, bytes);
   }
   if (!isObtained || state.reading.has(hash)) onVectorRead(context, state, deps, read);
 }
