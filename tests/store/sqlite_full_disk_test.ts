@@ -1,7 +1,8 @@
 /** What the store on a disk does when the disk is full or read-only. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { StoreError } from "../../store/store.ts";
+import type { Block } from "../../protocols/blocks/block.ts";
+import { type Store, StoreError } from "../../store/store.ts";
 import { chunk, TestAuthor } from "./authors.ts";
 import { skipped } from "../skipped.ts";
 import { openStore, refusal, withFolder } from "./folders.ts";
@@ -10,18 +11,7 @@ Deno.test("sqlite store says full when the database may not grow, keeps what it 
   await withFolder(async (directory) => {
     const author = new TestAuthor("ada");
     const store = await openStore(directory, { databasePagesMax: 100 });
-    const kept = [];
-    let failure: StoreError | undefined;
-    while (failure === undefined) {
-      const block = author.write(new Uint8Array(20_000));
-      try {
-        await store.blocks.put([block]);
-        kept.push(block);
-      } catch (error) {
-        assert.ok(error instanceof StoreError);
-        failure = error;
-      }
-    }
+    const { kept, failure } = await fill(store, author, 20_000);
     assert.equal(failure.reason, "full");
     assert.match(failure.hint, /Free some space/);
     const ids = kept.map((block) => block.id);
@@ -47,20 +37,8 @@ Deno.test({
   ignore,
   fn: () =>
     withMount("size=2m", async (directory) => {
-      const author = new TestAuthor("ada");
       const store = await openStore(directory);
-      const kept = [];
-      let failure: StoreError | undefined;
-      while (failure === undefined) {
-        const block = author.write(new Uint8Array(40_000));
-        try {
-          await store.blocks.put([block]);
-          kept.push(block);
-        } catch (error) {
-          assert.ok(error instanceof StoreError);
-          failure = error;
-        }
-      }
+      const { kept, failure } = await fill(store, new TestAuthor("ada"), 40_000);
       assert.equal(failure.reason, "full", failure.message);
       const chunkFailure = await refusal(store.chunks.put([chunk(1), chunk(2), chunk(3)]));
       assert.equal(chunkFailure.reason, "full", chunkFailure.message);
@@ -88,6 +66,21 @@ Deno.test({
       assert.match(error.hint, /writable/);
     }),
 });
+
+/** Writes blocks of so many bytes until the store refuses one. */
+async function fill(store: Store, author: TestAuthor, bytes: number) {
+  const kept: Block[] = [];
+  while (true) {
+    const block = author.write(new Uint8Array(bytes));
+    try {
+      await store.blocks.put([block]);
+      kept.push(block);
+    } catch (failure) {
+      assert.ok(failure instanceof StoreError);
+      return { kept, failure };
+    }
+  }
+}
 
 async function mount(directory: string, options: string): Promise<boolean> {
   const { success } = await new Deno.Command("mount", {

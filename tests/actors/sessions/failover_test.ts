@@ -1,9 +1,10 @@
 /** A path that goes silent without a sign is replaced before anybody above notices; one that is only slow stays. */
 import assert from "node:assert/strict";
 import { seededRandom } from "../../../platform/seeded_random.ts";
-import { type TestKind, testKind, TestNetwork } from "./test_network.ts";
-import { TestTime } from "./test_time.ts";
-import { registryOf, startNode, type TestNode } from "./world.ts";
+import { sighted } from "./pair_support.ts";
+import { type TestKind, testKind } from "./test_network.ts";
+import type { TestTime } from "./test_time.ts";
+import type { TestNode } from "./world.ts";
 
 /** What is promised of a fail-over, ms. */
 const FAILOVER_MS = 3_000;
@@ -14,17 +15,9 @@ const ALL_KINDS = () => [
 ];
 
 async function world(kinds: TestKind[], seed: string) {
-  const time = new TestTime();
-  const net = new TestNetwork(time);
-  net.kinds = kinds;
-  const a = startNode(net, "anna", `anna ${seed}`);
-  const b = startNode(net, "ben", `ben ${seed}`);
-  for (const node of [a, b]) node.join(registryOf([a.device.id, b.device.id]));
-  await time.run(1);
-  a.sight(b);
-  b.sight(a);
-  await time.run(5_000);
-  return { time, net, a, b, stop: () => Promise.all([a.system.stop(), b.system.stop()]) };
+  const nodes = await sighted((net) => net.kinds = kinds, seed);
+  await nodes.time.run(5_000);
+  return nodes;
 }
 
 const numbered = (number: number) => Uint8Array.of(0, number >> 8, number & 255);

@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import { FRAME_KINDS } from "../../../protocols/session/wire.ts";
-import { TestNetwork } from "./test_network.ts";
-import { TestTime } from "./test_time.ts";
-import { registryOf, startNode, type TestNode } from "./world.ts";
+import { connected } from "./pair_support.ts";
+import type { TestNode } from "./world.ts";
 
 /** Where the length of the first envelope of a data frame begins. */
 const LENGTH_AT = 13;
@@ -15,22 +14,10 @@ const isUp = (node: TestNode) => node.sessionEvents.at(-1)?.type === "up";
 const received = (node: TestNode) => node.received.map(({ body }) => body[0]);
 
 /** Two nodes that are connected by paths that encrypt by themselves, so that a test can change what is said. */
-async function connected() {
-  const time = new TestTime();
-  const net = new TestNetwork(time);
-  net.confidential = true;
-  const [a, b] = [startNode(net, "anna"), startNode(net, "ben")];
-  for (const node of [a, b]) node.join(registryOf([a.device.id, b.device.id]));
-  await time.run(1);
-  a.sight(b);
-  b.sight(a);
-  await time.run(3_000);
-  assert.ok(isUp(a) && isUp(b));
-  return { time, net, a, b, stop: () => Promise.all([a.system.stop(), b.system.stop()]) };
-}
+const connectedInClear = () => connected((net) => net.confidential = true);
 
 Deno.test("sessions begin afresh when a message never ends and swallows all that comes, though the peer is heard", async () => {
-  const { time, net, a, b, stop } = await connected();
+  const { time, net, a, b, stop } = await connectedInClear();
   let damaged = false;
   net.alter = (frame, to) => {
     if (damaged || to !== "ben" || frame[0] !== FRAME_KINDS.data) return frame;
@@ -55,7 +42,7 @@ Deno.test("sessions begin afresh when a message never ends and swallows all that
 });
 
 Deno.test("sessions wait for the end of a message whose path breaks for a while in the middle", async () => {
-  const { time, net, a, b, stop } = await connected();
+  const { time, net, a, b, stop } = await connectedInClear();
   // A part arrives, then nothing: the path seems to live until its silence is noticed.
   net.alter = (frame, to) => {
     if (to === "ben" && frame[0] === FRAME_KINDS.data) net.cut();
@@ -80,7 +67,7 @@ Deno.test("sessions wait for the end of a message whose path breaks for a while 
 });
 
 Deno.test("sessions begin afresh when the same data is missing on every path", async () => {
-  const { time, net, a, b, stop } = await connected();
+  const { time, net, a, b, stop } = await connectedInClear();
   a.send(b, Uint8Array.of(1));
   await time.run(1_000);
   // Ben's acknowledgement covers what has not reached him: nobody will send him that again.
@@ -116,7 +103,7 @@ Deno.test("sessions begin afresh when the same data is missing on every path", a
 
 Deno.test("sessions carry messages again soon after the last mistake, whatever bits were wrong before", async () => {
   for (let seed = 0; seed < 20; seed++) {
-    const { time, net, a, b, stop } = await connected();
+    const { time, net, a, b, stop } = await connectedInClear();
     const random = seededRandom(`bits ${seed}`);
     net.alter = (frame) => {
       if (random.below(8) > 0) return frame;

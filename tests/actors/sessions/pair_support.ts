@@ -15,24 +15,31 @@ export const body = (number: number, bytes = 100) => {
 export const numbers = (node: TestNode) =>
   node.received.map(({ body }) => new DataView(body.buffer, body.byteOffset).getUint32(0));
 
-/** Two members of a mesh that have not seen each other. */
-export async function pair(change: (net: TestNetwork) => void = () => {}) {
+/** Two members of a mesh that have not seen each other. What they draw by chance follows from `seed`. */
+export async function pair(change: (net: TestNetwork) => void = () => {}, seed?: string) {
   const time = new TestTime();
   const net = new TestNetwork(time);
   change(net);
-  const a = startNode(net, "anna");
-  const b = startNode(net, "ben");
+  const [a, b] = ["anna", "ben"].map((name) =>
+    startNode(net, name, seed === undefined ? name : `${name} ${seed}`)
+  ) as [TestNode, TestNode];
   const registry = registryOf([a.device.id, b.device.id]);
   for (const node of [a, b]) node.join(registry);
   await time.run(1);
   return { time, net, a, b, registry, stop: () => Promise.all([a.system.stop(), b.system.stop()]) };
 }
 
-/** Two members that have a session. */
-export async function connected(change?: (net: TestNetwork) => void) {
-  const world = await pair(change);
+/** Two members that have just seen each other. */
+export async function sighted(change?: (net: TestNetwork) => void, seed?: string) {
+  const world = await pair(change, seed);
   world.a.sight(world.b);
   world.b.sight(world.a);
+  return world;
+}
+
+/** Two members that have a session. */
+export async function connected(change?: (net: TestNetwork) => void) {
+  const world = await sighted(change);
   await world.time.run(3_000);
   assert.deepEqual(up(world.a), [world.b.device.id]);
   assert.deepEqual(up(world.b), [world.a.device.id]);

@@ -8,30 +8,11 @@ import {
   pathRank,
 } from "../../../actors/sessions/path_choice.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
-import { type TestKind, testKind, TestNetwork } from "./test_network.ts";
-import { TestTime } from "./test_time.ts";
-import { registryOf, startNode, type TestNode } from "./world.ts";
+import { sighted } from "./pair_support.ts";
+import { type TestKind, testKind, type TestNetwork } from "./test_network.ts";
+import type { TestNode } from "./world.ts";
 
-interface World {
-  readonly time: TestTime;
-  readonly net: TestNetwork;
-  readonly a: TestNode;
-  readonly b: TestNode;
-  stop(): Promise<unknown>;
-}
-
-async function world(kinds: TestKind[], seed = ""): Promise<World> {
-  const time = new TestTime();
-  const net = new TestNetwork(time);
-  net.kinds = kinds;
-  const a = startNode(net, "anna", `anna ${seed}`);
-  const b = startNode(net, "ben", `ben ${seed}`);
-  for (const node of [a, b]) node.join(registryOf([a.device.id, b.device.id]));
-  await time.run(1);
-  a.sight(b);
-  b.sight(a);
-  return { time, net, a, b, stop: () => Promise.all([a.system.stop(), b.system.stop()]) };
-}
+const world = (kinds: TestKind[], seed = "") => sighted((net) => net.kinds = kinds, seed);
 
 const numbered = (number: number) => {
   const out = new Uint8Array(3_000);

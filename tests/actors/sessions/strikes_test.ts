@@ -1,21 +1,12 @@
 /** Rules that a peer broke before its path ended. */
 import assert from "node:assert/strict";
-import { TestNetwork } from "./test_network.ts";
-import { TestTime } from "./test_time.ts";
-import { registryOf, startNode, type TestNode } from "./world.ts";
+import { connected } from "./pair_support.ts";
+import type { TestNode } from "./world.ts";
 
 const isUp = (node: TestNode) => node.sessionEvents.at(-1)?.type === "up";
 
 Deno.test("sessions keep a peer out whose rule breaking was found after its path had ended, and count it once", async () => {
-  const time = new TestTime();
-  const net = new TestNetwork(time);
-  const [a, b] = [startNode(net, "anna"), startNode(net, "ben")];
-  for (const node of [a, b]) node.join(registryOf([a.device.id, b.device.id]));
-  await time.run(1);
-  a.sight(b);
-  b.sight(a);
-  await time.run(3_000);
-  assert.ok(isUp(b));
+  const { time, net, a, b, stop } = await connected();
   net.down.add("anna");
   net.break();
   await time.run(1);
@@ -33,5 +24,5 @@ Deno.test("sessions keep a peer out whose rule breaking was found after its path
   b.system.tell(b.sessions, strike);
   await time.run(1_000);
   assert.ok(isUp(b));
-  await Promise.all([a.system.stop(), b.system.stop()]);
+  await stop();
 });
