@@ -8,6 +8,7 @@ import { learning } from "./learning.ts";
 import { learningBuffered } from "./learning_buffered.ts";
 import { learningDropouts } from "./learning_dropouts.ts";
 import { learningGrid } from "./learning_grid.ts";
+import { learningTwoServers } from "./learning_two_servers.ts";
 import { messages } from "./messages.ts";
 import { messagesOldDisk } from "./messages_old_disk.ts";
 import { pairing } from "./pairing.ts";
@@ -28,6 +29,7 @@ export const SCENARIOS: readonly Scenario[] = [
   learningBuffered,
   learningDropouts,
   learningGrid,
+  learningTwoServers,
   messages,
   messagesOldDisk,
   largeBodies,
