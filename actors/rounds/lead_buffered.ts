@@ -17,7 +17,7 @@ import { headPlace } from "./buffered_state.ts";
 import { combine } from "./combining.ts";
 import { noteFault } from "./faults.ts";
 import { abandon, call, enter, newLead } from "./lead.ts";
-import { fetchNext, problemOfProof, refuseSubmission } from "./lead_updates.ts";
+import { fetchNext, problemOfProof, refuseSubmission, takeOffer } from "./lead_updates.ts";
 import type { RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { isTrusted, reachable } from "./talking.ts";
 import { dropSubmissions } from "./transfers.ts";
@@ -67,14 +67,11 @@ export function onBufferedSubmission(
   // Whoever hands in again may not know yet that it is in a version.
   if (countedIn({ device: from, base }, state.buffered.lineage) !== undefined) return;
   const problem = problemOfSubmission(state, deps, from, submission);
-  if (problem !== undefined) return refuseSubmission(context, state, deps, from, problem);
-  if (!lead.participants.includes(from)) {
+  if (problem === undefined && !lead.participants.includes(from)) {
     lead.participants = [...lead.participants, from];
     lead.called = lead.participants;
   }
-  lead.submissions.set(from, submission);
-  lead.queue.push(from);
-  fetchNext(context, state, deps);
+  takeOffer(context, state, deps, { from, submission, problem });
 }
 
 function problemOfSubmission(

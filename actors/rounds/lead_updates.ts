@@ -67,7 +67,22 @@ export function onSubmission(
     return refuseSubmission(context, state, deps, from, "it came too late");
   }
   const problem = problemOfSubmission(state, deps, from, submission);
+  takeOffer(context, state, deps, { from, submission, problem });
+}
+
+/** What was offered is fetched when there is room; or its sender is told what is wrong with it. */
+export function takeOffer(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { from, submission, problem }: {
+    readonly from: DeviceId;
+    readonly submission: GradientSubmission;
+    readonly problem: string | undefined;
+  },
+): void {
   if (problem !== undefined) return refuseSubmission(context, state, deps, from, problem);
+  const lead = state.lead!;
   lead.submissions.set(from, submission);
   lead.queue.push(from);
   fetchNext(context, state, deps);
