@@ -5,11 +5,11 @@
  */
 import { invariant } from "../../platform/invariant.ts";
 import { type AggregationRule, ruleOf } from "./rule.ts";
-import { columnFolder, columnFolderBytes } from "./column_ranks.ts";
-import { bestFirst, krumScores } from "./krum_scores.ts";
+import { COLUMN_TILES, columnFolder, columnFolderBytes } from "./column_ranks.ts";
+import { krumRepeatedly, krumRepeatedlyBytes } from "./krum_scores.ts";
 import { pairwiseDistances, pairwiseDistancesBytes } from "./pairwise_distances.ts";
-import { allClients, forEachTile } from "./tiles.ts";
-import { finiteResult, type Reading, requireClients, type UpdateSource } from "./update_source.ts";
+import { forEachTile } from "./tiles.ts";
+import { finiteResult, requireClients } from "./update_source.ts";
 
 const RULE = "bulyan";
 
@@ -25,10 +25,13 @@ export function bulyan(options: { readonly faulty: number }): AggregationRule {
     name: RULE,
     clientsMin,
     weighted: false,
-    workingBytes: ({ clients }) => pairwiseDistancesBytes(clients) + columnFolderBytes(clients),
+    workingBytes: ({ clients }) =>
+      pairwiseDistancesBytes(clients) + krumRepeatedlyBytes(clients) + columnFolderBytes(clients),
     *steps(source) {
       requireClients(source, clientsMin, `${RULE} with ${faulty} faulty`);
-      const chosen = yield* choose(source, faulty);
+      const { clients } = source;
+      const distances = yield* pairwiseDistances(source);
+      const chosen = yield* krumRepeatedly({ distances, clients, faulty }, clients - 2 * faulty);
       const nearest = chosen.length - 2 * faulty;
       const result = new Float32Array(source.count);
       const fold = columnFolder(
@@ -36,23 +39,11 @@ export function bulyan(options: { readonly faulty: number }): AggregationRule {
         { from: 0, to: chosen.length - 1, sorted: true },
         (column) => meanAroundMedian(column, nearest),
       );
-      yield* forEachTile(source, chosen, (tile) => fold(tile, result));
+      yield* forEachTile(source, chosen, (tile) => fold(tile, result), COLUMN_TILES);
       return finiteResult(result, RULE);
     },
     begin: null,
   });
-}
-
-/** θ clients in ascending order. After each choice Krum is asked again about those that are left. */
-function* choose(source: UpdateSource, faulty: number): Reading<readonly number[]> {
-  const distances = yield* pairwiseDistances(source);
-  const left = [...allClients(source)];
-  const chosen: number[] = [];
-  while (chosen.length < source.clients - 2 * faulty) {
-    const scores = krumScores({ distances, clients: source.clients, faulty, among: left });
-    chosen.push(...left.splice(bestFirst(scores)[0]!, 1));
-  }
-  return chosen.sort((a, b) => a - b);
 }
 
 /** Mean of the `nearest` values around the median of an ascending column: they stand side by side in it. */

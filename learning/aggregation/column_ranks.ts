@@ -2,10 +2,13 @@
  * Order statistics of every coordinate over some clients. Few clients: Batcher's merge-exchange network over whole rows (Knuth, The Art of
  * Computer Programming 3, algorithm 5.2.2M), by vector instructions. Very many: Hoare's selection, one column at a time.
  */
-import type { Tile } from "./tiles.ts";
+import type { Tile, TileOptions } from "./tiles.ts";
 
 /** From here on selecting beats the network, whose comparators grow faster than the number of clients. */
 const NETWORK_CLIENTS_MAX = 512;
+
+/** For whoever walks over tiles to fold them: putting a number into its place takes some four times as long as reading it. */
+export const COLUMN_TILES: TileOptions = { workPerNumber: 4 };
 
 /** Gets the column's numbers, of which those of ranks `from` to `to` stand at these indices, and the coordinate. Result is that coordinate's. */
 export type ColumnFold = (column: Float32Array<ArrayBuffer>) => number;

@@ -3,7 +3,7 @@
  * 2018, definition 1. Each coordinate stays among honest values while fewer than half of the clients lie. Weights are not read.
  */
 import { type AggregationRule, ruleOf } from "./rule.ts";
-import { columnFolder, columnFolderBytes } from "./column_ranks.ts";
+import { COLUMN_TILES, columnFolder, columnFolderBytes } from "./column_ranks.ts";
 import { allClients, forEachTile, tileBytes } from "./tiles.ts";
 import { finiteResult, requireClients } from "./update_source.ts";
 
@@ -26,7 +26,7 @@ export function coordinateMedian(): AggregationRule {
         { from, to, sorted: false },
         (column) => (column[from]! + column[to]!) / 2,
       );
-      yield* forEachTile(source, allClients(source), (tile) => fold(tile, result));
+      yield* forEachTile(source, allClients(source), (tile) => fold(tile, result), COLUMN_TILES);
       return finiteResult(result, RULE);
     },
     begin: null,

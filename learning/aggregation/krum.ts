@@ -6,7 +6,7 @@ import { invariant } from "../../platform/invariant.ts";
 import { type AggregationRule, ruleOf } from "./rule.ts";
 import { bestFirst, krumScores } from "./krum_scores.ts";
 import { pairwiseDistances, pairwiseDistancesBytes } from "./pairwise_distances.ts";
-import { allClients, TILE_LENGTH } from "./tiles.ts";
+import { TILE_LENGTH } from "./tiles.ts";
 import { finiteResult, type Reading, requireClients, type UpdateSource } from "./update_source.ts";
 
 const RULE = "krum";
@@ -49,11 +49,6 @@ export function* krumOrder(
   source: UpdateSource,
   faulty: number,
 ): Reading<readonly number[]> {
-  const scores = krumScores({
-    distances: yield* pairwiseDistances(source),
-    clients: source.clients,
-    faulty,
-    among: allClients(source),
-  });
-  return bestFirst(scores);
+  const distances = yield* pairwiseDistances(source);
+  return bestFirst(yield* krumScores({ distances, clients: source.clients, faulty }));
 }

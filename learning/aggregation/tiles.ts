@@ -14,8 +14,8 @@ const TILE_NUMBERS = 1 << 18;
 const TILE_LENGTH_MIN = 64;
 
 /** Coordinates per tile for so many clients. */
-function tileLength(clients: number): number {
-  const fitting = Math.floor(TILE_NUMBERS / clients / TILE_LENGTH_MIN) * TILE_LENGTH_MIN;
+function tileLength(clients: number, numbersMax = TILE_NUMBERS): number {
+  const fitting = Math.floor(numbersMax / clients / TILE_LENGTH_MIN) * TILE_LENGTH_MIN;
   return Math.max(TILE_LENGTH_MIN, Math.min(TILE_LENGTH, fitting));
 }
 
@@ -31,10 +31,22 @@ export interface Tile {
   /** Where the rows begin in the kernels' memory. */
   readonly addresses: readonly number[];
   readonly kernels: VectorKernels;
+  /** Where the room that was asked for begins in it. Zero at first; what is written there stays until the last tile. */
+  readonly room: number;
   /** `length` up to whole vectors; what was filled up is zero. */
   readonly vectorLength: number;
   readonly start: number;
   readonly length: number;
+}
+
+/** What a visitor of tiles needs beside them. */
+export interface TileOptions {
+  /** Bytes of the kernels' memory for itself. Default 0. */
+  readonly roomBytes?: number;
+  /** Numbers of all clients in one tile at most. Default 2^18. */
+  readonly numbersMax?: number;
+  /** How much it does with each number, in reading it once. Default 1. */
+  readonly workPerNumber?: number;
 }
 
 /** Calls `visit` for every tile of the chosen clients, from the first coordinate to the last. */
@@ -42,22 +54,25 @@ export function* forEachTile(
   source: UpdateSource,
   clients: readonly number[],
   visit: (tile: Tile) => void,
+  { roomBytes = 0, numbersMax, workPerNumber = 1 }: TileOptions = {},
 ): Reading<void> {
-  const step = tileLength(clients.length);
-  const kernels = borrowKernels(4 * clients.length * step);
+  const step = tileLength(clients.length, numbersMax);
+  const room = 4 * clients.length * step;
+  const kernels = borrowKernels(room + roomBytes);
   try {
+    new Uint8Array(kernels.memory, room, roomBytes).fill(0);
     const addresses = clients.map((_, row) => 4 * row * step);
     const rows = addresses.map((address) => new Float32Array(kernels.memory, address, step));
     for (let start = 0; start < source.count; start += step) {
       const length = Math.min(step, source.count - start);
       const vectorLength = wholeVectors(length);
-      yield { start, length };
+      yield { start, length, work: workPerNumber * length * clients.length };
       clients.forEach((client, index) => {
         const row = rows[index]!;
         source.read(client, start, length === step ? row : row.subarray(0, length));
         if (vectorLength > length) row.fill(0, length, vectorLength);
       });
-      visit({ rows, addresses, kernels, start, length, vectorLength });
+      visit({ rows, addresses, kernels, room, start, length, vectorLength });
     }
   } finally {
     returnKernels(kernels);

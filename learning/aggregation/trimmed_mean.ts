@@ -4,7 +4,7 @@
  */
 import { invariant } from "../../platform/invariant.ts";
 import { type AggregationRule, ruleOf } from "./rule.ts";
-import { columnFolder, columnFolderBytes } from "./column_ranks.ts";
+import { COLUMN_TILES, columnFolder, columnFolderBytes } from "./column_ranks.ts";
 import { allClients, forEachTile, tileBytes } from "./tiles.ts";
 import { finiteResult, requireClients } from "./update_source.ts";
 
@@ -33,7 +33,7 @@ export function trimmedMean(options: { readonly share: number }): AggregationRul
         for (let i = from; i <= to; i++) sum += column[i]!;
         return sum / (to - from + 1);
       });
-      yield* forEachTile(source, allClients(source), (tile) => fold(tile, result));
+      yield* forEachTile(source, allClients(source), (tile) => fold(tile, result), COLUMN_TILES);
       return finiteResult(result, RULE);
     },
     begin: null,

@@ -28,10 +28,17 @@ export interface Stretch {
   readonly start: number;
   /** At most `TILE_LENGTH` of `tiles.ts`. */
   readonly length: number;
+  /** How much is done before the next stretch is said, in numbers read once; those of the stretch when absent. For whoever has others waiting. */
+  readonly work?: number;
 }
 
 /** Work over a source that says which stretch it reads next before it reads it, so that somebody can bring it from a disk meanwhile. */
 export type Reading<T> = Generator<Stretch, T, void>;
+
+/** The place in a reading where so much is done without reading anything. */
+export function workOf(numbers: number): Stretch {
+  return { start: 0, length: 1, work: numbers };
+}
 
 /** The result of a reading whose source has everything at hand. */
 export function atOnce<T>(reading: Reading<T>): T {

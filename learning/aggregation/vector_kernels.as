@@ -1,4 +1,4 @@
-// Vector arithmetic of aggregation and compression in AssemblyScript; `deno task build:kernels` compiles it into vector_kernels_wasm.ts. SIMD
+// Vector arithmetic of aggregation, compression and masks in AssemblyScript; `deno task build:kernels` compiles it into vector_kernels_wasm.ts. SIMD
 // without its relaxed half: every machine gets the same bits, because rules are computed again by whoever checks a proof.
 //
 // Addresses are bytes, lengths are numbers of 32 bits and multiples of 4. Nothing here checks: vector_kernels.ts lays out the memory.
@@ -38,6 +38,100 @@ export function squaredDistance(a: usize, b: usize, length: i32): f64 {
   return f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1);
 }
 
+/**
+ * Distances of all pairs of `rows` rows, which lie `stride` bytes apart from `tile` on: Σ (a − b)² of rows i < j is added to double i · rows + j of `matrix`.
+ * Differences, squares and sums of up to 256 numbers in single, sums of these in double precision.
+ *
+ * Pairs go four by two, so that six loads serve eight of them.
+ */
+export function pairDistances(tile: usize, stride: usize, rows: i32, length: i32, matrix: usize): void {
+  for (let from = 0; from < length; from += 256) {
+    const part = tile + (<usize>from << 2);
+    const bytes = <usize>min(length - from, 256) << 2;
+    let i = 0;
+    for (; i + 4 <= rows; i += 4) {
+      const a = part + <usize>i * stride;
+      const to = matrix + (<usize>(i * rows) << 3);
+      let j = i + 4;
+      for (; j + 2 <= rows; j += 2) {
+        distances4x2(a, part + <usize>j * stride, stride, bytes, to + (<usize>j << 3), <usize>rows << 3);
+      }
+      if (j < rows) {
+        for (let k = 0; k < 4; k++) {
+          addDouble(to + (<usize>(k * rows + j) << 3), distance(a + <usize>k * stride, part + <usize>j * stride, bytes));
+        }
+      }
+      for (let k = 0; k < 4; k++) {
+        for (let l = k + 1; l < 4; l++) {
+          addDouble(to + (<usize>(k * rows + i + l) << 3), distance(a + <usize>k * stride, a + <usize>l * stride, bytes));
+        }
+      }
+    }
+    for (; i < rows; i++) {
+      for (let j = i + 1; j < rows; j++) {
+        addDouble(matrix + (<usize>(i * rows + j) << 3), distance(part + <usize>i * stride, part + <usize>j * stride, bytes));
+      }
+    }
+  }
+}
+
+/** Sum of the four numbers of a vector, in double precision. */
+function total(v: v128): f64 {
+  const both = f64x2.add(
+    f64x2.promote_low_f32x4(v),
+    f64x2.promote_low_f32x4(i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15)),
+  );
+  return f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1);
+}
+
+function addDouble(at: usize, value: f64): void {
+  store<f64>(at, load<f64>(at) + value);
+}
+
+/** One pair of at most 256 numbers. Adds as `distances4x2` does. */
+function distance(a: usize, b: usize, bytes: usize): f64 {
+  let sum = f32x4.splat(0);
+  for (const end = a + bytes; a < end; a += 16, b += 16) {
+    const d = f32x4.sub(v128.load(a), v128.load(b));
+    sum = f32x4.add(sum, f32x4.mul(d, d));
+  }
+  return total(sum);
+}
+
+function distances4x2(a: usize, b: usize, stride: usize, bytes: usize, to: usize, next: usize): void {
+  const a1 = a + stride, a2 = a1 + stride, a3 = a2 + stride, b1 = b + stride;
+  let s00 = f32x4.splat(0), s01 = f32x4.splat(0), s10 = f32x4.splat(0), s11 = f32x4.splat(0);
+  let s20 = f32x4.splat(0), s21 = f32x4.splat(0), s30 = f32x4.splat(0), s31 = f32x4.splat(0);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const y0 = v128.load(b + at), y1 = v128.load(b1 + at);
+    let x = v128.load(a + at);
+    let d = f32x4.sub(x, y0), e = f32x4.sub(x, y1);
+    s00 = f32x4.add(s00, f32x4.mul(d, d));
+    s01 = f32x4.add(s01, f32x4.mul(e, e));
+    x = v128.load(a1 + at);
+    d = f32x4.sub(x, y0), e = f32x4.sub(x, y1);
+    s10 = f32x4.add(s10, f32x4.mul(d, d));
+    s11 = f32x4.add(s11, f32x4.mul(e, e));
+    x = v128.load(a2 + at);
+    d = f32x4.sub(x, y0), e = f32x4.sub(x, y1);
+    s20 = f32x4.add(s20, f32x4.mul(d, d));
+    s21 = f32x4.add(s21, f32x4.mul(e, e));
+    x = v128.load(a3 + at);
+    d = f32x4.sub(x, y0), e = f32x4.sub(x, y1);
+    s30 = f32x4.add(s30, f32x4.mul(d, d));
+    s31 = f32x4.add(s31, f32x4.mul(e, e));
+  }
+  addDouble(to, total(s00));
+  addDouble(to + 8, total(s01));
+  addDouble(to + next, total(s10));
+  addDouble(to + next + 8, total(s11));
+  to += next << 1;
+  addDouble(to, total(s20));
+  addDouble(to + 8, total(s21));
+  addDouble(to + next, total(s30));
+  addDouble(to + next + 8, total(s31));
+}
+
 /** sum += factor · values; sums are doubles. */
 export function accumulate(sum: usize, values: usize, factor: f64, length: i32): void {
   const end = values + (<usize>length << 2);
@@ -48,6 +142,20 @@ export function accumulate(sum: usize, values: usize, factor: f64, length: i32):
     const q = f64x2.promote_low_f32x4(i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
     v128.store(sum, f64x2.add(v128.load(sum), f64x2.mul(f, p)));
     v128.store(sum, f64x2.add(v128.load(sum, 16), f64x2.mul(f, q)), 16);
+  }
+}
+
+/** target += words, modulo 2^32. */
+export function addWords(target: usize, words: usize, length: i32): void {
+  for (const end = target + (<usize>length << 2); target < end; target += 16, words += 16) {
+    v128.store(target, i32x4.add(v128.load(target), v128.load(words)));
+  }
+}
+
+/** target −= words, modulo 2^32. */
+export function subtractWords(target: usize, words: usize, length: i32): void {
+  for (const end = target + (<usize>length << 2); target < end; target += 16, words += 16) {
+    v128.store(target, i32x4.sub(v128.load(target), v128.load(words)));
   }
 }
 

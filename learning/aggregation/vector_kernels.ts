@@ -7,7 +7,10 @@ export interface VectorKernels {
   flip(at: number, length: number): void;
   exchange(a: number, b: number, length: number): void;
   squaredDistance(a: number, b: number, length: number): number;
+  pairDistances(tile: number, stride: number, rows: number, length: number, matrix: number): void;
   accumulate(sum: number, values: number, factor: number, length: number): void;
+  addWords(target: number, words: number, length: number): void;
+  subtractWords(target: number, words: number, length: number): void;
   finiteness(values: number, length: number): number;
   turnSigns(values: number, words: number, length: number): void;
   hadamard(at: number, length: number): void;

@@ -211,7 +211,7 @@ function* combining(
       if (step.done === true) return step.value;
       const stretch = step.value;
       if (disk !== null && !disk.has(stretch)) yield { type: "disk", done: disk.bring(stretch) };
-      numbers += stretch.length * source.clients;
+      numbers += stretch.work ?? stretch.length * source.clients;
       if (numbers < NUMBERS_PER_TURN) continue;
       numbers = 0;
       yield { type: "turn" };

@@ -5,6 +5,8 @@ import {
   VECTOR_KERNELS_MODULE,
   vectorKernelsModule,
 } from "../../deployments/build_vector_kernels.ts";
+import { pairwiseDistances } from "../../learning/aggregation/pairwise_distances.ts";
+import { atOnce, heldUpdates } from "../../learning/aggregation/update_source.ts";
 import {
   type VectorKernels,
   vectorKernels,
@@ -73,6 +75,90 @@ Deno.test("distances and sums are those of a loop in double precision", () => {
     kernels.accumulate(8 * length, 4 * length, 1.7, length);
     for (let i = 0; i < length; i++) assert.equal(sum[i], 0.1 + 1.7 * b[i]!);
   });
+});
+
+Deno.test("distances of all pairs are those of each pair, however many rows there are, and are added to what is there", () => {
+  for (const rows of [1, 2, 3, 4, 5, 6, 7, 8, 9, 13]) {
+    for (const length of [4, 252, 256, 260, 1_028]) {
+      const stride = length + 8;
+      const matrixAt = 4 * rows * stride;
+      const kernels = vectorKernels(matrixAt + 8 * rows * rows);
+      const random = seededRandom(`pairs ${rows} ${length}`);
+      const tile = new Float32Array(kernels.memory, 0, rows * stride);
+      tile.forEach((_, i) => tile[i] = random.float() - 0.5);
+      const matrix = new Float64Array(kernels.memory, matrixAt, rows * rows).fill(1);
+      kernels.pairDistances(0, 4 * stride, rows, length, matrixAt);
+      for (let i = 0; i < rows; i++) {
+        for (let j = 0; j < rows; j++) {
+          const expected = i < j
+            ? kernels.squaredDistance(4 * i * stride, 4 * j * stride, length)
+            : 0;
+          const difference = Math.abs(matrix[i * rows + j]! - 1 - expected);
+          assert.ok(difference <= 2e-6 * expected, `${rows} × ${length}: ${i}, ${j}`);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("a distance has the same bits wherever its rows stand", () => {
+  const [rows, length] = [11, 260];
+  const kernels = vectorKernels(4 * rows * length + 8 * rows * rows);
+  const tile = new Float32Array(kernels.memory, 0, rows * length);
+  const random = seededRandom("places");
+  const one = Array.from({ length }, () => random.float() - 0.5);
+  const matrix = new Float64Array(kernels.memory, 4 * rows * length, rows * rows);
+  for (let i = 0; i < rows; i++) tile.set(one.map((value) => value * (i + 1)), i * length);
+  const found = new Map<string, number>();
+  for (let turn = 0; turn < rows; turn++) {
+    matrix.fill(0);
+    kernels.pairDistances(0, 4 * length, rows, length, 4 * rows * length);
+    for (let i = 0; i < rows; i++) {
+      for (let j = i + 1; j < rows; j++) {
+        const name = [i, j].map((row) => (row + turn) % rows).sort().join();
+        const known = found.get(name) ?? matrix[i * rows + j]!;
+        assert.equal(matrix[i * rows + j], known);
+        found.set(name, known);
+      }
+    }
+    // The first row goes to the end.
+    const first = tile.slice(0, length);
+    tile.copyWithin(0, length);
+    tile.set(first, (rows - 1) * length);
+  }
+});
+
+Deno.test("distances beyond single precision are made in double", () => {
+  for (const scale of [1e-25, 1e-3, 1e25]) {
+    const values = [[0, 0, 0], [3, 4, 0], [3, 4, 0], [0, 0, 1e-3]];
+    const updates = values.map((row) => ({
+      values: Float32Array.from(row, (value) => value * scale),
+      weight: 1,
+    }));
+    const distances = atOnce(pairwiseDistances(heldUpdates(updates)));
+    for (let i = 0; i < 4; i++) {
+      for (let j = 0; j < 4; j++) {
+        const expected = values[i]!.reduce((sum, value, k) =>
+          sum + (value - values[j]![k]!) ** 2, 0) *
+          scale ** 2;
+        const ours = distances[4 * i + j]!;
+        assert.ok(Math.abs(ours - expected) <= 1e-6 * expected, `${ours}, expected ${expected}`);
+      }
+    }
+  }
+});
+
+Deno.test("words are added and subtracted modulo 2^32", () => {
+  const kernels = vectorKernels(64);
+  const target = new Uint32Array(kernels.memory, 0, 8);
+  const words = new Uint32Array(kernels.memory, 32, 8);
+  target.set([0, 1, 2 ** 32 - 1, 2 ** 31, 5, 6, 7, 8]);
+  words.set([1, 2, 3, 2 ** 31, 2 ** 32 - 1, 0, 1, 1]);
+  const before = target.slice();
+  kernels.addWords(0, 32, 8);
+  assert.deepEqual([...target], [1, 3, 2, 0, 4, 6, 8, 9]);
+  kernels.subtractWords(0, 32, 8);
+  assert.deepEqual(target, before);
 });
 
 Deno.test("a number that is not finite is found, wherever it stands", () => {
