@@ -31,7 +31,7 @@ import type {
 import { GATHERED_BYTES_MAX, SpilledUpdates } from "./spilled_updates.ts";
 import { isReachable, sameAttempt, shortReason, tell } from "./talking.ts";
 import { beat } from "./terms.ts";
-import { dropSubmissions, fetchVector } from "./transfers.ts";
+import { dropSubmissions, fetchVector, isSlow } from "./transfers.ts";
 
 /** Updates being fetched at once: enough to keep the network busy, few enough to bound memory. */
 const FETCHES_MAX = 4;
@@ -192,6 +192,20 @@ export function fetchNext(context: RunContext, state: RunActorState, deps: RunDe
     });
     room--;
   }
+}
+
+/** Whoever sends an update too slowly lets those who wait go first, and begins again when there is room. Called once a second. */
+export function tendFetching(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+): void {
+  const { lead } = state;
+  if (lead?.phase !== "training" || lead.queue.length === 0) return;
+  const nowMs = context.monotonicMs();
+  const slow = dropSubmissions(state, (incoming) => isSlow(incoming, nowMs));
+  lead.queue.push(...slow);
+  if (slow.length > 0) fetchNext(context, state, deps);
 }
 
 /** An update is here, whole. */

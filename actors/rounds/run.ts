@@ -31,7 +31,7 @@ import {
   sendClaims,
 } from "./lead_sums.ts";
 import { remind } from "./lead_small_sums.ts";
-import { closeTrainingWhenAll, onUpdateStored } from "./lead_updates.ts";
+import { closeTrainingWhenAll, onUpdateStored, tendFetching } from "./lead_updates.ts";
 import { answerHeldCall, onSignedKept } from "./participant.ts";
 import { listen } from "./restored.ts";
 import { evaluateHead, onEvaluated, report } from "./reporting.ts";
@@ -161,6 +161,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     restored: null,
     lead: null,
     incoming: new Map(),
+    tooSlow: new Map(),
     serving: new Map(),
     reading: new Map(),
     waitingFor: null,
@@ -247,6 +248,7 @@ function onPeersChanged(
 function onTick(context: RunContext, state: RunActorState, deps: RunDependencies): void {
   context.startTimer("tick", BEAT_MS, { type: "tick" });
   tendTransfers(context, state, deps, transferEnds(context, state, deps));
+  tendFetching(context, state, deps);
   tendBuffer(context, state, deps);
   listen(context, state, deps);
   considerAdopting(context, state, deps);
@@ -334,6 +336,7 @@ function onAdopted(
   if (isLater) {
     state.attempt = 0;
     state.preferred = null;
+    state.tooSlow.clear();
   }
   context.send(deps.rounds, { type: "runAdvanced", run: deps.run, round: head.round });
   answerHeldCall(context, state, deps);

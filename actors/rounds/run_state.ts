@@ -126,6 +126,8 @@ export interface RunActorState {
   lead: Lead | null;
   /** Vectors on their way to us. */
   readonly incoming: Map<ContentHash, Incoming>;
+  /** How often the last source of a version was too slow, by vector; until the next version. */
+  readonly tooSlow: Map<ContentHash, number>;
   /** Vectors others may fetch, newest last. */
   readonly serving: Map<ContentHash, Uint8Array<ArrayBuffer>>;
   /** Vectors being read from the disk for others. */
@@ -145,6 +147,7 @@ export interface Incoming {
   from: DeviceId;
   /** Others who may have it. */
   readonly sources: DeviceId[];
+  readonly startedAtMs: number;
   movedAtMs: number;
   /** When the last part came. */
   progressAtMs: number;

@@ -3,11 +3,12 @@
  * are kept in memory for others, everything else is on the disk.
  */
 import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
-import type {
-  RequestParts,
-  RoundsMessage,
-  VectorOffer,
-  VectorPart,
+import {
+  PART_BYTES,
+  type RequestParts,
+  type RoundsMessage,
+  type VectorOffer,
+  type VectorPart,
 } from "../../protocols/rounds/messages.ts";
 import {
   acceptPart,
@@ -26,6 +27,12 @@ import { isReachable, tell } from "./talking.ts";
 const STALLED_MS = 4_000;
 /** No part for this long: asked elsewhere, ms. Updates have the time that their attempt or buffer gives them. */
 const SILENT_MS = 3 * STALLED_MS;
+/** A version that comes more slowly than this is asked elsewhere, bytes a second; that is a link of 256 kbit/s. */
+const LEAST_BYTES_PER_S = 32 * 1_024;
+/** So long a source may be slower: it may be serving many, ms. Whoever is the only one has longer, and each time longer. */
+const PATIENT_MS = 15_000;
+const PATIENT_WITH_LAST_MS = 60_000;
+const DOUBLINGS_MAX = 6;
 /** Vectors in memory for others, beside this device's own update. */
 const SERVING_MAX = 6;
 /** Vectors being read from the disk for others at once. */
@@ -36,6 +43,8 @@ export type TransferContext = Context<PeerMessage<RoundsMessage> | Of<"vectorRea
 export interface TransferState
   extends Pick<RunActorState, "peers" | "incoming" | "serving" | "reading"> {
   readonly part: OwnUpdate | null;
+  /** How often the last source of a version was too slow. */
+  readonly tooSlow?: Map<ContentHash, number>;
   /** Where a device may hand in an update while the next is in the making. */
   readonly buffered?: { readonly handed: OwnUpdate | null };
 }
@@ -72,6 +81,7 @@ export function fetchVector(
     vector,
     from,
     sources,
+    startedAtMs: nowMs,
     movedAtMs: nowMs,
     progressAtMs: nowMs,
     purpose,
@@ -147,6 +157,11 @@ export function tendTransfers(
 ): void {
   const nowMs = context.monotonicMs();
   for (const incoming of [...state.incoming.values()]) {
+    if (isVersion(incoming) && isSlow(incoming, nowMs, patienceMs(state, incoming))) {
+      if (incoming.sources.length === 0) noteSlow(state, incoming);
+      elsewhere(context, state, deps, { incoming, ends, reason: "its owner sends it too slowly" });
+      continue;
+    }
     if (nowMs - incoming.movedAtMs < STALLED_MS) continue;
     if (!isReachable(state, deps, incoming.from)) {
       elsewhere(context, state, deps, { incoming, ends, reason: "its owner is away" });
@@ -160,6 +175,32 @@ export function tendTransfers(
     askAgain(incoming.vector);
     ask(context, deps, incoming);
   }
+}
+
+/** For everything else there is a phase that ends. */
+function isVersion({ purpose: { type } }: Incoming): boolean {
+  return type !== "submission" && type !== "member";
+}
+
+/** A slow link gets through in the end, and meanwhile others have their turn. */
+function noteSlow({ tooSlow }: TransferState, { vector: { offer: { hash } } }: Incoming): void {
+  tooSlow?.set(hash, Math.min(DOUBLINGS_MAX, 1 + (tooSlow.get(hash) ?? 0)));
+}
+
+/** How long a source may be slower than the least rate, ms. */
+function patienceMs({ tooSlow }: TransferState, { vector, sources }: Incoming): number {
+  if (sources.length > 0) return PATIENT_MS;
+  return PATIENT_WITH_LAST_MS * 2 ** (tooSlow?.get(vector.offer.hash) ?? 0);
+}
+
+/** True when less has come since the beginning than would have at the least rate, but for `patienceMs` without anything. */
+export function isSlow(
+  { vector, startedAtMs }: Incoming,
+  nowMs: number,
+  patienceMs = PATIENT_MS,
+): boolean {
+  const dueMs = nowMs - startedAtMs - patienceMs;
+  return vector.here * PART_BYTES < LEAST_BYTES_PER_S * dueMs / 1_000;
 }
 
 /** Updates on their way are wanted no more: all of them, or only some. Gives their devices. */
