@@ -47,7 +47,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
     async () => {
       const clear = lead.groups.length > 0 || lead.small !== null
         ? null
-        : await combineClearFrom(deps.opened, clearSubmissions(deps, lead), {
+        : await combineClearFrom(opened, clearSubmissions(deps, lead), {
           run,
           round,
           crypto,

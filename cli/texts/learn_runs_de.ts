@@ -44,7 +44,7 @@ export const deLearnRuns: typeof enLearnRuns = {
       delta: "Wahrscheinlichkeit, dass die Zusage nicht hält, weit unter 1 / Geräte; sonst 1e-5.",
       clip: "Längster Beitrag eines Geräts (L2); nötig mit --epsilon.",
       clipQuantile:
-        "--clip folgt diesem Quantil der Längen der Beiträge, 0.5 dem Median; nicht bei clear.",
+        "--clip folgt diesem Quantil der Längen der Beiträge, 0.5 dem Median.",
       noise:
         "Rauschen in der Summe, als Vielfaches von --clip; sonst so viel, wie --epsilon braucht.",
       share: "Für Versuche: einen gemeinsamen Satz unter die jetzigen Mitglieder verteilen.",

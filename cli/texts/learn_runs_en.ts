@@ -51,7 +51,7 @@ export const enLearnRuns = {
         "Probability that the promise of privacy fails, well below 1 / devices; default: 1e-5.",
       clip: "Longest update of one device (L2); needed with --epsilon.",
       clipQuantile:
-        "Let --clip follow this quantile of the updates' lengths, 0.5 for the median; not with clear.",
+        "Let --clip follow this quantile of the updates' lengths, 0.5 for the median.",
       noise: "Noise in the sum, as a multiple of --clip; default: what --epsilon takes.",
       share: "For experiments: divide one common set among the members of now.",
       alpha: "How one-sided --share dirichlet is: small is one-sided; default: 0.5.",

@@ -1,7 +1,7 @@
 /**
  * Adaptive clipping (Andrew, Thakkar, McMahan, Ramaswamy 2021, arXiv:1905.03871): the clipping length follows a quantile of the devices'
  * update lengths, learned from a noisy count of how many were clipped. The count costs privacy too: it rides in the same sum as one
- * more coordinate (`ReleasePlan.countDeviation`), and `splitNoise` says how much noise is left for the update.
+ * more coordinate (`ReleasePlan.countDeviation`, `addAdaptiveNoise`), and `splitNoise` says how much noise is left for the update.
  */
 
 export interface AdaptiveClipping {

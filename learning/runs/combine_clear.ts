@@ -9,7 +9,8 @@ import type { StreamingAggregate } from "../aggregation/rule.ts";
 import { type StoredSource, StoredUpdates } from "../aggregation/stored_updates.ts";
 import { heldUpdates, type UpdateSource } from "../aggregation/update_source.ts";
 import { parameterBytes, type Parameters } from "../parameters.ts";
-import { addCentralNoise } from "../privacy/central_noise.ts";
+import { belowBit } from "../privacy/adaptive_clipping.ts";
+import { addAdaptiveNoise, addCentralNoise } from "../privacy/central_noise.ts";
 import { clipFlat } from "../privacy/clipping.ts";
 import type { RoundFault } from "../screening/reputation_effects.ts";
 import { screenUpdates } from "../screening/screen.ts";
@@ -17,6 +18,7 @@ import { sketcher, type UpdateSketch } from "../screening/sketch.ts";
 import { stalenessWeight } from "../strategies/fedbuff.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import { ReleaseError } from "./release_error.ts";
+import { clipOf } from "./secure_round.ts";
 import { readUpdate } from "./update.ts";
 
 /** Decoded updates in memory, bytes. With more, a streaming rule decodes each twice, and others go to the disk. */
@@ -137,6 +139,8 @@ function* combining(
   const faults: { device: DeviceId; fault: RoundFault }[] = [];
   const weightOf = ({ weight, staleness }: ClearSubmission) =>
     (privacy === null ? weight : 1) * (staleness === undefined ? 1 : stalenessWeight(staleness));
+  // Those who were not longer than the clipping length. With privacy each update is read once.
+  let bits = 0;
   function* read(place: number): Combining<Parameters | undefined> {
     const { device, staleness = 0 } = submissions[place]!;
     const { run, crypto } = context;
@@ -148,7 +152,10 @@ function* combining(
       return undefined;
     }
     // A liar would not clip.
-    if (privacy !== null) clipFlat(update.values, privacy.clip);
+    if (privacy !== null) {
+      const clip = clipOf(opened);
+      bits += belowBit(clipFlat(update.values, clip).norm, clip);
+    }
     return update.values;
   }
   // Not with privacy: whether one device counts would depend on all others, and noise that is reckoned for one update does not cover that.
@@ -180,9 +187,26 @@ function* combining(
   const devices = new Set(counted.map((place) => submissions[place]!.device));
   if (privacy === null) return { aggregate: parameterBytes(combined), counted: devices, faults };
   const noisy = Float64Array.from(combined, (value) => value * counted.length);
-  addCentralNoise(noisy, privacy.clip * privacy.noiseMultiplier, context.random);
-  const mean = Float32Array.from(noisy, (value) => value / counted.length);
+  const released = withNoise(noisy);
+  const mean = Float32Array.from(released, (value) => value / counted.length);
   return { aggregate: parameterBytes(mean), counted: devices, faults };
+
+  /** The noisy sum; with adaptive clipping the noisy count is one number more. */
+  function withNoise(sum: Float64Array): Float64Array {
+    const { noiseMultiplier, adaptive } = privacy!;
+    const clip = clipOf(opened);
+    if (adaptive === undefined) {
+      addCentralNoise(sum, clip * noiseMultiplier, context.random);
+      return sum;
+    }
+    const { countDeviation } = adaptive;
+    const noise = { clip, noiseMultiplier, countDeviation };
+    const count = addAdaptiveNoise(sum, bits, noise, context.random);
+    const all = new Float64Array(sum.length + 1);
+    all.set(sum);
+    all[sum.length] = count;
+    return all;
+  }
 
   function* addAll(into: StreamingAggregate, chosen: readonly number[]): Combining<void> {
     for (const place of chosen) {

@@ -52,11 +52,6 @@ export function privacyOf(
   within("epsilon", epsilon, 1e6);
   within("clip", clip, 1e6);
   within("delta", delta, 0.1);
-  if (wish.clipQuantile !== undefined && plan.aggregation.type === "clear") {
-    throw new RangeError(
-      'clipQuantile needs a count that only a secure sum hides; expected aggregation "secure" or "secureGroups", or a clip that stays',
-    );
-  }
   if (wish.noiseMultiplier !== undefined) within("noiseMultiplier", wish.noiseMultiplier, 1e6);
   if (delta * devices >= 1) {
     throw new RangeError(

@@ -111,12 +111,9 @@ function problemOfChoices(plan: RunPlan): string | undefined {
 }
 
 function problemOfAdaptiveClipping(
-  { adaptive, noise, noiseMultiplier, clip }: RunPrivacy,
+  { adaptive, noiseMultiplier, clip }: RunPrivacy,
 ): string | undefined {
   if (adaptive === undefined) return undefined;
-  if (noise !== "distributed") {
-    return 'its clipping is adaptive, and the count which that follows is part of a secure sum; expected aggregation "secure" or "secureGroups"';
-  }
   const { countDeviation, least, most } = adaptive;
   if (2 * countDeviation <= noiseMultiplier) {
     return `its count of clipped updates has noise ${countDeviation}, expected more than half of the noise multiplier, ${

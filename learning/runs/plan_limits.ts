@@ -20,9 +20,12 @@ const SUMS_MAX = 512;
 /** Why rounds of up to `devices` devices cannot be carried out, for people; undefined when they can. */
 export function problemOfSize(opened: OpenedPlan, devices: number): string | undefined {
   const { count } = opened.layout;
-  const { aggregation } = opened.plan;
-  if (4 * count > VECTOR_BYTES_MAX) {
-    return `its model has ${count} parameters, expected at most ${VECTOR_BYTES_MAX / 4}`;
+  const { aggregation, privacy } = opened.plan;
+  // In the clear the count that a clipping length follows is released beside the mean.
+  const beside = aggregation.type === "clear" && privacy?.adaptive !== undefined ? 1 : 0;
+  const countMost = VECTOR_BYTES_MAX / 4 - beside;
+  if (count > countMost) {
+    return `its model has ${count} parameters, expected at most ${countMost}`;
   }
   if (aggregation.type === "grid") return problemOfGridSize(opened, aggregation);
   if (aggregation.type === "clear") {

@@ -73,13 +73,7 @@ interface Combined {
 function updateOf(opened: OpenedPlan, aggregate: Uint8Array, called: number): Combined {
   const { count } = opened.layout;
   const form = sumFormOf(opened, called);
-  if (form === null) {
-    const update = parametersFromBytes(aggregate);
-    if (update?.length === count && isFinite(update)) return { update, tuning: null };
-    throw new ReleaseError(
-      `Cannot read an aggregate of ${aggregate.length} bytes: expected ${4 * count}, all finite`,
-    );
-  }
+  if (form === null) return clearUpdateOf(opened, aggregate);
   const { length, bits } = sizeOf(form, { devices: called, count });
   const size = COUNT_BYTES + packedBytes(length, bits);
   if (aggregate.length === 0 || aggregate.length % size !== 0) {
@@ -126,6 +120,25 @@ function updateOf(opened: OpenedPlan, aggregate: Uint8Array, called: number): Co
     throw new ReleaseError(`Cannot read ${means.length} sums where the plan has one`);
   }
   return { update: opened.rule.aggregate(heldUpdates(means, count)), tuning };
+}
+
+/** What was released in the clear: the mean, and with adaptive clipping the share of updates that were not longer, less a half. */
+function clearUpdateOf(opened: OpenedPlan, aggregate: Uint8Array): Combined {
+  const { count } = opened.layout;
+  const adaptive = opened.plan.privacy?.adaptive;
+  const length = count + (adaptive === undefined ? 0 : 1);
+  const values = parametersFromBytes(aggregate);
+  if (values?.length !== length || !isFinite(values)) {
+    throw new ReleaseError(
+      `Cannot read an aggregate of ${aggregate.length} bytes: expected ${4 * length}, all finite`,
+    );
+  }
+  if (adaptive === undefined) return { update: values, tuning: null };
+  const counted = { bits: values[count]!, participants: 1 };
+  return {
+    update: values.slice(0, count),
+    tuning: nextClip(clipOf(opened), counted, adaptive),
+  };
 }
 
 /** A sum in which lengths are not counted. */

@@ -2,7 +2,7 @@
 import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import { seededStream } from "../data/seeded_stream.ts";
 import type { Mechanism } from "../privacy/mechanism.ts";
-import { centralMechanism } from "../privacy/central_noise.ts";
+import { adaptiveMechanism, centralMechanism } from "../privacy/central_noise.ts";
 import { contributionsLeast, type Release, releaseOf } from "../privacy/release.ts";
 import { DEFAULT_ASSUMPTIONS, SUM_BITS_MIN, type SumRound } from "../secure/contract.ts";
 import { sumBits, type SumEncoding } from "../secure/encoding.ts";
@@ -94,8 +94,10 @@ export function mechanismOf(opened: Parts): Mechanism | null {
   const { privacy } = opened.plan;
   if (privacy === null) return null;
   if (privacy.noise === "distributed") return releaseOfPlan(opened).mechanism;
-  const { clip, noiseMultiplier } = privacy;
-  return centralMechanism({ clip, noiseMultiplier, dimension: opened.layout.count });
+  const { clip, noiseMultiplier, adaptive } = privacy;
+  const dimension = opened.layout.count;
+  if (adaptive !== undefined) return adaptiveMechanism({ noiseMultiplier, dimension });
+  return centralMechanism({ clip, noiseMultiplier, dimension });
 }
 
 /** The sum of an attempt; null in the clear. `devices` is how many were called. */

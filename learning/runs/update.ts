@@ -79,7 +79,8 @@ export function localUpdate(
     const { values } = encodeUpdate(update, { encoding: form.encoding, weight, random });
     return { type: "secure", values, residual: null };
   }
-  if (privacy !== null) clipFlat(update, privacy.clip);
+  // With adaptive clipping whoever adds the noise has to see which updates are longer, and clips them itself.
+  if (privacy !== null && privacy.adaptive === undefined) clipFlat(update, privacy.clip);
   // With privacy everybody counts the same: a weight would tell how much somebody has, and change what noise is needed.
   // In a buffer only its age tells what an update counts.
   const isEqual = privacy !== null || opened.strategy.buffer !== null;

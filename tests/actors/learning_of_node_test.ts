@@ -379,6 +379,10 @@ for (
     ["a clipping length that adapts", {
       privacy: { epsilon: 900, clip: 0.05, clipQuantile: 0.5, noiseMultiplier: 0.5 },
     }],
+    ["a clipping length that adapts, with the coordinator's noise", {
+      aggregation: "clear",
+      privacy: { epsilon: 900, clip: 0.05, clipQuantile: 0.5, noiseMultiplier: 0.5 },
+    }],
   ] as const
 ) {
   Deno.test(`a run of ${name} starts by its wish, and each version it keeps verifies`, async () => {

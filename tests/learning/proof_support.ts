@@ -37,7 +37,7 @@ export interface TestDevice {
 }
 
 /** A device whose identity `players` has made with the same seed and place. */
-function deviceOf(seed: string, i: number): TestDevice {
+export function deviceOf(seed: string, i: number): TestDevice {
   const signer = nodeSigner(seededRandom(seed).fork(`identity ${i}`).bytes(32));
   return { id: deviceIdOf(signer.publicKey), signer };
 }
@@ -204,13 +204,7 @@ export function secureRound(
     [{ sum: new Uint32Array(ending.sum), devices: ending.survivors.length }],
     count,
   );
-  const { tuning: next } = nextModel(open, parent, aggregate, count);
-  const result = {
-    ...base,
-    submissions,
-    sums: [sum],
-    ...(next !== undefined && { tuning: { used: tuning ?? null, next } }),
-  };
+  const result = { ...base, submissions, sums: [sum] };
   return finished(open, parent, aggregate, result, { devices, submitted });
 }
 
@@ -245,6 +239,9 @@ function finished(
     ...held,
     result: {
       ...result,
+      ...(next.tuning !== undefined && {
+        tuning: { used: parent.tuning ?? null, next: next.tuning },
+      }),
       result: parametersHash(next.parameters, crypto),
       aggregate: { hash: crypto.sha256Hex(aggregate) as ContentHash, bytes: aggregate.length },
     },

@@ -5,17 +5,23 @@ import { softmaxRegression } from "../../learning/engine/networks.ts";
 import { verifyModel } from "../../learning/models/verify_model.ts";
 import { epsilonOf } from "../../learning/privacy/accountant.ts";
 import { exponential, nextClip, splitNoise } from "../../learning/privacy/adaptive_clipping.ts";
+import { addAdaptiveNoise, centralMechanism } from "../../learning/privacy/central_noise.ts";
 import { rdpOfMechanism } from "../../learning/privacy/mechanism.ts";
+import { RDP_ORDERS, rdpSubsampledGaussian } from "../../learning/privacy/rdp.ts";
+import { parametersFromBytes } from "../../learning/parameters.ts";
 import type { RunPlan } from "../../learning/runs/plan.ts";
 import { decodePlan, encodePlan } from "../../learning/runs/plan_codec.ts";
 import { decodeResult, encodeResult, type RoundResult } from "../../learning/runs/result.ts";
 import { atRound } from "../../learning/runs/round_form.ts";
 import { mechanismOf, releaseOfPlan } from "../../learning/runs/secure_round.ts";
-import { expectedUpdateBytes } from "../../learning/runs/update.ts";
-import type { BlockId } from "../../protocols/ids.ts";
+import { expectedUpdateBytes, localUpdate } from "../../learning/runs/update.ts";
+import { seededRandom } from "../../platform/seeded_random.ts";
+import type { BlockId, ContentHash } from "../../protocols/ids.ts";
 import {
+  clearRound,
   crypto,
   deps,
+  deviceOf,
   type FinishedRound,
   opened,
   secureRound,
@@ -24,6 +30,7 @@ import {
 
 const NETWORK = softmaxRegression({ inputs: 20, classes: 5 });
 const COUNT = 105;
+const CLEAR = { type: "clear", rule: { name: "weightedMean", numbers: {} } } as const;
 const SECURE = { type: "secure", encoding: { range: 1, bits: 16 } } as const;
 const STOCHASTIC: Partial<RunPlan> = {
   compression: { name: "stochastic", numbers: { bits: 8 } },
@@ -109,6 +116,72 @@ Deno.test("adaptive clipping: the next length follows from the released count, a
   }
 });
 
+Deno.test("adaptive clipping in the clear: the coordinator counts and clips, and the next length is verified", async () => {
+  const adaptive = { ...PRIVACY.adaptive!, countDeviation: 0.1, least: 1e-3 };
+  // All updates are longer than 0.5 and shorter than 5.
+  for (const [clip, moved] of [[0.5, "up"], [5, "down"]] as const) {
+    const privacy = {
+      ...PRIVACY,
+      noise: "central",
+      noiseMultiplier: 0.05,
+      clip,
+      adaptive,
+    } as const;
+    const round = clearRound(NETWORK, 8, { aggregation: CLEAR, privacy });
+    assert.equal(round.aggregate.length, 4 * (COUNT + 1));
+    const verification = await verify(round);
+    assert.ok(verification.ok, JSON.stringify(verification));
+    const { used, next } = round.result.tuning!;
+    assert.equal(used, null);
+    assert.ok(moved === "up" ? next > clip : next < clip, `${clip} became ${next}`);
+    assert.equal(verification.model.tuning, next);
+    const change = verification.model.parameters.map((value, k) =>
+      value - round.parent.parameters[k]!
+    );
+    // Eight updates, each no longer than the length, and noise of a twentieth of it on each number of the sum.
+    assert.ok(Math.hypot(...change) < clip * (1 + 0.06 * Math.sqrt(COUNT) / 8 * 1.5));
+    for (const lie of [{ used, next: next * 1.01 }, { used: clip, next }]) {
+      const refused = await verify({ ...round, result: { ...round.result, tuning: lie } });
+      assert.match(refused.ok ? "" : refused.detail, /tuned to/);
+    }
+    const cut = round.aggregate.slice(0, -4);
+    const refused = await verify({
+      ...round,
+      aggregate: cut,
+      result: {
+        ...round.result,
+        aggregate: { hash: crypto.sha256Hex(cut) as ContentHash, bytes: cut.length },
+      },
+    });
+    assert.ok(!refused.ok, "without the count no version follows");
+  }
+});
+
+Deno.test("in the clear a device leaves an update as long as it is when its coordinator counts the long ones", () => {
+  const lengthSent = (privacy: NonNullable<RunPlan["privacy"]>) => {
+    const plan = opened(NETWORK, {
+      aggregation: CLEAR,
+      privacy: { ...privacy, noise: "central" },
+    });
+    const before = new Float32Array(COUNT);
+    const sent = localUpdate(plan, {
+      subject: { run: "ab".repeat(32) as BlockId, round: 1, device: deviceOf("sends", 0).id },
+      before,
+      after: updateOf(COUNT, 0),
+      examples: 10,
+      devices: 4,
+      secret: new Uint8Array(32),
+      residual: null,
+      crypto,
+    });
+    assert.ok(sent.type === "clear");
+    return Math.hypot(...parametersFromBytes(sent.bytes)!);
+  };
+  assert.ok(Math.abs(lengthSent(PRIVACY) - Math.hypot(...updateOf(COUNT, 0))) < 1e-6);
+  const { adaptive: _adaptive, ...fixed } = PRIVACY;
+  assert.ok(lengthSent(fixed) <= 0.5);
+});
+
 Deno.test("a result with another tuning than follows is refused, and so is one with none, or one too many", async () => {
   const round = secureRound(NETWORK, 6, { change: STOCHASTIC, tuning: 0.3 });
   const { used, next } = round.result.tuning!;
@@ -160,11 +233,8 @@ Deno.test("a plan whose clipping cannot adapt is not opened", () => {
     assert.throws(() => opened(NETWORK, { aggregation: SECURE, ...change }), reason);
   const adaptive = PRIVACY.adaptive!;
   refuse(
-    {
-      aggregation: { type: "clear", rule: { name: "weightedMean", numbers: {} } },
-      privacy: { ...PRIVACY, noise: "central" },
-    },
-    /the count which that follows is part of a secure sum/,
+    { aggregation: CLEAR, privacy: { ...PRIVACY, noise: "central", noiseMultiplier: 2 } },
+    /noise 1, expected more than half/,
   );
   refuse({ privacy: { ...PRIVACY, noiseMultiplier: 2 } }, /noise 1, expected more than half/);
   refuse({ privacy: { ...PRIVACY, adaptive: { ...adaptive, least: 0.6 } } }, /begins at 0.5/);
@@ -190,6 +260,51 @@ Deno.test("a round costs the ledger the same whatever the clipping length has be
   }
   rdpOfMechanism(mechanismOf(fixed)!, { rate: 1 })
     .forEach((cost, i) => assert.ok(Math.abs(cost / first[i]! - 1) < 1e-12));
+});
+
+Deno.test("with a coordinator's noise, too, a round costs the same whatever the length has become, and hardly more than the noise multiplier says", () => {
+  const privacy = { ...PRIVACY, noise: "central" } as const;
+  const plan = opened(NETWORK, { aggregation: CLEAR, privacy });
+  const costAt = (tuning: number | null) =>
+    rdpOfMechanism(
+      mechanismOf(
+        atRound(plan, { run: "ab".repeat(32) as BlockId, round: 3, tuning }, crypto),
+      )!,
+      { rate: 1 },
+    );
+  const first = costAt(null);
+  for (const clip of [0.01, 0.0137, 0.77, 3.3, 10]) assert.deepEqual(costAt(clip), first);
+  const { noiseMultiplier } = privacy;
+  RDP_ORDERS.forEach((order, i) => {
+    const gaussian = rdpSubsampledGaussian({ samplingRate: 1, noiseMultiplier }, order);
+    assert.ok(first[i]! >= gaussian && first[i]! < gaussian * 1.001);
+    // What is really released is never worse than what is charged: the lattice of this length.
+    for (const clip of [0.01, 0.0137, 0.77, 3.3, 10]) {
+      const whole = clip * splitNoise(noiseMultiplier, 1) / noiseMultiplier;
+      const exact = centralMechanism({ clip: whole, noiseMultiplier, dimension: COUNT + 1 });
+      assert.ok(rdpOfMechanism(exact, { rate: 1 })[i]! <= first[i]! * (1 + 1e-12));
+    }
+  });
+});
+
+Deno.test("a coordinator's noise on the update and on the count is what Opacus adds", () => {
+  for (const { noiseMultiplier, countDeviation, updateMultiplier, clip } of fixtures.slice(0, 3)) {
+    const random = seededRandom(`noise ${clip}`);
+    const numbers = new Float64Array(20_000);
+    const noise = { clip, noiseMultiplier, countDeviation };
+    const counts = Array.from(
+      { length: 400 },
+      () => addAdaptiveNoise(new Float64Array(1), 7, noise, random) - 7,
+    );
+    addAdaptiveNoise(numbers, 7, noise, random);
+    const deviationOf = (values: ArrayLike<number>) =>
+      Math.sqrt(Array.from(values).reduce((sum, value) => sum + value * value, 0) / values.length);
+    // Five standard errors of a measured deviation.
+    const near = (measured: number, expected: number, count: number) =>
+      Math.abs(measured / expected - 1) < 5 / Math.sqrt(2 * count);
+    assert.ok(near(deviationOf(numbers), clip * updateMultiplier, numbers.length));
+    assert.ok(near(deviationOf(counts), countDeviation, counts.length));
+  }
 });
 
 Deno.test("the noise for the update, each next length and the cost of both are what Opacus and dp-accounting say", () => {
