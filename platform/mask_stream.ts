@@ -1,42 +1,80 @@
 /**
  * The MaskStream port on `node:crypto`, added to the target chunk by chunk. ChaCha20 because it is the fastest that is called without waiting:
- * the same bytes take `aes-256-ctr` seven times as long here, and machines without instructions for AES far longer.
+ * the same bytes take `aes-256-ctr` seven times as long here, and machines without instructions for AES far longer. Many streams go through one chunk
+ * after the other, which lies where vector instructions reach it meanwhile.
  */
-import { createCipheriv } from "node:crypto";
+import { type Cipheriv, createCipheriv } from "node:crypto";
+import { wholeVectors, withKernels } from "../learning/aggregation/vector_kernels.ts";
 import type { MaskStream } from "./ports.ts";
 
 const KEY_BYTES = 32;
 // Fits the second-level cache together with the part of the target it is added to.
 const CHUNK_BYTES = 64 * 1024;
+const CHUNK_WORDS = CHUNK_BYTES / 4;
 const ZEROS = new Uint8Array(CHUNK_BYTES);
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+/** Streams below which carrying a chunk to the vector instructions and back is not worth while. */
+const STREAMS_MIN = 3;
 
 /** Makes the adapter. It keeps nothing between calls. */
 export function nodeMaskStream(): MaskStream {
   return {
-    apply({ key, target, sign, counter = 0 }) {
-      if (
-        key.length !== KEY_BYTES || !Number.isInteger(counter) || counter < 0 ||
-        counter * 16 + target.length > 2 ** 36
-      ) {
-        throw new RangeError(
-          `Cannot expand a mask of ${target.length} numbers: key has ${key.length} bytes and the counter is ${counter}, expected ${KEY_BYTES} bytes and at most 2^32 blocks`,
-        );
+    apply,
+    applyAll({ streams, target, counter = 0 }) {
+      // The memory of vector instructions is little-endian on every machine.
+      if (streams.length < STREAMS_MIN || !LITTLE_ENDIAN) {
+        for (const stream of streams) apply({ ...stream, target, counter });
+        return;
       }
-      // Block counter, little-endian, then the nonce.
-      const start = new Uint8Array(16);
-      new DataView(start.buffer).setUint32(0, counter, true);
-      const cipher = createCipheriv("chacha20", key, start);
-      const chunkWords = CHUNK_BYTES / 4;
-      for (let at = 0; at < target.length; at += chunkWords) {
-        const count = Math.min(chunkWords, target.length - at);
-        const stream = wordsOf(cipher.update(ZEROS.subarray(0, count * 4)));
-        const part = target.subarray(at, at + count);
-        if (sign === 1) { for (let i = 0; i < count; i++) part[i] = part[i]! + stream[i]!; }
-        else for (let i = 0; i < count; i++) part[i] = part[i]! - stream[i]!;
-      }
+      const ciphers = streams.map(({ key }) => openStream(key, counter, target.length));
+      withKernels(2 * CHUNK_BYTES, ({ memory, addWords, subtractWords }) => {
+        const words = new Uint32Array(memory, 0, CHUNK_WORDS);
+        const bytes = new Uint8Array(memory, CHUNK_BYTES, CHUNK_BYTES);
+        for (let at = 0; at < target.length; at += CHUNK_WORDS) {
+          const part = target.subarray(at, at + CHUNK_WORDS);
+          const length = wholeVectors(part.length);
+          words.set(part);
+          for (const [i, cipher] of ciphers.entries()) {
+            bytes.set(nextOf(cipher, part.length));
+            if (streams[i]!.sign === 1) addWords(0, CHUNK_BYTES, length);
+            else subtractWords(0, CHUNK_BYTES, length);
+          }
+          part.set(part.length === CHUNK_WORDS ? words : words.subarray(0, part.length));
+        }
+      });
     },
   };
+}
+
+const apply: MaskStream["apply"] = ({ key, target, sign, counter = 0 }) => {
+  const cipher = openStream(key, counter, target.length);
+  for (let at = 0; at < target.length; at += CHUNK_WORDS) {
+    const part = target.subarray(at, at + CHUNK_WORDS);
+    const stream = wordsOf(nextOf(cipher, part.length));
+    if (sign === 1) { for (let i = 0; i < part.length; i++) part[i] = part[i]! + stream[i]!; }
+    else for (let i = 0; i < part.length; i++) part[i] = part[i]! - stream[i]!;
+  }
+};
+
+/** A key's stream from a block on, for so many numbers. */
+function openStream(key: Uint8Array, counter: number, count: number): Cipheriv {
+  if (
+    key.length !== KEY_BYTES || !Number.isInteger(counter) || counter < 0 ||
+    counter * 16 + count > 2 ** 36
+  ) {
+    throw new RangeError(
+      `Cannot expand a mask of ${count} numbers: key has ${key.length} bytes and the counter is ${counter}, expected ${KEY_BYTES} bytes and at most 2^32 blocks`,
+    );
+  }
+  // Block counter, little-endian, then the nonce.
+  const start = new Uint8Array(16);
+  new DataView(start.buffer).setUint32(0, counter, true);
+  return createCipheriv("chacha20", key, start);
+}
+
+/** The stream's next bytes, for so many numbers: a chunk at most. */
+function nextOf(cipher: Cipheriv, count: number): Uint8Array {
+  return cipher.update(count === CHUNK_WORDS ? ZEROS : ZEROS.subarray(0, count * 4));
 }
 
 /** The bytes as little-endian words, without copying where the machine allows it. */

@@ -94,6 +94,14 @@ export interface MaskStream {
       readonly counter?: number;
     },
   ): void;
+  /** The same for the streams of many keys, all from the same block on: faster than one after the other. */
+  applyAll(
+    options: {
+      readonly streams: readonly { readonly key: Uint8Array; readonly sign: 1 | -1 }[];
+      readonly target: Uint32Array;
+      readonly counter?: number;
+    },
+  ): void;
 }
 
 /** The device's own identity key. The private half never leaves the adapter. */

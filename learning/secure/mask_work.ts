@@ -30,7 +30,7 @@ export function applyMasks(
   masks: MaskStream,
   counter = 0,
 ): void {
-  for (const { key, sign } of jobs) masks.apply({ key, target, sign, counter });
+  masks.applyAll({ streams: jobs, target, counter });
 }
 
 /** The port without other cores: the caller's own thread does it at once. */

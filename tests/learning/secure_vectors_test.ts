@@ -238,3 +238,22 @@ Deno.test("a mask that is added and taken off again leaves what was there, over 
     assert.throws(() => stream.apply({ ...wrong, target, sign: 1 }), RangeError);
   }
 });
+
+Deno.test("many masks at once are those masks one after the other, however many and however long", () => {
+  const masks = nodeMaskStream();
+  for (const count of [0, 1, 2, 3, 4, 9]) {
+    for (const length of [1, 15, 16_384, 16_385, 40_003]) {
+      const streams = Array.from({ length: count }, (_, i) => ({
+        key: new Uint8Array(32).fill(i + 1),
+        sign: i % 3 === 0 ? -1 as const : 1 as const,
+      }));
+      const target = Uint32Array.from({ length }, (_, i) => Math.imul(i, 2_654_435_761));
+      const expected = target.slice();
+      masks.applyAll({ streams, target, counter: 77 });
+      for (const one of streams) masks.apply({ ...one, target: expected, counter: 77 });
+      assert.deepEqual(target, expected, `${count} masks of ${length} numbers`);
+    }
+  }
+  const streams = [1, 2, 3].map((length) => ({ key: new Uint8Array(length), sign: 1 as const }));
+  assert.throws(() => masks.applyAll({ streams, target: new Uint32Array(5) }), RangeError);
+});
