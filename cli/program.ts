@@ -56,7 +56,8 @@ interface Parsed {
   readonly data: string | undefined;
 }
 
-function createParser(texts: Texts) {
+/** The parser of a whole command line; what it gives runs the command. */
+export function programParser(texts: Texts) {
   const first = or(
     upCommand(texts),
     demoCommand(texts),
@@ -163,7 +164,7 @@ function parse(world: World, texts: Texts, terminal: Terminal): Parsed {
   const shown = () => {
     throw new Ended(EXIT.ok, null);
   };
-  return runParser(createParser(texts), "submind", world.args, {
+  return runParser(programParser(texts), "submind", world.args, {
     help: {
       command: true,
       option: { names: ["-h", "--help"] },
