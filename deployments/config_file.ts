@@ -24,9 +24,9 @@ export function withSetting(text: string, field: ConfigField, value: unknown): s
 /** Replaces the file at once, so that a crash leaves the old or the new one. Creates the folder with mode 0700. */
 export function writeConfigFile(path: string, text: string): void {
   Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.new`;
-  Deno.writeTextFileSync(temporary, text, { mode: 0o600 });
-  Deno.renameSync(temporary, path);
+  const beside = `${path}.new`;
+  Deno.writeTextFileSync(beside, text, { mode: 0o600 });
+  Deno.renameSync(beside, path);
 }
 
 function plain(value: unknown): unknown {

@@ -88,9 +88,9 @@ async function readSecret(path: string): Promise<Secret | undefined> {
 
 /** Writes a fresh secret beside `path` and moves it there, so that a crash leaves the old one or the new one. */
 async function writeSecret(path: string, random: Random, replace: boolean): Promise<void> {
-  const temporary = `${path}.${random.bytes(8).toHex()}`;
+  const beside = `${path}.${random.bytes(8).toHex()}`;
   const options = { write: true, createNew: true, mode: 0o600 };
-  const file = await Deno.open(temporary, options);
+  const file = await Deno.open(beside, options);
   try {
     const bytes = random.bytes(SECRET_BYTES);
     for (let written = 0; written < bytes.length;) {
@@ -102,12 +102,12 @@ async function writeSecret(path: string, random: Random, replace: boolean): Prom
   }
   try {
     // A link fails when another process made the secret first, and then theirs counts; a rename replaces.
-    if (replace) await Deno.rename(temporary, path);
-    else await Deno.link(temporary, path);
+    if (replace) await Deno.rename(beside, path);
+    else await Deno.link(beside, path);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   } finally {
-    await Deno.remove(temporary).catch(() => {});
+    await Deno.remove(beside).catch(() => {});
   }
 }
 

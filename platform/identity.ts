@@ -132,8 +132,8 @@ async function writeKey(path: string, options: IdentityOptions): Promise<void> {
     : privateKeyObject("ed25519", options.random.bytes(32));
   const pem = key.export({ format: "pem", type: "pkcs8" }) as string;
   // A name that only this process uses: the process id is not enough, two opens may run in one process.
-  const temporary = `${path}.${randomUUID()}.new`;
-  const file = await open(temporary, "wx", 0o600);
+  const beside = `${path}.${randomUUID()}.new`;
+  const file = await open(beside, "wx", 0o600);
   try {
     await file.writeFile(Buffer.from(pem));
     await file.sync();
@@ -141,13 +141,13 @@ async function writeKey(path: string, options: IdentityOptions): Promise<void> {
     await file.close();
   }
   try {
-    await chmod(temporary, 0o600);
+    await chmod(beside, 0o600);
     // `link` fails where `rename` would replace: the first of two starts wins, the second uses its key.
-    await link(temporary, path);
+    await link(beside, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   } finally {
-    await unlink(temporary);
+    await unlink(beside);
   }
   await syncDirectory(options.directory);
 }

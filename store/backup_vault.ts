@@ -149,7 +149,7 @@ function viewOf(version: number, body: VersionBody): BackupVersion {
 export function openBackupVault(options: VaultOptions): BackupVault {
   const { directory, crypto, clock, bytesPerDeviceMax, versionsMax } = options;
   const shelves = new Map<string, Promise<Shelf>>();
-  let temporary = 0;
+  let placed = 0;
 
   async function open(device: string): Promise<Shelf> {
     const shelf: Shelf = {
@@ -222,7 +222,7 @@ export function openBackupVault(options: VaultOptions): BackupVault {
   async function place(path: string, bytes: Uint8Array): Promise<void> {
     const folder = join(path, "..");
     await makePrivateFolder(folder);
-    const unfinished = `${path}.${temporary++}.new`;
+    const unfinished = `${path}.${placed++}.new`;
     try {
       await writeDurably(unfinished, bytes);
       await Deno.rename(unfinished, path);

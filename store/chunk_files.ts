@@ -42,15 +42,15 @@ export class ChunkFiles {
   async write(files: readonly ChunkFile[]): Promise<void> {
     const folders = new Set<string>();
     for (const { hash, bytes } of files) {
-      const temporary = join(this.directory, UNFINISHED, `${this.#unfinished++}`);
+      const unfinished = join(this.directory, UNFINISHED, `${this.#unfinished++}`);
       const folder = join(this.directory, hash.slice(0, 2));
       if (!folders.has(folder)) await this.#makeFolder(folder);
       folders.add(folder);
       try {
-        await writeDurably(temporary, bytes);
-        await Deno.rename(temporary, this.pathOf(hash));
+        await writeDurably(unfinished, bytes);
+        await Deno.rename(unfinished, this.pathOf(hash));
       } catch (error) {
-        await Deno.remove(temporary).catch((failure) => ignoreMissing(failure));
+        await Deno.remove(unfinished).catch((failure) => ignoreMissing(failure));
         throw error;
       }
     }

@@ -31,7 +31,9 @@ const COLUMNS = [
   "header",
   "payload",
 ] as const;
-const INSERT = `INSERT INTO blocks (${COLUMNS.join(",")}) VALUES (${placeholders(COLUMNS.length)})`;
+const INSERT = `INSERT INTO blocks (${COLUMNS.join(",")}) VALUES (${
+  questionMarks(COLUMNS.length)
+})`;
 /** The id of the row that is being inserted: SQLite has its own copy when the statement has run. */
 const idBytes = new Uint8Array(32);
 /** Ids in one lookup at most; smaller ones have powers of two, so that few statements are kept. */
@@ -266,7 +268,7 @@ export function rowsFor<Row>(
   for (let from = 0; from < ids.length;) {
     const count = powerOfTwoUpTo(Math.min(IDS_MAX, ids.length - from));
     const bytes = ids.slice(from, from + count).map((id) => Uint8Array.fromHex(id));
-    found.push(...database.all<Row>(`${select} IN (${placeholders(count)})`, ...bytes));
+    found.push(...database.all<Row>(`${select} IN (${questionMarks(count)})`, ...bytes));
     from += count;
   }
   return found;
@@ -276,6 +278,6 @@ function powerOfTwoUpTo(count: number): number {
   return 2 ** Math.floor(Math.log2(count));
 }
 
-function placeholders(count: number): string {
+function questionMarks(count: number): string {
   return new Array(count).fill("?").join(",");
 }

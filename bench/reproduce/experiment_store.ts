@@ -86,9 +86,9 @@ export class ExperimentStore {
       step: String(state.optimiser.step),
     });
     // A rename is all or nothing: a crash leaves the state of this round or of the one before.
-    const temporary = `${this.#state}.new`;
-    Deno.writeFileSync(temporary, bytes);
-    Deno.renameSync(temporary, this.#state);
+    const beside = `${this.#state}.new`;
+    Deno.writeFileSync(beside, bytes);
+    Deno.renameSync(beside, this.#state);
     if (record.round === 1) this.#rewrite([record]);
     else Deno.writeTextFileSync(this.#log, `${JSON.stringify(record)}\n`, { append: true });
   }

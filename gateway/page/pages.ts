@@ -60,7 +60,7 @@ export async function firstPage(
           <label for="q">${texts.search}</label>
           <div class="row">
             <input id="q" name="q" type="search" maxlength="512" autocomplete="off"
-              placeholder="${texts.searchPlaceholder}" value="${question}">
+              placeholder="${texts.searchExample}" value="${question}">
             <button>${texts.searchButton}</button>
           </div>
         </form>

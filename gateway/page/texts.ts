@@ -8,7 +8,7 @@ export interface Texts {
   readonly title: string;
   readonly skip: string;
   readonly search: string;
-  readonly searchPlaceholder: string;
+  readonly searchExample: string;
   readonly searchButton: string;
   readonly found: (total: number) => string;
   readonly newest: string;
@@ -66,7 +66,7 @@ const en: Texts = {
   title: "submind",
   skip: "Skip to content",
   search: "Search",
-  searchPlaceholder: 'Words, "a phrase", -without',
+  searchExample: 'Words, "a phrase", -without',
   searchButton: "Search",
   found: (total) => total === 0 ? "Nothing found" : total === 1 ? "1 hit" : `${total} hits`,
   newest: "Newest",
@@ -147,7 +147,7 @@ const de: Texts = {
   title: "submind",
   skip: "Zum Inhalt springen",
   search: "Suche",
-  searchPlaceholder: 'Wörter, "ein Satzteil", -ohne',
+  searchExample: 'Wörter, "ein Satzteil", -ohne',
   searchButton: "Suchen",
   found: (total) =>
     total === 0 ? "Nichts gefunden" : total === 1 ? "1 Treffer" : `${total} Treffer`,
