@@ -44,7 +44,7 @@ export function rdpSubsampledGaussian(
 ): number {
   invariant(order > 1, () => `Cannot take RDP at order ${order}, expected more than 1`);
   if (q === 0) return 0;
-  if (sigma === 0) return Infinity;
+  if (sigma < SIGMA_MIN) return Infinity;
   if (q === 1) return order / (2 * sigma * sigma);
   const logMoment = Number.isInteger(order)
     ? logMomentInteger(q, sigma, order)
@@ -94,6 +94,10 @@ function logMomentInteger(q: number, sigma: number, alpha: number): number {
 
 /** How far, in standard deviations, from the points where anything happens a normal density is below e^(−700). */
 const REACH = 38;
+/** With a reach below this, what counts around 0 and around any order above 1 are stretches that do not touch. */
+const SEPARATE = 0.4;
+/** Noise whose square is no number to divide by hides nothing. */
+const SIGMA_MIN = 1e-100;
 
 /**
  * log E_Q[(P/Q)^α] for any α > 1 as an integral: 1 + ∫ φ(x) ((1+u)^α − 1 − αu) dx with u = q (e^((2x−1)/2σ²) − 1), whose mean under Q is
@@ -101,12 +105,45 @@ const REACH = 38;
  * series of the paper converges slowly where q is not small.
  */
 function logMomentFraction(q: number, sigma: number, alpha: number): number {
-  // The normal density asks for steps below 0.7 σ, the zeros of 1+u at imaginary part πσ² for steps below 0.49 σ², each for e^(−40).
-  const step = Math.min(sigma, sigma * sigma) / 4;
-  const end = alpha + REACH * sigma;
+  const reach = REACH * sigma;
+  let sum = -Infinity;
+  if (reach > SEPARATE) {
+    // The normal density asks for steps below 0.7 σ, the zeros of 1+u at imaginary part πσ² for steps below 0.49 σ², each for e^(−40).
+    sum = logIntegral(
+      { q, sigma, alpha },
+      -reach,
+      alpha + reach,
+      Math.min(sigma, sigma * sigma) / 4,
+    );
+  } else {
+    // Where noise is that small, what counts lies at 0 and at α, and the zeros of 1+u, near 1/2, are out of reach of both.
+    for (const centre of [0, alpha]) {
+      const part = logIntegral({ q, sigma, alpha }, centre - reach, centre + reach, sigma / 4);
+      sum = logAdd(sum, part);
+    }
+  }
+  return logAdd(0, sum);
+}
+
+interface Moment {
+  readonly q: number;
+  readonly sigma: number;
+  readonly alpha: number;
+}
+
+/** Logarithm of the integral of φ(x) ((1+u)^α − 1 − αu) over a stretch, by the trapezoidal rule. */
+function logIntegral(
+  { q, sigma, alpha }: Moment,
+  from: number,
+  to: number,
+  step: number,
+): number {
   const logDensity = Math.log(step / (sigma * Math.sqrt(2 * Math.PI)));
   let sum = -Infinity;
-  for (let x = -REACH * sigma; x <= end; x += step) {
+  const steps = Math.ceil((to - from) / step);
+  // Counted, because a small step added to a large number is lost.
+  for (let i = 0; i <= steps; i++) {
+    const x = from + i * step;
     const linear = (2 * x - 1) / (2 * sigma * sigma);
     const logRatio = linear > 30
       ? Math.log(q) + linear + Math.log1p((1 - q) / q * Math.exp(-linear))
@@ -114,7 +151,7 @@ function logMomentFraction(q: number, sigma: number, alpha: number): number {
     const excess = logExcess(alpha, logRatio);
     sum = logAdd(sum, logDensity - x * x / (2 * sigma * sigma) + excess);
   }
-  return logAdd(0, sum);
+  return sum;
 }
 
 /** log((1+u)^α − 1 − αu) for log(1+u) = `logRatio`; −∞ at u = 0. */

@@ -72,6 +72,25 @@ Deno.test("RDP agrees with Opacus on random orders and plans", () => {
   }
 });
 
+Deno.test("RDP of next to no noise is known at once, and goes on smoothly between whole orders", () => {
+  for (const q of [1e-9, 0.01, 0.9]) {
+    // On both sides of where two stretches do, of one.
+    for (const sigma of [1e-90, 1e-4, 0.005, 0.0105, 0.0106, 0.02, 0.05]) {
+      const at = (order: number) =>
+        rdpSubsampledGaussian({ samplingRate: q, noiseMultiplier: sigma }, order);
+      for (const order of [2, 7]) {
+        assertNear(at(order + 1e-9), at(order), 1e-7, `q=${q}, σ=${sigma}, α=${order}`);
+      }
+    }
+  }
+  const plan = { samplingRate: 0.01, steps: 10, delta: 1e-5 };
+  for (const accountant of ["rdp", "pld"] as const) {
+    const epsilon = epsilonOf({ ...plan, noiseMultiplier: 1e-4 }, accountant);
+    assert(epsilon > 1e8 && epsilon < Infinity, `${accountant}: ${epsilon}`);
+    assert.equal(epsilonOf({ ...plan, noiseMultiplier: 1e-200 }, accountant), Infinity);
+  }
+});
+
 Deno.test("PLD lies between dp-accounting's bounds from above and below", () => {
   for (const { q, sigma, steps, delta, above, below } of fixtures.pld) {
     const ours = epsilonOfPld([{ samplingRate: q, noiseMultiplier: sigma, steps }], delta);
