@@ -68,7 +68,7 @@ export interface NodeDependencies {
   readonly learning:
     & Pick<
       RoundsDependencies,
-      "masks" | "maskWork" | "vectors" | "tasks" | "trainer" | "epsilonMax"
+      "masks" | "maskWork" | "paillier" | "vectors" | "tasks" | "trainer" | "epsilonMax"
     >
     & { readonly source: ExampleSource };
   /** See `SyncDependencies`. */

@@ -14,6 +14,7 @@ const INCLUDED = [
   "platform/sign_worker.ts",
   "platform/training_worker.ts",
   "platform/mask_worker.ts",
+  "platform/paillier_worker.ts",
   "platform/watchdog_worker.ts",
   "docs",
 ];

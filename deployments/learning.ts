@@ -7,6 +7,7 @@ import { nodeMaskStream } from "../platform/mask_stream.ts";
 import type { Crypto } from "../platform/ports.ts";
 import { systemRandom } from "../platform/system_random.ts";
 import { WorkerMaskWork } from "../platform/worker_mask_work.ts";
+import { WorkerPaillierWork } from "../platform/worker_paillier.ts";
 import { WorkerTrainer } from "../platform/worker_trainer.ts";
 import type { Block } from "../protocols/blocks/block.ts";
 import { POINTS_MAX } from "../store/readings.ts";
@@ -29,6 +30,7 @@ export async function openLearning(
   return {
     masks: nodeMaskStream(),
     maskWork: new WorkerMaskWork(),
+    paillier: new WorkerPaillierWork(),
     vectors: await openVectorFiles(join(config.dataDirectory, "models"), {
       crypto,
       random: systemRandom(),

@@ -197,6 +197,7 @@ async function compose(
   const learning = await openLearning({ config, store, crypto });
   teardown.add(() => learning.trainer.close());
   teardown.add(() => learning.maskWork.close());
+  teardown.add(() => learning.paillier.close());
   const failure = Promise.withResolvers<unknown>();
   const system = new ActorSystem({
     clock,

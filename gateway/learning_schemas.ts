@@ -80,6 +80,7 @@ const aggregationKindSchema = z.enum([
   "secure",
   "secureGroups",
   "twoServers",
+  "paillier",
   "clear",
   "grid",
 ]);
@@ -160,6 +161,11 @@ const planSchema = z.strictObject({
     z.strictObject({ type: z.literal("clear"), rule: choiceSchema }),
     z.strictObject({ type: z.literal("secure"), encoding: encodingSchema }),
     z.strictObject({ type: z.literal("twoServers"), encoding: encodingSchema }),
+    z.strictObject({
+      type: z.literal("paillier"),
+      encoding: encodingSchema,
+      keyBits: z.union([z.literal(2_048), z.literal(3_072)]),
+    }),
     z.strictObject({
       type: z.literal("secureGroups"),
       encoding: encodingSchema,

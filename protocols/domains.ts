@@ -19,6 +19,7 @@ export const DOMAINS = {
   sumKeys: "kiana sum keys v1",
   sumSurvivors: "kiana sum survivors v1",
   sumOpening: "kiana sum opening v1",
+  sumSecondKey: "kiana sum second key v1",
 } as const;
 export type Domain = keyof typeof DOMAINS;
 

@@ -13,6 +13,7 @@ import { invariant } from "../platform/invariant.ts";
 import { checkPassword, hashPassword } from "../platform/password_hash.ts";
 import { inlineMaskWork } from "../learning/secure/mask_work.ts";
 import { nodeMaskStream } from "../platform/mask_stream.ts";
+import { simulatedPaillierWork } from "./simulated_paillier.ts";
 import { InlineTrainer } from "../learning/engine/inline_trainer.ts";
 import { NO_EXAMPLES } from "../learning/no_examples.ts";
 import type { ExampleSource, LearningTask } from "../learning/task.ts";
@@ -238,6 +239,7 @@ export class SimulatedNode {
     return {
       masks: nodeMaskStream(),
       maskWork: inlineMaskWork({ crypto: this.#options.crypto, masks: nodeMaskStream() }),
+      paillier: simulatedPaillierWork(),
       vectors: memoryVectors(this.vectors),
       tasks,
       trainer: new InlineTrainer(),

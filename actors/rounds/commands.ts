@@ -1,6 +1,7 @@
 /** Commands of the rounds actor: runs of federated learning on this device, with one child for each that it has joined. */
 import type { ModelState } from "../../learning/runs/model_state.ts";
 import type { LocalUpdate } from "../../learning/runs/update.ts";
+import type { PaillierPrimes } from "../../learning/secure/paillier.ts";
 import type { KeptState } from "../../learning/secure/kept_state.ts";
 import type { RoundFault } from "../../learning/screening/reputation_effects.ts";
 import type { RunId, RunPlan } from "../../learning/runs/plan.ts";
@@ -235,6 +236,8 @@ export type RunPrivateCommand =
     readonly word: SignedWord;
     readonly outcome: TaskOutcome<void>;
   } & Try)
+  /** As its second party: our key for the attempt. */
+  | ({ readonly type: "primesDrawn"; readonly outcome: TaskOutcome<PaillierPrimes> } & Try)
   /** As its second party: what the coordinator signed for is durable, and here is our total. */
   | ({ readonly type: "totalMade"; readonly outcome: TaskOutcome<Uint8Array> } & Try)
   | {

@@ -181,7 +181,8 @@ export function onDecline(
   if (lead.phase === "training") closeTrainingWhenAll(context, state, deps);
 }
 
-function closeCallingWhenAll(
+/** Everybody has answered, and there is a key where one is needed: no need to wait longer. */
+export function closeCallingWhenAll(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
@@ -190,7 +191,8 @@ function closeCallingWhenAll(
   const open = lead.called.filter((device) =>
     !lead.ready.has(device) && !lead.declined.has(device)
   );
-  if (open.length === 0) closeCalling(context, state, deps);
+  const hasKey = lead.small === null || lead.small.key !== null;
+  if (open.length === 0 && hasKey) closeCalling(context, state, deps);
 }
 
 /** Whoever is ready is in. */

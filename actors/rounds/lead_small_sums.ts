@@ -8,12 +8,18 @@ import type { SumOf } from "../../learning/runs/release.ts";
 import type { SurvivorProof } from "../../learning/runs/result.ts";
 import { survivorsLeast } from "../../learning/runs/secure_round.ts";
 import { SUM_DEVICES_MIN } from "../../learning/secure/contract.ts";
+import { unpack } from "../../learning/secure/packing.ts";
+import type { SumTotal } from "../../learning/secure/secure_sum.ts";
+import { opened as openedTotal } from "../../learning/secure/small_sums.ts";
 import { rosterBytes } from "../../learning/secure/roster.ts";
 import {
   bitsOf,
+  decodeSecondKey,
   devicesIn,
   encodeOpening,
+  encodeSmallRoster,
   openingStatement,
+  type SecondKey,
   signaturesOf,
   smallClaims,
 } from "../../learning/secure/small_round.ts";
@@ -23,11 +29,17 @@ import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
 import type { SecurePhase } from "../../protocols/rounds/messages.ts";
 import { combine } from "./combining.ts";
 import { noteFault } from "./faults.ts";
-import { abandon, enter } from "./lead.ts";
+import { abandon, closeCallingWhenAll, enter } from "./lead.ts";
 import type { Lead, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { secondPartyOf, smallSumFor } from "./small_part.ts";
 import type { SmallLead } from "./small_state.ts";
 import { isReachable, sameAttempt, tell, tellAll } from "./talking.ts";
+
+/** What opening one ciphertext may take a slow second party beside the plan's time for an exchange, ms. */
+const OPENING_MS = 250;
+/** Of the smallest key. */
+const CIPHERTEXT_BYTES_LEAST = 512;
+const NO_KEY: SecondKey = { key: new Uint8Array(), signature: new Uint8Array() };
 
 /** What a coordinator knows of a new attempt's sum: undefined when the plan has none, null when nobody may be the second party. */
 export function newSmallLead(
@@ -39,11 +51,13 @@ export function newSmallLead(
     readonly called: readonly DeviceId[];
   },
 ): SmallLead | null | undefined {
-  if (smallAggregationOf(deps.opened.plan) === null) return undefined;
+  const aggregation = smallAggregationOf(deps.opened.plan);
+  if (aggregation === null) return undefined;
   const second = secondPartyOf(state, deps, { ...attempt, coordinator: deps.self });
   if (second === undefined) return null;
   return {
     second,
+    key: aggregation.type === "paillier" ? null : NO_KEY,
     sum: null,
     collector: null,
     parts: new Map(),
@@ -91,7 +105,8 @@ export function openSmallSum(
     return abandon(context, state, deps, "the second party did not answer");
   }
   const { round, attempt } = lead.key!;
-  const { second } = small;
+  const { second, key } = small;
+  if (key === null) return abandon(context, state, deps, "the second party tells no key");
   const devices = lead.participants;
   const sum = smallSumFor(state, deps, {
     round,
@@ -99,6 +114,7 @@ export function openSmallSum(
     called: lead.called.length,
     devices,
     second,
+    key,
   });
   if (typeof sum === "string") return abandon(context, state, deps, sum);
   small.sum = sum;
@@ -108,7 +124,7 @@ export function openSmallSum(
     type: "securePhase",
     ...lead.key!,
     phase: "roster",
-    body: rosterBytes(devices),
+    body: encodeSmallRoster({ devices: rosterBytes(devices), ...key }),
   });
 }
 
@@ -185,6 +201,12 @@ export function onSmallPhase(
     return onWord(context, state, deps, from, body);
   }
   if (from !== small.second) return;
+  if (message.phase === "key" && phase === "calling" && small.key === null) {
+    const key = decodeSecondKey(body);
+    if (!key.ok) return unreadable(context, lead, from, key.reason);
+    small.key = key.message;
+    return closeCallingWhenAll(context, state, deps);
+  }
   if (message.phase === "presentBoth" && phase === "matching") {
     const both = devicesIn(small.sum!.view, body)?.filter((device) => small.parts.has(device));
     if (both === undefined) return unreadable(context, lead, from, "its set cannot be read");
@@ -260,13 +282,16 @@ function closeWords(context: RunContext, state: RunActorState, deps: RunDependen
     return abandon(context, state, deps, reason);
   }
   const { survivors, inputsRoot } = small.claims!;
-  const opening = { survivors, inputsRoot, product: new Uint8Array() };
+  const product = small.sum!.paillier === null ? new Uint8Array() : ownTotal(small).bytes;
+  const opening = { survivors, inputsRoot, product };
   small.request = encodeOpening({
     ...opening,
     ...signaturesOf(view, small.signatures),
     signature: deps.signer.sign(openingStatement(deps.crypto, view.hash, opening)),
   });
-  enter(context, state, deps, "unmasking", deps.opened.plan.deadlines.phaseMs);
+  const ciphertexts = Math.ceil(product.length / CIPHERTEXT_BYTES_LEAST);
+  const limitMs = deps.opened.plan.deadlines.phaseMs + OPENING_MS * ciphertexts;
+  enter(context, state, deps, "unmasking", limitMs);
   remind(context, state, deps);
 }
 
@@ -291,15 +316,22 @@ export function onSmallDue(
   }
 }
 
-/** The two totals together. Throws when what the second party gave is none. */
-export function openedSmallSum({ sum, collector, devices, parts, total }: SmallLead): SumOf {
-  let own = collector!.total();
-  if (own.devices.length !== devices.length) {
-    const exactly = sum!.arithmetic.collector(0);
-    for (const device of devices) exactly.add(device, parts.get(device)!);
-    own = exactly.total();
-  }
-  const opened = sum!.arithmetic.open([own, total!]);
+/** What we have of the set. */
+function ownTotal({ sum, collector, devices, parts }: SmallLead): SumTotal {
+  const own = collector!.total();
+  if (own.devices.length === devices.length) return own;
+  const exactly = sum!.arithmetic.collector(0);
+  for (const device of devices) exactly.add(device, parts.get(device)!);
+  return exactly.total();
+}
+
+/** What the sum is, with the second party's total. Throws when what it gave is none. */
+export function openedSmallSum(small: SmallLead): SumOf {
+  const { sum, devices, total } = small;
+  const { arithmetic, paillier } = sum!;
+  const opened = paillier === null
+    ? arithmetic.open([ownTotal(small), total!])
+    : openedTotal(unpack(total!.bytes, { count: paillier.length, bits: paillier.bits }));
   if (!opened.ok) throw new Error(opened.detail);
   return { sum: opened.value, devices: devices.length };
 }

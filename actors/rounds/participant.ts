@@ -198,9 +198,10 @@ export function onSecurePhase(
   switch (message.phase) {
     case "roster": {
       if (part.small !== null) {
-        const { body } = message;
-        const problem = problemOfRoster(state, deps, part, body);
-        return onSmallRoster(context, state, deps, part, { body, problem });
+        return onSmallRoster(context, state, deps, part, {
+          body: message.body,
+          problemOf: (devices) => problemOfRoster(state, deps, part, devices),
+        });
       }
       if (part.sum === null) return;
       const roster = decodeRoster(message.body);

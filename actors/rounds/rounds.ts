@@ -8,6 +8,7 @@
 import type { LearningTask, TaskExamples } from "../../learning/task.ts";
 import type { Trainer } from "../../learning/trainer.ts";
 import type { MaskWork } from "../../learning/secure/mask_work.ts";
+import type { PaillierWork } from "../../learning/secure/paillier_work.ts";
 import type { RunPlan } from "../../learning/runs/plan.ts";
 import type { Crypto, MaskStream, Signer } from "../../platform/ports.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
@@ -50,6 +51,7 @@ export interface RoundsDependencies {
   readonly signer: Signer;
   readonly masks: MaskStream;
   readonly maskWork: MaskWork;
+  readonly paillier: PaillierWork;
   readonly store: Store;
   readonly vectors: VectorStore;
   readonly sessions: Ref<SessionsCommand>;

@@ -38,7 +38,7 @@ import { evaluateHead, onEvaluated, report } from "./reporting.ts";
 import { onPeerMessage, stepDown } from "./run_messages.ts";
 import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { onRead, transferEnds } from "./run_vectors.ts";
-import { onTotalMade } from "./second_party.ts";
+import { onPrimesDrawn, onTotalMade } from "./second_party.ts";
 import { onWordKept } from "./small_part.ts";
 import { isReachable, reachable, tellAll } from "./talking.ts";
 import { beat, BEAT_MS, nextTerm, untilOurTurnMs } from "./terms.ts";
@@ -101,6 +101,8 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
           return onSignedKept(context, state, deps, command);
         case "wordKept":
           return onWordKept(context, state, deps, command);
+        case "primesDrawn":
+          return onPrimesDrawn(context, state, deps, command);
         case "totalMade":
           return onTotalMade(context, state, deps, command);
         case "vectorRead":

@@ -93,7 +93,7 @@ export function onPeerMessage(
   switch (message.type) {
     case "roundStart":
       state.phase = "calling";
-      noteSecond(state, deps, from, message);
+      noteSecond(context, state, deps, from, message);
       onRoundStart(context, state, deps, from, message);
       return report(context, state, deps);
     case "trainNow":
@@ -129,8 +129,12 @@ export function onPeerMessage(
   }
 }
 
-const SAID_OF_SMALL_SUMS = new Set(["consistency", "presentBoth", "total"]);
-const SAID_BY_DEVICES = new Set(["shares", "consistency", "unmask", "presentBoth", "total"]);
+const SAID_OF_SMALL_SUMS = new Set(["consistency", "key", "presentBoth", "total"]);
+const SAID_BY_DEVICES = new Set([
+  ...SAID_OF_SMALL_SUMS,
+  "shares",
+  "unmask",
+]);
 
 function publishProgress(
   context: RunContext,

@@ -8,6 +8,7 @@ import type { ClientState } from "../../learning/secure/client_state.ts";
 import type { ReceivedShares } from "../../learning/secure/contract.ts";
 import type { KeptState } from "../../learning/secure/kept_state.ts";
 import type { MaskWork } from "../../learning/secure/mask_work.ts";
+import type { PaillierWork } from "../../learning/secure/paillier_work.ts";
 import type { ServerState } from "../../learning/secure/server_state.ts";
 import type { TaskExamples } from "../../learning/task.ts";
 import type { Crypto, MaskStream, Signer } from "../../platform/ports.ts";
@@ -61,6 +62,8 @@ export interface RunDependencies {
   readonly masks: MaskStream;
   /** Puts masks on and takes them off, on other cores where there are some. */
   readonly maskWork: MaskWork;
+  /** Keys, ciphertexts and sums of Paillier's encryption, on other cores where there are some. */
+  readonly paillier: PaillierWork;
   readonly trainer: Trainer;
   readonly vectors: VectorStore;
   /** Updates in the clear that a coordinator holds in memory, bytes; default `GATHERED_BYTES_MAX`. */

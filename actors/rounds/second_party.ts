@@ -7,7 +7,17 @@
  * - An attempt that is called later ends the one before: it is answered no more.
  */
 import { survivorsLeast } from "../../learning/runs/secure_round.ts";
-import { bitsOf, decodeOpening, devicesIn, openingSet } from "../../learning/secure/small_round.ts";
+import { pack } from "../../learning/secure/packing.ts";
+import { modulusBytes, paillierModulus } from "../../learning/secure/paillier.ts";
+import {
+  bitsOf,
+  decodeOpening,
+  decodeSmallRoster,
+  devicesIn,
+  encodeSecondKey,
+  keyStatement,
+  openingSet,
+} from "../../learning/secure/small_round.ts";
 import { smallAggregationOf } from "../../learning/runs/aggregation_choice.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
@@ -27,6 +37,7 @@ export function openedSetting(run: string): string {
 
 /** A call names us, or ends what an earlier one has named us for. */
 export function noteSecond(
+  context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
   from: DeviceId,
@@ -38,18 +49,49 @@ export function noteSecond(
     if (call.round < round || (call.round === round && call.attempt <= attempt)) return;
     state.second = null;
   }
-  if (call.second !== deps.self || smallAggregationOf(deps.opened.plan) === null) return;
+  const aggregation = smallAggregationOf(deps.opened.plan);
+  if (call.second !== deps.self || aggregation === null) return;
   if (secondPartyOf(state, deps, { ...call, coordinator: from }) !== deps.self) return;
   state.second = {
     key: attemptOf(call),
     coordinator: from,
     called: call.called,
+    primes: null,
     sum: null,
     parts: new Map(),
     refused: 0,
     request: null,
     total: null,
   };
+  if (aggregation.type !== "paillier") return;
+  const { round, attempt } = call;
+  context.perform(
+    () => deps.paillier.draw(aggregation.keyBits),
+    (outcome) => ({ type: "primesDrawn", round, attempt, outcome }),
+  );
+}
+
+/** Our key for the attempt: the coordinator tells it to all, under our signature. */
+export function onPrimesDrawn(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { round, attempt, outcome }: Of<"primesDrawn">,
+): void {
+  const { second } = state;
+  if (second?.key.round !== round || second.key.attempt !== attempt) return;
+  if (!outcome.ok) {
+    return refused(context, second, deps.self, `no key: ${String(outcome.error)}`);
+  }
+  second.primes = outcome.value;
+  const key = modulusBytes(paillierModulus(outcome.value));
+  const signature = deps.signer.sign(keyStatement(second.key, key));
+  tell(context, deps, second.coordinator, {
+    type: "securePhase",
+    ...second.key,
+    phase: "key",
+    body: encodeSecondKey({ key, signature }),
+  });
 }
 
 /** What devices, and the coordinator, say to a second party. */
@@ -72,7 +114,9 @@ export function onSecondPhase(
     case "present": {
       const devices = second.sum && devicesIn(second.sum.view, body);
       if (devices == null) return refused(context, second, from, "its set cannot be read");
-      const both = devices.filter((device) => second.parts.has(device));
+      // With a key we have no parts: whatever the coordinator has can be opened.
+      const isOpener = second.primes !== null;
+      const both = devices.filter((device) => isOpener || second.parts.has(device));
       return tell(context, deps, from, {
         type: "securePhase",
         ...second.key,
@@ -93,6 +137,7 @@ function takePart(
   from: DeviceId,
   body: Uint8Array,
 ): void {
+  if (second.primes !== null) return refused(context, second, from, "we take no parts");
   if (!second.called.includes(from)) return refused(context, second, from, "it was not called");
   if (second.parts.has(from)) return refused(context, second, from, "it gave a part before");
   if (body.length !== PART_BYTES) {
@@ -125,13 +170,27 @@ function onRoster(
 ): void {
   if (second.sum !== null || state.head === undefined) return;
   const { round, attempt } = second.key;
-  const devices = rosterDevices(body);
+  const roster = decodeSmallRoster(body);
+  if (!roster.ok) return refused(context, second, second.coordinator, roster.reason);
+  const devices = rosterDevices(roster.message.devices);
   const isOurs = round === state.head.round + 1 &&
     devices?.every((device) => second.called.includes(device)) === true;
   if (!isOurs) return refused(context, second, second.coordinator, "its roster is not of its call");
   const called = second.called.length;
-  const sum = smallSumFor(state, deps, { round, attempt, called, devices, second: deps.self });
+  const { message: key } = roster;
+  const sum = smallSumFor(state, deps, {
+    round,
+    attempt,
+    called,
+    devices,
+    second: deps.self,
+    key,
+  });
   if (typeof sum === "string") return refused(context, second, second.coordinator, sum);
+  const own = second.primes && paillierModulus(second.primes);
+  if (own !== (sum.paillier?.n ?? null)) {
+    return refused(context, second, second.coordinator, "its key is not ours");
+  }
   second.sum = sum;
 }
 
@@ -144,7 +203,7 @@ function onOpen(
 ): void {
   const { sum, coordinator } = second;
   if (sum === null) return;
-  const name = body.toHex();
+  const name = deps.crypto.sha256Hex(body);
   if (second.request !== null) {
     if (second.request !== name) {
       return refused(context, second, coordinator, "another set was answered in this attempt");
@@ -162,14 +221,12 @@ function onOpen(
     request: request.message,
   }, sumDependencies(deps));
   if (!set.ok) return refused(context, second, coordinator, set.detail);
-  const lacking = set.value.find((device) => !second.parts.has(device));
+  const { primes } = second;
+  const lacking = set.value.find((device) => primes === null && !second.parts.has(device));
   if (lacking !== undefined) {
     return refused(context, second, coordinator, `there is no part of ${lacking} here`);
   }
   second.request = name;
-  const collector = sum.arithmetic.collector(1);
-  for (const device of set.value) collector.add(device, second.parts.get(device)!);
-  const { bytes } = collector.total();
   const { round, attempt } = second.key;
   context.perform(
     async () => {
@@ -185,10 +242,29 @@ function onOpen(
           signature: request.message.signature.toHex(),
         },
       });
-      return bytes;
+      return await totalOver(second, deps, set.value, request.message.product);
     },
     (outcome) => ({ type: "totalMade", round, attempt, outcome }),
   );
+}
+
+/** Our total over a set: of the seeds that its devices gave us, or what the product of their ciphertexts stands for. */
+async function totalOver(
+  { sum, parts, primes }: SecondParty,
+  deps: RunDependencies,
+  devices: readonly DeviceId[],
+  product: Uint8Array,
+): Promise<Uint8Array> {
+  const { arithmetic, paillier } = sum!;
+  if (paillier !== null) {
+    const size = { ...paillier, primes: primes! };
+    const opened = await deps.paillier.open(size, { devices, bytes: product });
+    if (!opened.ok) throw new Error(opened.detail);
+    return pack(opened.value, paillier.bits);
+  }
+  const collector = arithmetic.collector(1);
+  for (const device of devices) collector.add(device, parts.get(device)!);
+  return collector.total().bytes;
 }
 
 /** Our total may leave. */

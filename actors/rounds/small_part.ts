@@ -12,10 +12,17 @@ import { sumRoundOf, survivorsLeast } from "../../learning/runs/secure_round.ts"
 import { smallSumOf } from "../../learning/runs/small_sum.ts";
 import { setProblem } from "../../learning/secure/checks.ts";
 import type { SumDependencies } from "../../learning/secure/contract.ts";
-import { devicesIn, smallRoster } from "../../learning/secure/small_round.ts";
+import { problemOfModulus } from "../../learning/secure/paillier.ts";
+import {
+  decodeSmallRoster,
+  devicesIn,
+  keyStatement,
+  type SecondKey,
+  smallRoster,
+} from "../../learning/secure/small_round.ts";
 import { survivorsMessage } from "../../learning/secure/transcripts.ts";
 import { decodeSurvivorClaim, encodeSurvivorSignature } from "../../learning/secure/wire.ts";
-import { type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
+import { type DeviceId, deviceIdOf, publicKeyOf } from "../../protocols/ids.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import type { RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
 import type { SignedWord } from "./commands.ts";
@@ -92,22 +99,32 @@ export function smallSumFor(
     readonly called: number;
     readonly devices: readonly DeviceId[];
     readonly second: DeviceId;
+    readonly key: SecondKey;
   },
 ): SmallSum | string {
+  const aggregation = smallAggregationOf(deps.opened.plan);
+  const { devices, second, called, key: { key, signature } } = attempt;
+  const tried = { run: deps.run, round: attempt.round, attempt: attempt.attempt };
+  if (aggregation?.type === "paillier") {
+    const problem = problemOfModulus(key, aggregation.keyBits);
+    if (problem !== undefined) return problem;
+    const message = keyStatement(tried, key);
+    const publicKey = publicKeyOf(second);
+    if (!deps.crypto.verify({ publicKey, message, signature })) {
+      return "its key is not signed by the second party";
+    }
+  } else if (key.length > 0) return "it has a key, and the plan has none";
   const round = sumRoundOf(roundPlan(state, deps), {
-    run: deps.run,
-    round: attempt.round,
-    attempt: attempt.attempt,
+    ...tried,
     modelHash: state.head!.parameters,
-    devices: attempt.called,
+    devices: called,
   });
-  if (round === null) return "the plan has no secure sum";
-  const { devices, second } = attempt;
+  if (round === null || aggregation === null) return "the plan has no secure sum";
   const dependencies: SumDependencies = sumDependencies(deps);
-  const roster = smallRoster({ round, devices, second, key: new Uint8Array() }, dependencies);
+  const roster = smallRoster({ round, devices, second, key }, dependencies);
   if (!roster.ok) return roster.detail;
   const { value: view, root } = roster;
-  return { view, root, arithmetic: smallSumOf({ round, view }, dependencies) };
+  return { view, root, ...smallSumOf({ aggregation, round, view, key, called }, dependencies) };
 }
 
 /** The coordinator says who is in, as a roster of public keys: devices, or undefined when it is none. */
@@ -120,17 +137,23 @@ export function rosterDevices(body: Uint8Array): readonly DeviceId[] | undefined
   return devices;
 }
 
-/** Who is in; we train. `problem` is what is wrong with that roster. */
+/** Who is in; we train. `problemOf` says what is wrong with a roster. */
 export function onSmallRoster(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
   part: Part,
-  { body, problem }: { readonly body: Uint8Array; readonly problem: string | undefined },
+  { body, problemOf }: {
+    readonly body: Uint8Array;
+    readonly problemOf: (devices: Uint8Array) => string | undefined;
+  },
 ): void {
   const small = part.small!;
   if (small.sum !== null) return;
-  const devices = rosterDevices(body);
+  const roster = decodeSmallRoster(body);
+  if (!roster.ok) return refuse(context, deps, part, roster.reason);
+  const devices = rosterDevices(roster.message.devices);
+  const problem = problemOf(roster.message.devices);
   if (problem !== undefined || devices === undefined) {
     return refuse(context, deps, part, problem ?? "its roster cannot be read");
   }
@@ -143,6 +166,7 @@ export function onSmallRoster(
     called: part.called.length,
     devices,
     second,
+    key: roster.message,
   });
   if (typeof sum === "string") return refuse(context, deps, part, sum);
   small.sum = sum;
@@ -150,12 +174,16 @@ export function onSmallRoster(
 }
 
 /** Our update as parts: what goes to the coordinator, and what to the second party. */
-export function smallContribution(
+export async function smallContribution(
   context: RunContext,
+  { paillier }: Pick<RunDependencies, "paillier">,
   { sum }: SmallPart,
   values: Uint32Array<ArrayBuffer>,
-): { readonly bytes: Uint8Array<ArrayBuffer>; readonly second: Uint8Array | null } {
+): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly second: Uint8Array | null }> {
   if (sum === null) throw new Error("nobody has said who is in the sum");
+  if (sum.paillier !== null) {
+    return { bytes: await paillier.encrypt(sum.paillier, values), second: null };
+  }
   const [own, second = null] = sum.arithmetic.contribute(values, context.random);
   return { bytes: new Uint8Array(own!), second };
 }
@@ -210,13 +238,13 @@ export function onSmallClaim(
   }
   const signature = deps.signer.sign(survivorsMessage(view.hash, claim));
   small.signed = { claim: name, signature };
-  // Two may know a sum over a set that was signed twice: then nobody may be left out of it.
+  // Two may know a sum over a set that was signed twice, and one that was opened with a key: then nobody may be left out of it.
   const word: SignedWord = {
     round,
     attempt,
     release,
     set,
-    coordinator: before === null ? coordinator : null,
+    coordinator: before === null && small.sum.paillier === null ? coordinator : null,
   };
   context.perform(
     () => deps.store.settings.set({ [signedSetting(deps.run)]: word }),

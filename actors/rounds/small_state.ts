@@ -1,16 +1,17 @@
 /** What the actor of a run knows of sums with a second party: as a device, as the coordinator, and as that party itself. */
 import type { RosterView } from "../../learning/secure/roster.ts";
-import type { SecureSum, SumCollector, SumTotal } from "../../learning/secure/secure_sum.ts";
-import type { SmallClaims } from "../../learning/secure/small_round.ts";
+import type { SmallArithmetic } from "../../learning/runs/small_sum.ts";
+import type { PaillierPrimes } from "../../learning/secure/paillier.ts";
+import type { SumCollector, SumTotal } from "../../learning/secure/secure_sum.ts";
+import type { SecondKey, SmallClaims } from "../../learning/secure/small_round.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { Attempt } from "../../protocols/rounds/messages.ts";
 
 /** An attempt's sum once its roster is known. */
-export interface SmallSum {
+export interface SmallSum extends SmallArithmetic {
   readonly view: RosterView;
   /** Of the roster: names the second party. */
   readonly root: Uint8Array;
-  readonly arithmetic: SecureSum;
 }
 
 /** Our part in such a sum. */
@@ -29,6 +30,8 @@ export interface SmallPart {
 /** A sum that we coordinate. */
 export interface SmallLead {
   readonly second: DeviceId;
+  /** The second party's key, empty where there is none to be; null until it has told it. */
+  key: SecondKey | null;
   /** Null until it is known who takes part. */
   sum: SmallSum | null;
   /** Adds what comes; null until then. */
@@ -51,12 +54,14 @@ export interface SecondParty {
   readonly key: Attempt;
   readonly coordinator: DeviceId;
   readonly called: readonly DeviceId[];
+  /** Of our key for this attempt; null while there is none. */
+  primes: PaillierPrimes | null;
   sum: SmallSum | null;
   /** What devices have given us. */
   readonly parts: Map<DeviceId, Uint8Array>;
   /** Messages that were refused. */
   refused: number;
-  /** The one request that was or will be answered, in hex; null before. */
+  /** SHA-256 of the one request that was or will be answered; null before. */
   request: string | null;
   /** Our total over its set; null until it may leave. */
   total: Uint8Array | null;

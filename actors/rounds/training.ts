@@ -142,7 +142,11 @@ function submit(
       const { bytes, weight, kept, second } = update.type === "clear"
         ? { ...update, kept: null, second: null }
         : small !== null
-        ? { ...smallContribution(context, small, update.values), weight: 1, kept: null }
+        ? {
+          ...await smallContribution(context, deps, small, update.values),
+          weight: 1,
+          kept: null,
+        }
         : await maskedUpdate(deps, { sum, received, values: update.values, dependencies });
       const hash = crypto.sha256Hex(bytes) as ContentHash;
       const work = {

@@ -14,6 +14,7 @@ import { inlineMaskWork } from "../../learning/secure/mask_work.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
+import { simulatedPaillierWork } from "../../simulation/simulated_paillier.ts";
 import { type BlockId, type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
 import type { RoundsMessage } from "../../protocols/rounds/messages.ts";
 import { decodeRoundsMessage } from "../../protocols/rounds/wire.ts";
@@ -157,6 +158,7 @@ export async function pumpRound(
       signer,
       masks,
       maskWork: inlineMaskWork({ crypto, masks }),
+      paillier: simulatedPaillierWork(),
       trainer: fixedTrainer(index),
       vectors: { ...vectorsInMemory(), ...(scratch !== undefined && { scratch }) },
       ...(gatheredBytesMax !== undefined && { gatheredBytesMax }),

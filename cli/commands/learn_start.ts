@@ -20,7 +20,7 @@ import type { Texts } from "../texts.ts";
 
 const TITLE_BYTES_MAX = 256;
 const KEY_MAX = 64;
-const AGGREGATIONS = ["secure", "groups", "twoServers", "clear", "grid"] as const;
+const AGGREGATIONS = ["secure", "groups", "twoServers", "paillier", "clear", "grid"] as const;
 /** Those that combine more than one sum or update, and so by a rule. */
 const WITH_RULE: readonly (string | undefined)[] = ["groups", "clear", "grid"];
 const SHARES = ["iid", "shards", "dirichlet"] as const;

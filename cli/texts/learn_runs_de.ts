@@ -32,7 +32,7 @@ export const deLearnRuns: typeof enLearnRuns = {
       strategy:
         "Was aus dem Mittel wird: fedAvg, fedProx, fedAvgM, fedAdagrad, fedAdam oder fedYogi, mit Zahlen wie fedAdam:serverRate=0.1; oder fedBuff:goal=5, das auf niemanden wartet (mit --aggregation clear).",
       aggregation:
-        "Wer einen Beitrag sieht: niemand (secure), niemand, mit einer robusten Regel über Gruppen (groups), niemand, sofern nicht zwei Geräte zusammenarbeiten, für kleine Modelle (twoServers), der Koordinator (clear), oder die Geräte, mit denen gemittelt wird, und niemand koordiniert (grid).",
+        "Wer einen Beitrag sieht: niemand (secure), niemand, mit einer robusten Regel über Gruppen (groups), niemand, sofern nicht zwei Geräte zusammenarbeiten, für kleine Modelle (twoServers, paillier), der Koordinator (clear), oder die Geräte, mit denen gemittelt wird, und niemand koordiniert (grid).",
       rule:
         "Wie Beiträge eins werden, bei groups, clear und grid: mean, median, trimmedMean, krum, multiKrum, bulyan, geometricMedian, normClipping, centeredClipping.",
       dimensions:
@@ -43,8 +43,7 @@ export const deLearnRuns: typeof enLearnRuns = {
       epsilon: "Privatheit verlangen: Der ganze Lauf verbraucht höchstens dieses ε.",
       delta: "Wahrscheinlichkeit, dass die Zusage nicht hält, weit unter 1 / Geräte; sonst 1e-5.",
       clip: "Längster Beitrag eines Geräts (L2); nötig mit --epsilon.",
-      clipQuantile:
-        "--clip folgt diesem Quantil der Längen der Beiträge, 0.5 dem Median.",
+      clipQuantile: "--clip folgt diesem Quantil der Längen der Beiträge, 0.5 dem Median.",
       noise:
         "Rauschen in der Summe, als Vielfaches von --clip; sonst so viel, wie --epsilon braucht.",
       share: "Für Versuche: einen gemeinsamen Satz unter die jetzigen Mitglieder verteilen.",

@@ -39,7 +39,7 @@ export const enLearnRuns = {
       strategy:
         "What becomes of the mean: fedAvg, fedProx, fedAvgM, fedAdagrad, fedAdam or fedYogi, with numbers as fedAdam:serverRate=0.1; or fedBuff:goal=5, which waits for nobody (with --aggregation clear).",
       aggregation:
-        "Who sees an update: nobody (secure), nobody, with a robust rule over groups (groups), nobody unless two devices work together, for small models (twoServers), the coordinator (clear), or the devices it averages with, and nobody coordinates (grid).",
+        "Who sees an update: nobody (secure), nobody, with a robust rule over groups (groups), nobody unless two devices work together, for small models (twoServers, paillier), the coordinator (clear), or the devices it averages with, and nobody coordinates (grid).",
       rule:
         "How updates become one, with groups, clear or grid: mean, median, trimmedMean, krum, multiKrum, bulyan, geometricMedian, normClipping, centeredClipping.",
       dimensions: "Averagings in a round with --aggregation grid, 1 to 4; default: as fits.",
@@ -50,8 +50,7 @@ export const enLearnRuns = {
       delta:
         "Probability that the promise of privacy fails, well below 1 / devices; default: 1e-5.",
       clip: "Longest update of one device (L2); needed with --epsilon.",
-      clipQuantile:
-        "Let --clip follow this quantile of the updates' lengths, 0.5 for the median.",
+      clipQuantile: "Let --clip follow this quantile of the updates' lengths, 0.5 for the median.",
       noise: "Noise in the sum, as a multiple of --clip; default: what --epsilon takes.",
       share: "For experiments: divide one common set among the members of now.",
       alpha: "How one-sided --share dirichlet is: small is one-sided; default: 0.5.",

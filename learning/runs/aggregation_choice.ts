@@ -19,6 +19,16 @@ export type Aggregation =
    * party (`learning/secure/two_servers.ts`). For small vectors.
    */
   | { readonly type: "twoServers"; readonly encoding: SecureEncoding }
+  /**
+   * The same, under Paillier's encryption (`learning/secure/paillier.ts`): devices give the coordinator ciphertexts, and the second party opens their
+   * product.
+   */
+  | {
+    readonly type: "paillier";
+    readonly encoding: SecureEncoding;
+    /** Bits of the second party's key. */
+    readonly keyBits: 2_048 | 3_072;
+  }
   /** Nobody coordinates: devices average their parameters in the groups of a grid, group after group (`learning/gossip_averaging/grid.ts`). */
   | {
     readonly type: "grid";
@@ -44,11 +54,11 @@ export interface SecureEncoding {
 }
 
 /** Ways to sum with one message from each device and a second party beside the coordinator. */
-export type SmallAggregation = Extract<Aggregation, { readonly type: "twoServers" }>;
+export type SmallAggregation = Extract<Aggregation, { readonly type: "twoServers" | "paillier" }>;
 
 /** How updates are summed with a second party; null in all other modes. */
 export function smallAggregationOf(
   { aggregation }: { readonly aggregation: Aggregation },
 ): SmallAggregation | null {
-  return aggregation.type === "twoServers" ? aggregation : null;
+  return aggregation.type === "twoServers" || aggregation.type === "paillier" ? aggregation : null;
 }

@@ -35,7 +35,7 @@ export interface NewRun {
   };
   readonly local?: Partial<RunPlan["local"]>;
   readonly strategy?: Choice;
-  /** "secure" (default with three devices and more), "secureGroups", "clear", "grid", or, for small models, "twoServers". */
+  /** "secure" (default with three devices and more), "secureGroups", "clear", "grid", or, for small models, "twoServers" and "paillier". */
   readonly aggregation?: Aggregation["type"];
   /** The rule for "clear" and "grid" (default weightedMean) and "secureGroups" (default coordinateMedian). */
   readonly rule?: Choice;
@@ -71,6 +71,8 @@ export type Planning =
 /** Differences of parameters seldom leave ±1; what does is cut there. Sixteen bits make their rounding error 2^−15 of that. */
 const ENCODING = { range: 1, bits: 16 };
 const GROUP_SIZE = 3;
+/** About 128 bits of security take a key half as long again, and three times the work; a key of an attempt hides one round's updates. */
+const KEY_BITS = 2_048;
 /** Half of the heaviest weight of a secure sum: others may have twice as much. */
 const OWN_WEIGHT_MAX = 64;
 const DEADLINES: RunPlan["deadlines"] = { readyMs: 10_000, trainMs: 600_000, phaseMs: 30_000 };
@@ -169,8 +171,12 @@ function aggregationFor({ aggregation, rule, grid }: NewRun, members: number): A
   if (grid !== undefined && type !== "grid") {
     throw new RangeError(`a grid is for aggregation "grid" only, and the aggregation is "${type}"`);
   }
-  if (type === "secure" || type === "twoServers") {
-    if (rule === undefined) return { type, encoding: ENCODING };
+  if (type === "secure" || type === "twoServers" || type === "paillier") {
+    if (rule === undefined) {
+      return type === "paillier"
+        ? { type, encoding: ENCODING, keyBits: KEY_BITS }
+        : { type, encoding: ENCODING };
+    }
     throw new RangeError(
       `rule "${rule.name}" needs more than one sum, and "${type}" has one; expected aggregation "secureGroups", or "clear"`,
     );
@@ -213,6 +219,7 @@ function leastPossible(aggregation: Aggregation, clientsMin: number): number {
   switch (aggregation.type) {
     case "secure":
     case "twoServers":
+    case "paillier":
       return SUM_DEVICES_MIN;
     case "secureGroups":
       return aggregation.groupSize * clientsMin;

@@ -87,6 +87,11 @@ const plan = z.strictObject({
     z.strictObject({ type: z.literal("secure"), encoding }).readonly(),
     z.strictObject({ type: z.literal("twoServers"), encoding }).readonly(),
     z.strictObject({
+      type: z.literal("paillier"),
+      encoding,
+      keyBits: z.union([z.literal(2_048), z.literal(3_072)]),
+    }).readonly(),
+    z.strictObject({
       type: z.literal("secureGroups"),
       encoding,
       groupSize: z.int().min(3).max(PARTICIPANTS_MAX),

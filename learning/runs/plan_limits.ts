@@ -3,10 +3,13 @@ import { VECTOR_BYTES_MAX } from "../../protocols/rounds/messages.ts";
 import { storedUpdatesBytes } from "../aggregation/stored_updates.ts";
 import { packedBytes } from "../secure/packing.ts";
 import { SMALL_LENGTH_MAX } from "../secure/secure_sum.ts";
+import { SIGNATURE_BYTES } from "../secure/checks.ts";
+import { OPENING_BYTES_MAX } from "../secure/small_round.ts";
 import { HELD_BYTES_MAX } from "./combine_clear.ts";
 import { groupMost } from "./grid_plan.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import { sizeOf, sumFormOf } from "./secure_round.ts";
+import { expectedUpdateBytes } from "./update.ts";
 
 /** Most memory that combining a round's updates may take on a coordinator, bytes. */
 const COMBINING_BYTES_MAX = 1024 * 1024 * 1024;
@@ -60,8 +63,8 @@ export function problemOfSize(opened: OpenedPlan, devices: number): string | und
     return `a masked update has ${packed} bytes, expected at most ${VECTOR_BYTES_MAX}; fewer bits or a smaller model would fit`;
   }
   if (aggregation.type === "secure") return undefined;
-  if (aggregation.type === "twoServers") {
-    return problemOfSmallSum(opened, devices, { length, packed });
+  if (aggregation.type !== "secureGroups") {
+    return problemOfSmallSum(opened, devices, length);
   }
   const sums = Math.max(1, Math.floor(devices / aggregation.groupSize));
   const bytes = sums * (SUM_HEAD_BYTES + packed);
@@ -73,18 +76,26 @@ export function problemOfSize(opened: OpenedPlan, devices: number): string | und
 
 /** Why a sum with a second party is not for vectors of this size. Whoever adds up holds the parts until it knows whom the other one has. */
 function problemOfSmallSum(
-  { plan }: OpenedPlan,
+  opened: OpenedPlan,
   devices: number,
-  { length, packed }: { readonly length: number; readonly packed: number },
+  length: number,
 ): string | undefined {
-  const { type } = plan.aggregation;
+  const { type } = opened.plan.aggregation;
   if (length > SMALL_LENGTH_MAX) {
     return `its vectors have ${length} numbers, and aggregation "${type}" is for at most ${SMALL_LENGTH_MAX}; expected aggregation "secure", compression "randomK", or a smaller model`;
   }
-  if (devices * packed > HELD_BYTES_MAX) {
+  const { least: part } = expectedUpdateBytes(opened, devices);
+  if (devices * part > HELD_BYTES_MAX) {
     return `the parts of ${devices} devices take ${
-      megabytes(devices * packed)
+      megabytes(devices * part)
     } MiB of memory, expected at most ${megabytes(HELD_BYTES_MAX)} with aggregation "${type}"`;
+  }
+  // What is to be opened travels in one message, with a signature of each device.
+  const opening = (type === "paillier" ? part : 0) + SIGNATURE_BYTES * devices;
+  if (opening > OPENING_BYTES_MAX - 1_024) {
+    return `opening a sum of ${length} numbers of ${devices} devices takes ${opening} bytes, expected at most ${
+      OPENING_BYTES_MAX - 1_024
+    } with aggregation "${type}"; fewer devices, "twoServers", or a smaller model would fit`;
   }
   return undefined;
 }

@@ -11,6 +11,7 @@ import { isFinite, parameterBytes, type Parameters, parametersFromBytes } from "
 import { clipFlat } from "../privacy/clipping.ts";
 import { encodeUpdate as encodeRelease } from "../privacy/release.ts";
 import { encodeUpdate } from "../secure/encoding.ts";
+import { paillierBytes } from "../secure/paillier.ts";
 import { packedBytes } from "../secure/packing.ts";
 import { WEIGHT_MAX } from "../models/proof.ts";
 import { type Aggregation, smallAggregationOf } from "./aggregation_choice.ts";
@@ -147,7 +148,13 @@ export function expectedUpdateBytes(
   if (form !== null) {
     const { length, bits } = sizeOf(form, { devices, count });
     const packed = packedBytes(length, bits);
-    if (smallAggregationOf(opened.plan) !== null) return { least: packed, most: packed };
+    const small = smallAggregationOf(opened.plan);
+    if (small !== null) {
+      const part = small.type === "twoServers"
+        ? packed
+        : paillierBytes({ length, bits, summandsMax: devices, keyBits: small.keyBits });
+      return { least: part, most: part };
+    }
     // Around the vector: its complaints about neighbours, and CBOR.
     return { least: packed, most: packed + 8 * 1_024 };
   }

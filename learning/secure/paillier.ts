@@ -40,6 +40,40 @@ export function paillierModulus({ p, q }: PaillierPrimes): bigint {
   return n;
 }
 
+/** Why these bytes are no N of a key of `keyBits` bits, for people; undefined when they may be. Whoever made it from bad primes harms itself. */
+export function problemOfModulus(bytes: Uint8Array, keyBits: number): string | undefined {
+  const isN = bytes.length === keyBits / 8 && bytes[0]! >= 128 && bytes.at(-1)! % 2 === 1;
+  return isN
+    ? undefined
+    : `its key has ${bytes.length} bytes, expected an odd number of ${keyBits} bits`;
+}
+
+/** N of a key as bytes, big-endian, and back. */
+export const modulusBytes = (n: bigint): Uint8Array<ArrayBuffer> => {
+  const bytes = new Uint8Array(bitsOf(n) / 8);
+  writeBig(n, bytes);
+  return bytes;
+};
+export const modulusFrom = (bytes: Uint8Array): bigint => readBig(bytes);
+
+/** Bytes of one contribution, and of their product. */
+export function paillierBytes(
+  { length, bits, summandsMax, keyBits }: PaillierSize & { readonly keyBits: number },
+): number {
+  return Math.ceil(length / slotsOf({ bits, summandsMax, keyBits })) * keyBits / 4;
+}
+
+/** Bits of a slot: a number, and room for the carries of all summands. */
+function slotBitsOf({ bits, summandsMax }: Pick<PaillierSize, "bits" | "summandsMax">): number {
+  return bits + Math.ceil(Math.log2(summandsMax));
+}
+
+function slotsOf(
+  size: Pick<PaillierSize, "bits" | "summandsMax"> & { readonly keyBits: number },
+): number {
+  return Math.floor((size.keyBits - 2) / slotBitsOf(size));
+}
+
 /** How vectors lie in ciphertexts. */
 export interface PaillierSize extends SmallSize {
   /** Most summands: their carries need ⌈log2⌉ bits in each slot. */
@@ -62,8 +96,8 @@ export function paillierSum(
       (primes === undefined || paillierModulus(primes) === n),
     () => `Cannot sum under a Paillier key of ${keyBits} bits with ${summandsMax} summands`,
   );
-  const slotBits = bits + Math.ceil(Math.log2(summandsMax));
-  const slots = Math.floor((keyBits - 2) / slotBits);
+  const slotBits = slotBitsOf(options);
+  const slots = slotsOf({ bits, summandsMax, keyBits });
   const ciphertexts = Math.ceil(length / slots);
   const ciphertextBytes = keyBits / 4;
   const key = new PublicKey(n, n + 1n);
@@ -169,7 +203,7 @@ function inverse(value: bigint, modulus: bigint): bigint {
  * A number below N: 128 bits more than N has, reduced, so that the excess of the small ones is negligible. That it has a factor in common
  * with N is as likely as guessing the primes.
  */
-function unitBelow(n: bigint, random: Random): bigint {
+function unitBelow(n: bigint, random: Pick<Random, "bytes">): bigint {
   return readBig(random.bytes(bitsOf(n) / 8 + 16)) % (n - 1n) + 1n;
 }
 

@@ -37,7 +37,7 @@ export interface SecureSum {
   /** Parties that add up; each device sends one part to each, over a channel that only this party reads. */
   readonly aggregators: number;
   /** A vector of `length` numbers modulo 2^bits, as one part for each aggregator. */
-  contribute(values: Uint32Array, random: Random): readonly Uint8Array[];
+  contribute(values: Uint32Array, random: Pick<Random, "bytes">): readonly Uint8Array[];
   /** A fresh aggregator, 0 ≤ `aggregator` < `aggregators`. */
   collector(aggregator: number): SumCollector;
   /** The sum modulo 2^bits from all aggregators' totals; refused when these are not over the same devices, or fewer than three. */

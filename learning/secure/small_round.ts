@@ -37,6 +37,62 @@ export function smallRoster(
   return { ...rosterView({ round, devices: rosterBytes(devices), root }, deps), root };
 }
 
+/** The coordinator says who is in, and under which key of the second party. */
+export interface SmallRosterMessage {
+  /** Public keys, 32 bytes each, ascending by device id. */
+  readonly devices: Uint8Array;
+  /** Empty where devices share. */
+  readonly key: Uint8Array;
+  /** The second party's signature under it; empty where there is no key. */
+  readonly signature: Uint8Array;
+}
+
+/** The second party's key for an attempt, with its signature. Says as much as the roster without the devices. */
+export type SecondKey = Pick<SmallRosterMessage, "key" | "signature">;
+
+/** The bytes that a second party signs with its key. */
+export function keyStatement(
+  { run, round, attempt }: Pick<SumRound, "run" | "round" | "attempt">,
+  key: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  return domainSeparated("sumSecondKey", encodeCanonical([run, round, attempt, key]));
+}
+
+const secondKey = {
+  key: bytes(384),
+  signature: bytes(SIGNATURE_BYTES),
+};
+const rosterMessage = z.strictObject({ devices: bytes(32 * SMALL_DEVICES_MAX), ...secondKey });
+const keyMessage = z.strictObject(secondKey);
+
+/** The bytes of a roster. */
+export function encodeSmallRoster(message: SmallRosterMessage): Uint8Array<ArrayBuffer> {
+  return encodeCanonical({ ...message });
+}
+
+/** Decodes a roster; strict, bounded, never throws. */
+export function decodeSmallRoster(input: Uint8Array): Decoded<SmallRosterMessage> {
+  return decodedAs(rosterMessage, input, 32 * SMALL_DEVICES_MAX + 1_024);
+}
+
+/** The bytes of a key. */
+export function encodeSecondKey({ key, signature }: SecondKey): Uint8Array<ArrayBuffer> {
+  return encodeCanonical({ key, signature });
+}
+
+/** Decodes a key; strict, bounded, never throws. */
+export function decodeSecondKey(input: Uint8Array): Decoded<SecondKey> {
+  return decodedAs(keyMessage, input, 1_024);
+}
+
+function decodedAs<T>(schema: z.ZodType<T>, input: Uint8Array, bytesMax: number): Decoded<T> {
+  const decoded = decodeCanonical(input, { bytesMax });
+  if (!decoded.ok) return decoded;
+  const parsed = schema.safeParse(decoded.value);
+  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
+  return { ok: true, message: parsed.data };
+}
+
 /** The set of a sum, and what its devices are told of it. */
 export interface SmallClaims {
   readonly survivors: Uint8Array<ArrayBuffer>;
@@ -109,11 +165,7 @@ export function encodeOpening(request: OpeningRequest): Uint8Array<ArrayBuffer> 
 
 /** Decodes a request; strict, bounded, never throws. */
 export function decodeOpening(input: Uint8Array): Decoded<OpeningRequest> {
-  const decoded = decodeCanonical(input, { bytesMax: OPENING_BYTES_MAX + 1_024 });
-  if (!decoded.ok) return decoded;
-  const parsed = opening.safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: parsed.data };
+  return decodedAs(opening, input, OPENING_BYTES_MAX + 1_024);
 }
 
 /** The devices of the set that a request is about; refused when the second party must not answer it. */

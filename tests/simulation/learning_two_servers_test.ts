@@ -13,10 +13,9 @@ import { askRounds, playLearning } from "../../simulation/scenarios/learning.ts"
 const DEVICES = 4;
 const ROUNDS = 6;
 const RANGE = 4;
-const TWO_SERVERS: Partial<RunPlan> = {
-  rounds: ROUNDS,
-  aggregation: { type: "twoServers", encoding: { range: RANGE, bits: 16 } },
-};
+const ENCODING = { range: RANGE, bits: 16 };
+const TWO_SERVERS = { type: "twoServers", encoding: ENCODING } as const;
+const PAILLIER = { type: "paillier", encoding: ENCODING, keyBits: 2_048 } as const;
 const crypto = nodeCrypto({ workersMax: 0 });
 
 /** The last version of a run in which every round counts every device. */
@@ -46,30 +45,38 @@ Deno.test("the versions are those of the same run in the clear, up to rounding",
     type: "clear",
     rule: { name: "weightedMean", numbers: {} },
   });
-  const summed = await lastVersion(TWO_SERVERS.aggregation!);
-  assert.equal(summed.length, clear.length);
   // Each round's mean is off by one level at most, and later training brings versions closer rather than apart.
   const most = ROUNDS * RANGE / (2 ** 15 - 1);
-  for (const [i, value] of clear.entries()) {
-    assert.ok(Math.abs(value - summed[i]!) <= most, `${value} and ${summed[i]}`);
+  for (const aggregation of [TWO_SERVERS, PAILLIER]) {
+    const summed = await lastVersion(aggregation);
+    assert.equal(summed.length, clear.length);
+    for (const [i, value] of clear.entries()) {
+      assert.ok(
+        Math.abs(value - summed[i]!) <= most,
+        `${aggregation.type}: ${value}, ${summed[i]}`,
+      );
+    }
   }
 });
 
 for (
-  const [who, phase] of [
-    ["second party", "training"],
-    ["second party", "unmasking"],
-    ["coordinator", "training"],
-    ["coordinator", "unmasking"],
-  ] as readonly ["second party" | "coordinator", RoundPhase][]
+  const [who, phase, aggregation] of [
+    ["second party", "training", TWO_SERVERS],
+    ["second party", "unmasking", TWO_SERVERS],
+    ["coordinator", "training", TWO_SERVERS],
+    ["coordinator", "unmasking", TWO_SERVERS],
+    ["second party", "training", PAILLIER],
+    ["coordinator", "unmasking", PAILLIER],
+  ] as readonly ["second party" | "coordinator", RoundPhase, RunPlan["aggregation"]][]
 ) {
-  Deno.test(`a ${who} that dies while ${phase} costs an attempt, and no round is lost`, async () => {
+  const { type } = aggregation;
+  Deno.test(`${type}: a ${who} that dies while ${phase} costs an attempt, and no round is lost`, async () => {
     const cluster = new Cluster({ seed: `${who} dies ${phase}` });
     const { world, nodes } = cluster;
     let attempts = 0;
     const problems = await playLearning(cluster, DEVICES, {
       together: true,
-      plan: TWO_SERVERS,
+      plan: { rounds: ROUNDS, aggregation },
       async faults([starter, ...others]) {
         let round = 0;
         for (const witness of others) {

@@ -11,6 +11,7 @@ import type { RunId } from "../../../learning/runs/plan.ts";
 import { inlineMaskWork } from "../../../learning/secure/mask_work.ts";
 import { nodeMaskStream } from "../../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
+import { simulatedPaillierWork } from "../../../simulation/simulated_paillier.ts";
 import type { Block } from "../../../protocols/blocks/block.ts";
 import { type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
 import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
@@ -50,6 +51,7 @@ export function dependencies(plan: OpenedPlan): RoundsDependencies {
     signer,
     masks,
     maskWork: inlineMaskWork({ crypto, masks }),
+    paillier: simulatedPaillierWork(),
     store: openMemoryStore({ disk: new MemoryDisk() }),
     vectors: memoryVectors(),
     sessions,

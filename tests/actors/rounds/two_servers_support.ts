@@ -1,5 +1,6 @@
 /** A sum with a second party around our device: everybody else is played by hand, with keys of their own. */
 import assert from "node:assert/strict";
+import { smallAggregationOf } from "../../../learning/runs/aggregation_choice.ts";
 import { secondPartyOrder } from "../../../learning/runs/order.ts";
 import type { OpenedPlan } from "../../../learning/runs/opened_plan.ts";
 import { sumRoundOf } from "../../../learning/runs/secure_round.ts";
@@ -8,6 +9,7 @@ import { softmaxRegression } from "../../../learning/engine/networks.ts";
 import { rosterBytes } from "../../../learning/secure/roster.ts";
 import {
   encodeOpening,
+  encodeSmallRoster,
   openingStatement,
   signaturesOf,
   smallClaims,
@@ -46,7 +48,8 @@ export const others = [8, 40, 41, 42].map((byte) => {
 });
 /** Everybody, ascending. */
 export const members: readonly DeviceId[] = [self, ...others.map(({ id }) => id)].sort();
-const signers = new Map([...others.map(({ id, signer }) => [id, signer] as const), [
+/** Who signs for whom. */
+export const signers = new Map([...others.map(({ id, signer }) => [id, signer] as const), [
   self,
   ownSigner,
 ]]);
@@ -128,7 +131,13 @@ export function sumOf(key: Attempt, second: DeviceId, devices = members, called 
   const roster = smallRoster({ round, devices, second, key: new Uint8Array() }, DEPENDENCIES);
   assert.ok(roster.ok);
   const view = roster.value;
-  const arithmetic = smallSumOf({ round, view }, DEPENDENCIES);
+  const { arithmetic } = smallSumOf({
+    aggregation: smallAggregationOf(plan.plan)!,
+    round,
+    view,
+    key: new Uint8Array(),
+    called: called.length,
+  }, DEPENDENCIES);
   /** A request to open the sum over `set`, signed by `signing` and the coordinator. */
   const opening = (
     set: ReadonlyMap<DeviceId, Uint8Array>,
@@ -147,7 +156,13 @@ export function sumOf(key: Attempt, second: DeviceId, devices = members, called 
       signature: signers.get(coordinator)!.sign(openingStatement(crypto, view.hash, claimed)),
     });
   };
-  return { view, arithmetic, round, opening, roster: rosterBytes(devices) };
+  return { view, arithmetic, round, opening, roster: rosterOf(devices) };
+}
+
+/** A roster as the coordinator tells it. */
+function rosterOf(devices: readonly DeviceId[]): Uint8Array {
+  const none = new Uint8Array();
+  return encodeSmallRoster({ devices: rosterBytes(devices), key: none, signature: none });
 }
 
 /** Our device trains for an attempt and hands in; what it said to each. */

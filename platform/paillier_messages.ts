@@ -1,0 +1,24 @@
+/** What passes between `worker_paillier.ts` and its workers. */
+import type { SumOutcome } from "../learning/secure/contract.ts";
+import type { PaillierPrimes, PaillierSize } from "../learning/secure/paillier.ts";
+import type { PaillierKeyBits } from "../learning/secure/paillier_work.ts";
+import type { SumTotal } from "../learning/secure/secure_sum.ts";
+
+export type PaillierRequest =
+  | { readonly type: "draw"; readonly keyBits: PaillierKeyBits }
+  | {
+    readonly type: "encrypt";
+    readonly sum: PaillierSize & { readonly n: bigint };
+    readonly values: Uint32Array<ArrayBuffer>;
+  }
+  | {
+    readonly type: "open";
+    readonly sum: PaillierSize & { readonly primes: PaillierPrimes };
+    readonly total: SumTotal;
+  };
+
+export type PaillierReply =
+  | { readonly type: "draw"; readonly value: PaillierPrimes }
+  | { readonly type: "encrypt"; readonly value: Uint8Array<ArrayBuffer> }
+  | { readonly type: "open"; readonly value: SumOutcome<Uint32Array<ArrayBuffer>> }
+  | { readonly type: "failed"; readonly reason: string };
