@@ -1,13 +1,10 @@
 /** What a carrier keeps is handed over, whatever came in between. */
 import assert from "node:assert/strict";
 import type { MailboxMessage } from "../../../protocols/mailbox/messages.ts";
-import { type Post, PostOffice } from "./post_office.ts";
+import { type Post, together } from "./post_office.ts";
 
 Deno.test("a copy that was called back and handed over again in one go still reaches its recipient", async () => {
-  const office = new PostOffice(["ada", "ben", "cleo"]);
-  await office.open();
-  office.connectAll();
-  await office.settle();
+  const office = await together(["ada", "ben", "cleo"]);
   const [sender, recipient, carrier] = office.posts as [Post, Post, Post];
   office.disconnect(sender, recipient);
   office.disconnect(carrier, recipient);

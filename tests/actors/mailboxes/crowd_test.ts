@@ -1,15 +1,14 @@
 /** How many messages share a commit: those of a crowd do, and whoever writes alone waits for nobody. */
 import assert from "node:assert/strict";
 import { testRef } from "../../../actors/kernel/testkit.ts";
-import { type Post, PostOffice } from "./post_office.ts";
+import { opened, type Post, type PostOffice } from "./post_office.ts";
 
 /** Longer than messages of a crowd wait for each other, ms. */
 const WAIT_MS = 25;
 
 /** Two devices that have written to each other. */
 async function pair(): Promise<{ office: PostOffice; ada: Post; ben: Post }> {
-  const office = new PostOffice(["ada", "ben"]);
-  await office.open();
+  const office = await opened(["ada", "ben"]);
   office.connectAll();
   const [ada, ben] = [office.post("ada"), office.post("ben")];
   await office.write(ada, [ben], "first");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { ConversationChange } from "../../../actors/mail_handle.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import type { ConversationId } from "../../../protocols/mailbox/content.ts";
-import { type Post, PostOffice } from "./post_office.ts";
+import { type Post, type PostOffice, together } from "./post_office.ts";
 
 const NAMES = ["ada", "ben", "cleo", "dan"] as const;
 
@@ -11,10 +11,7 @@ const NAMES = ["ada", "ben", "cleo", "dan"] as const;
 async function group(
   limits = {},
 ): Promise<{ office: PostOffice; founder: Post; rest: Post[]; conversation: ConversationId }> {
-  const office = new PostOffice(NAMES, { missingMs: 10_000, resendMs: 20_000, ...limits });
-  await office.open();
-  office.connectAll();
-  await office.settle();
+  const office = await together(NAMES, { missingMs: 10_000, resendMs: 20_000, ...limits });
   const founder = office.post("ada");
   const rest = office.posts.slice(1).sort((a, b) => a.id < b.id ? -1 : 1);
   const { conversation } = await office.write(founder, rest, "hello");

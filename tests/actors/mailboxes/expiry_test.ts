@@ -1,7 +1,7 @@
 /** Until when a message may be shown: by the clock of whoever shows it, also when it came in time and had to wait here. */
 import assert from "node:assert/strict";
 import { decodeParcel } from "../../../protocols/mailbox/parcel_wire.ts";
-import { crypto, type Post, PostOffice } from "./post_office.ts";
+import { crypto, opened, type Post, type PostOffice } from "./post_office.ts";
 
 /** Lets everything pass but the first parcel with a message, which it gives back when it is asked. */
 function keepFirst(office: PostOffice, from: Post): () => Uint8Array {
@@ -27,8 +27,7 @@ for (const [waitsMs, shown] of [[30_000, ["first", "second"]], [90_000, ["first"
       shown.length === 2 ? "shown within" : "not shown after"
     } that minute`,
     async () => {
-      const office = new PostOffice(["ada", "ben"]);
-      await office.open();
+      const office = await opened(["ada", "ben"]);
       const [ada, ben] = [office.post("ada"), office.post("ben")];
       await office.write(ada, [ben], "first");
       const sent = await office.send(ada, { to: [ben.id], text: "second", validMs: 60_000 });
@@ -58,8 +57,7 @@ for (const [waitsMs, shown] of [[30_000, ["first", "second"]], [90_000, ["first"
 }
 
 Deno.test("a message that its recipient's slow clock lets in is delivered, also after its author was told that it is expired", async () => {
-  const office = new PostOffice(["ada", "ben"]);
-  await office.open();
+  const office = await opened(["ada", "ben"]);
   const [ada, ben] = [office.post("ada"), office.post("ben")];
   office.connect(ada, ben);
   // Receipts stay away until ada has given up.
@@ -75,8 +73,7 @@ Deno.test("a message that its recipient's slow clock lets in is delivered, also 
 });
 
 Deno.test("the attachment of a message that was shown in time becomes whole, however long its parts are on their way", async () => {
-  const office = new PostOffice(["ada", "ben"]);
-  await office.open();
+  const office = await opened(["ada", "ben"]);
   const [ada, ben] = [office.post("ada"), office.post("ben")];
   const body = new Uint8Array(700_000);
   const attachments = [{ name: "photo.jpg", mediaType: "image/jpeg", body }];

@@ -11,7 +11,7 @@ import {
   signStatement,
   type Statement,
 } from "../../../protocols/mailbox/statements.ts";
-import { crypto, MESH, type Post, PostOffice } from "./post_office.ts";
+import { crypto, MESH, type Post, type PostOffice, together } from "./post_office.ts";
 
 const NOW_MS = 1_700_000_000_000;
 const random = seededRandom("hostile leader");
@@ -26,10 +26,7 @@ interface World {
 }
 
 async function founded(): Promise<World> {
-  const office = new PostOffice(["ada", "ben", "cleo", "dan"], { rejoinMs: 1_000 });
-  await office.open();
-  office.connectAll();
-  await office.settle();
+  const office = await together(["ada", "ben", "cleo", "dan"], { rejoinMs: 1_000 });
   const founder = office.post("ada");
   const rest = office.posts.filter((post) => post !== founder)
     .sort((a, b) => a.id < b.id ? -1 : 1) as [Post, Post, Post];

@@ -15,7 +15,7 @@ import { directConversation } from "../../../protocols/mailbox/conversations.ts"
 import type { ParcelId } from "../../../protocols/mailbox/parcel.ts";
 import { createParcel, encodeParcel } from "../../../protocols/mailbox/parcel_wire.ts";
 import { sealContent } from "../../../protocols/mailbox/seal.ts";
-import { crypto, MESH, type Post, PostOffice } from "./post_office.ts";
+import { crypto, MESH, opened, type Post, type PostOffice, together } from "./post_office.ts";
 
 const NOW_MS = 1_700_000_000_000;
 const DAY_MS = 24 * 60 * 60_000;
@@ -24,10 +24,7 @@ const random = seededRandom("hostile");
 async function three(
   limits: Partial<MailLimits> = {},
 ): Promise<{ office: PostOffice; ada: Post; ben: Post; mallory: Post }> {
-  const office = new PostOffice(["ada", "ben", "mallory"], limits);
-  await office.open();
-  office.connectAll();
-  await office.settle();
+  const office = await together(["ada", "ben", "mallory"], limits);
   const [ada, ben, mallory] = office.posts as [Post, Post, Post];
   return { office, ada, ben, mallory };
 }
@@ -338,8 +335,7 @@ Deno.test("a device that may not relay carries for nobody", async () => {
 });
 
 Deno.test("only sender and recipient call a carried parcel back", async () => {
-  const office = new PostOffice(["ada", "ben", "cleo", "mallory"]);
-  await office.open();
+  const office = await opened(["ada", "ben", "cleo", "mallory"]);
   const [ada, ben, cleo, mallory] = office.posts as [Post, Post, Post, Post];
   office.connect(ada, ben);
   office.connect(mallory, ben);

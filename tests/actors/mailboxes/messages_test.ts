@@ -3,15 +3,9 @@ import assert from "node:assert/strict";
 import type { ConversationView, MailStatus, MessageView } from "../../../actors/mail_handle.ts";
 import type { MailboxMessage } from "../../../protocols/mailbox/messages.ts";
 import { RESTORED_SETTING } from "../../../store/store.ts";
-import { MailBroker, PostOffice } from "./post_office.ts";
+import { MailBroker, opened, PostOffice, SOON, together } from "./post_office.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
-
-async function opened(names: readonly string[], limits = {}): Promise<PostOffice> {
-  const office = new PostOffice(names, limits);
-  await office.open();
-  return office;
-}
 
 Deno.test("a message is shown at the other end, and the sender sees delivered, then read", async () => {
   const office = await opened(["ada", "ben"]);
@@ -32,10 +26,8 @@ Deno.test("a message is shown at the other end, and the sender sees delivered, t
 });
 
 Deno.test("nothing leaves before it is durable, and the user hears nothing before either", async () => {
-  const office = await opened(["ada", "ben"]);
+  const office = await together(["ada", "ben"]);
   const [ada, ben] = [office.post("ada"), office.post("ben")];
-  office.connectAll();
-  await office.settle();
   ada.said.length = 0;
   ada.disk.faults = { full: true };
   const refused = await office.send(ada, { to: [ben.id], text: "lost?" });
@@ -206,10 +198,8 @@ Deno.test("a group is encrypted to its members only, and one that is revoked is 
 });
 
 Deno.test("a member who does not lead has its leader change the group", async () => {
-  const office = await opened(["ada", "ben", "cleo", "dan"]);
+  const office = await together(["ada", "ben", "cleo", "dan"]);
   const [ada, ben, cleo, dan] = office.posts;
-  office.connectAll();
-  await office.settle();
   const { conversation } = await office.write(ada!, [ben!, cleo!], "hello");
   const outcome = await office.ask<ConversationView>(ben!, (ref) => ({
     type: "changeConversation",
@@ -229,10 +219,8 @@ Deno.test("a member who does not lead has its leader change the group", async ()
 });
 
 Deno.test("keys of a group are renewed after enough messages, by the leader and by the others", async () => {
-  const office = await opened(["ada", "ben"], { renewMessages: 3 });
+  const office = await together(["ada", "ben"], { renewMessages: 3 });
   const [ada, ben] = [office.post("ada"), office.post("ben")];
-  office.connectAll();
-  await office.settle();
   const first = await office.write(ada, [ben], "0");
   const epochOf = (post: typeof ada) =>
     post.disk.tables.mail.groups.get(first.conversation)?.epoch ?? 0;
@@ -246,14 +234,8 @@ Deno.test("keys of a group are renewed after enough messages, by the leader and 
 });
 
 Deno.test("a device that lost its state of a group is added again, and what it missed comes again", async () => {
-  const office = await opened(["ada", "ben"], {
-    rejoinMs: 1_000,
-    resendMs: 20_000,
-    missingMs: 10_000,
-  });
+  const office = await together(["ada", "ben"], SOON);
   const [ada, ben] = [office.post("ada"), office.post("ben")];
-  office.connectAll();
-  await office.settle();
   await office.write(ada, [ben], "before");
   ben.disk.tables.mail.groups.clear();
   await office.write(ada, [ben], "after");
@@ -331,8 +313,7 @@ Deno.test("what waits is known after a restart, and the status says how much", a
 
 Deno.test("a broker keeps mail for a device that nobody reaches, without reading it", async () => {
   const broker = new MailBroker();
-  const office = new PostOffice(["ada", "ben"], { carryAfterMs: 2_000 }, broker);
-  await office.open();
+  const office = await opened(["ada", "ben"], { carryAfterMs: 2_000 }, broker);
   const [ada, ben] = [office.post("ada"), office.post("ben")];
   const message = await office.write(ada, [ben], "over the broker");
   await office.pass(10_000);
@@ -346,8 +327,7 @@ Deno.test("a broker keeps mail for a device that nobody reaches, without reading
 
 Deno.test("what a broker brings is refused like everything else that is wrong", async () => {
   const broker = new MailBroker();
-  const office = new PostOffice(["ada", "ben"], { carryAfterMs: 2_000 }, broker);
-  await office.open();
+  const office = await opened(["ada", "ben"], { carryAfterMs: 2_000 }, broker);
   const ben = office.post("ben");
   office.tell(ben, {
     type: "mailCollected",
@@ -374,14 +354,8 @@ Deno.test("a device that takes no part in messages is not written to", async () 
 });
 
 Deno.test("a device whose disk was put back begins a new numbering and is added to its groups again", async () => {
-  const office = await opened(["ada", "ben"], {
-    rejoinMs: 1_000,
-    resendMs: 20_000,
-    missingMs: 10_000,
-  });
+  const office = await together(["ada", "ben"], SOON);
   const [ada, ben] = [office.post("ada"), office.post("ben")];
-  office.connectAll();
-  await office.settle();
   await office.write(ada, [ben], "before");
   const series = ben.disk.tables.mail.sending.get(ada.id)?.series;
   ben.disk.tables.settings.set(RESTORED_SETTING, "true");

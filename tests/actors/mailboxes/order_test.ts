@@ -1,7 +1,7 @@
 /** Messages of one author are announced in the order in which they stand in their conversation, whatever holds one of them up. */
 import assert from "node:assert/strict";
 import type { MailboxMessage } from "../../../protocols/mailbox/messages.ts";
-import { type Post, PostOffice } from "./post_office.ts";
+import { type Post, PostOffice, together } from "./post_office.ts";
 
 const LIMITS = { missingMs: 20_000, resendMs: 3_600_000, rejoinMs: 3_600_000 };
 
@@ -33,11 +33,8 @@ Deno.test("what was written before its recipient's keys were known is announced 
 
 /** Ben lacks the commit of his group in which ada's first message is; her second comes by the box alone. */
 async function heldUp(): Promise<{ office: PostOffice; commits: MailboxMessage[] }> {
-  const office = new PostOffice(["lea", "ada", "ben"], LIMITS);
-  await office.open();
+  const office = await together(["lea", "ada", "ben"], LIMITS);
   const [lea, ada, ben] = office.posts as [Post, Post, Post];
-  office.connectAll();
-  await office.settle();
   const { conversation } = await office.write(lea, [ada, ben], "hello");
   const commits: MailboxMessage[] = [];
   office.tap = (from, to, message) => {

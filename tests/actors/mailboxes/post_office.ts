@@ -32,6 +32,9 @@ import { MemoryDisk, openMemoryStore } from "../../../store/memory_store.ts";
 export const crypto = nodeCrypto({ workersMax: 0 });
 export const MESH = "ab".repeat(32) as MeshId;
 
+/** What is missing is asked for soon, and states of groups are made anew soon. */
+export const SOON = { rejoinMs: 1_000, resendMs: 20_000, missingMs: 10_000 };
+
 /** One device. */
 export interface Post {
   readonly name: string;
@@ -362,4 +365,23 @@ export class PostOffice {
 
 function linkName(a: Post, b: Post): string {
   return [a.name, b.name].sort().join("-");
+}
+
+/** Devices that do not reach each other yet; made as the class is. */
+export async function opened(
+  ...options: ConstructorParameters<typeof PostOffice>
+): Promise<PostOffice> {
+  const office = new PostOffice(...options);
+  await office.open();
+  return office;
+}
+
+/** Devices that all reach each other. */
+export async function together(
+  ...options: ConstructorParameters<typeof PostOffice>
+): Promise<PostOffice> {
+  const office = await opened(...options);
+  office.connectAll();
+  await office.settle();
+  return office;
 }

@@ -1,10 +1,7 @@
 /** Mailboxes of a device whose disk was put back. */
 import assert from "node:assert/strict";
 import { RESTORED_SETTING } from "../../../store/store.ts";
-import { type Post, PostOffice } from "./post_office.ts";
-
-/** States of groups are made anew soon; what is missing in a numbering is still waited for ten minutes. */
-const SOON = { rejoinMs: 1_000, resendMs: 20_000, missingMs: 10_000 };
+import { opened, type Post, SOON } from "./post_office.ts";
 
 /** Keeps what a disk holds of mail; the function that comes back puts it back. */
 function keepMail({ disk }: Post): () => void {
@@ -19,8 +16,7 @@ function keepMail({ disk }: Post): () => void {
 }
 
 Deno.test("what is written to a device whose disk was put back is shown soon, also from whom it no longer knows", async () => {
-  const office = new PostOffice(["ada", "ben", "cleo"], SOON);
-  await office.open();
+  const office = await opened(["ada", "ben", "cleo"], SOON);
   office.connectAll();
   const [ada, ben, cleo] = office.posts as [Post, Post, Post];
   await office.write(ada, [ben], "kept");
@@ -46,8 +42,7 @@ Deno.test("what is written to a device whose disk was put back is shown soon, al
 });
 
 Deno.test("what waited for its turn when the disk was copied is shown, too", async () => {
-  const office = new PostOffice(["ada", "ben"], SOON);
-  await office.open();
+  const office = await opened(["ada", "ben"], SOON);
   office.connectAll();
   const [ada, ben] = office.posts as [Post, Post];
   await office.write(ada, [ben], "first");

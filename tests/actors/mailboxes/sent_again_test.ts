@@ -1,19 +1,11 @@
 /** Messages that were not acknowledged go again, and stay in the group of their conversation. */
 import assert from "node:assert/strict";
 import type { GroupRow } from "../../../store/mail.ts";
-import { PostOffice } from "./post_office.ts";
-
-async function opened(names: readonly string[], limits = {}): Promise<PostOffice> {
-  const office = new PostOffice(names, limits);
-  await office.open();
-  return office;
-}
+import { opened, SOON, together } from "./post_office.ts";
 
 Deno.test("a message stays in its group however often it is sent again", async () => {
-  const office = await opened(["ada", "ben"], { resendMs: 1_000 });
+  const office = await together(["ada", "ben"], { resendMs: 1_000 });
   const [ada, ben] = [office.post("ada"), office.post("ben")];
-  office.connectAll();
-  await office.settle();
   await office.write(ada, [ben], "before");
   const contents: string[] = [];
   office.tap = (from, _to, message) => {
@@ -33,16 +25,9 @@ Deno.test("a message stays in its group however often it is sent again", async (
 
 for (const behind of ["ada", "ben"] as const) {
   Deno.test(`what ${behind} writes with a state of long ago arrives, within a group, as soon as both have met in a new epoch`, async () => {
-    const office = await opened(["ada", "ben"], {
-      renewMessages: 1,
-      rejoinMs: 1_000,
-      resendMs: 20_000,
-      missingMs: 10_000,
-    });
+    const office = await together(["ada", "ben"], { ...SOON, renewMessages: 1 });
     const [ada, ben] = [office.post("ada"), office.post("ben")];
     const [writer, reader] = behind === "ada" ? [ada, ben] : [ben, ada];
-    office.connectAll();
-    await office.settle();
     await office.write(writer, [reader], "first");
     const [[key, old]] = [...writer.disk.tables.mail.groups] as [[string, GroupRow]];
     for (let i = 0; i < 8; i++) await office.write(reader, [writer], `later ${i}`);

@@ -2,16 +2,13 @@
 import assert from "node:assert/strict";
 import type { MessageView } from "../../../actors/mail_handle.ts";
 import { membershipChanged } from "../../../actors/members/commands.ts";
-import { type Post, PostOffice } from "./post_office.ts";
+import { type Post, PostOffice, together } from "./post_office.ts";
 
 /** A device that has just started, and a message that it got before. */
 async function starting(): Promise<
   { office: PostOffice; sent: MessageView; ada: Post; ben: Post }
 > {
-  const office = new PostOffice(["ada", "ben"]);
-  await office.open();
-  office.connectAll();
-  await office.settle();
+  const office = await together(["ada", "ben"]);
   const [ada, ben] = [office.post("ada"), office.post("ben")];
   const sent = await office.write(ada, [ben], "hello");
   office.disconnect(ada, ben);

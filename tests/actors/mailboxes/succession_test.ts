@@ -4,18 +4,11 @@ import type { Outcome } from "../../../actors/handle.ts";
 import type { MessageView } from "../../../actors/mail_handle.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import type { ConversationId } from "../../../protocols/mailbox/content.ts";
-import { type Post, PostOffice } from "./post_office.ts";
+import { type Post, PostOffice, SOON, together } from "./post_office.ts";
 
 /** A group whose founder leaves before it has reached the member that leads after it. */
 async function orphaned(): Promise<{ office: PostOffice; knower: Post; successor: Post }> {
-  const office = new PostOffice(["ada", "ben", "cleo"], {
-    missingMs: 10_000,
-    resendMs: 20_000,
-    rejoinMs: 1_000,
-  });
-  await office.open();
-  office.connectAll();
-  await office.settle();
+  const office = await together(["ada", "ben", "cleo"], SOON);
   const founder = office.post("ada");
   const [successor, knower] = [office.post("ben"), office.post("cleo")]
     .sort((a, b) => a.id < b.id ? -1 : 1) as [Post, Post];
@@ -78,10 +71,7 @@ async function halfTold(
   members: readonly string[],
   changes: readonly Half[],
 ): Promise<{ office: PostOffice; conversation: ConversationId; rest: readonly Post[] }> {
-  const office = new PostOffice(NAMES, { missingMs: 10_000, resendMs: 20_000, rejoinMs: 1_000 });
-  await office.open();
-  office.connectAll();
-  await office.settle();
+  const office = await together(NAMES, SOON);
   const founder = office.post("ada");
   const rest = office.posts.filter((post) => post !== founder);
   const first = await office.write(founder, members.map((name) => office.post(name)), "hello");
@@ -238,10 +228,7 @@ Deno.test("what a successor changed before it heard of the leader's last word is
     string,
     string,
   ];
-  const setUp = new PostOffice(NAMES, { missingMs: 10_000, resendMs: 20_000, rejoinMs: 1_000 });
-  await setUp.open();
-  setUp.connectAll();
-  await setUp.settle();
+  const setUp = await together(NAMES, SOON);
   const post = (name: string) => setUp.post(name);
   const founder = post("ada");
   const all = [lowest, second, third].map(post);
@@ -274,14 +261,7 @@ Deno.test("what a successor changed before it heard of the leader's last word is
 Deno.test("parts of a group that lived apart without their founder come to one leader and one list", async () => {
   const random = seededRandom("apart");
   for (let world = 0; world < 10; world++) {
-    const office = new PostOffice(NAMES, {
-      missingMs: 10_000,
-      resendMs: 20_000,
-      rejoinMs: 1_000,
-    });
-    await office.open();
-    office.connectAll();
-    await office.settle();
+    const office = await together(NAMES, SOON);
     const founder = office.post("ada");
     const rest = office.posts.filter((post) => post !== founder);
     const { conversation } = await office.write(founder, rest, "hello");
@@ -352,10 +332,7 @@ Deno.test("a leader that was sent away and is admitted again finds the conversat
 });
 
 Deno.test("a conversation from before statements were signed goes on, and its successor is followed", async () => {
-  const office = new PostOffice(NAMES, { missingMs: 10_000, resendMs: 20_000, rejoinMs: 1_000 });
-  await office.open();
-  office.connectAll();
-  await office.settle();
+  const office = await together(NAMES, SOON);
   const founder = office.post("ada");
   const others = ["ben", "cleo", "dan"].map((name) => office.post(name));
   const { conversation } = await office.write(founder, others, "hello");
