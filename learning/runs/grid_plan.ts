@@ -3,8 +3,11 @@ import { GRID_AXES_MAX } from "../../protocols/rounds/messages.ts";
 import { gridFor } from "../gossip_averaging/grid.ts";
 import type { RunPlan } from "./plan.ts";
 
-/** Groups of a grid that is chosen for so many members. Each device fetches one vector less than that in a step. */
-const SIDE_USUAL = 4;
+/**
+ * Groups of a grid that is chosen for so many members. Each device fetches one vector less than that in a step. With 5 instead of 4 a hundred devices fill rows of
+ * a grid with three axes instead of four, and have the exact mean after three steps, where four steps left 0.4 % of the variance.
+ */
+const SIDE_USUAL = 5;
 /**
  * Rules that move with what they average: shifting all vectors shifts the result. Only these mean the same for parameters as for differences of
  * parameters. Rules that need more vectors than a small group has are left out.

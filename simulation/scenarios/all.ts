@@ -8,6 +8,7 @@ import { learning } from "./learning.ts";
 import { learningBuffered } from "./learning_buffered.ts";
 import { learningDropouts } from "./learning_dropouts.ts";
 import { learningGrid } from "./learning_grid.ts";
+import { learningGridCrowd } from "./learning_grid_crowd.ts";
 import { learningTwoServers } from "./learning_two_servers.ts";
 import { messages } from "./messages.ts";
 import { messagesOldDisk } from "./messages_old_disk.ts";
@@ -29,6 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
   learningBuffered,
   learningDropouts,
   learningGrid,
+  learningGridCrowd,
   learningTwoServers,
   messages,
   messagesOldDisk,

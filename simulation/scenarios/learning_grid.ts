@@ -24,9 +24,9 @@ const FINISH_MS = 300_000;
 /** A plan is everywhere within so many virtual seconds. */
 const PLAN_SPREADS_S = 60;
 /** As with a coordinator. */
-const ACCURACY_LEAST = 0.9;
+export const ACCURACY_LEAST = 0.9;
 /** How far the last versions may lie apart, as a share of their length: the last averaging may have missed somebody. */
-const SPREAD_MOST = 0.25;
+export const SPREAD_MOST = 0.25;
 
 /** What a run on a grid came to. */
 export interface GridReport {

@@ -109,28 +109,39 @@ Deno.test("random groups shrink the variance by (r − 1)/N + r/N² a round, as 
   assert.ok(Math.abs(measured / expected - 1) < 0.08, `${measured}, expected ${expected}`);
 });
 
-Deno.test("with a tenth of the peers missing in every round the grid shrinks the variance no slower than random groups", () => {
-  const grid = { dimensions: 3, side: 5 };
-  const [runs, rounds, missing] = [12, 5, 0.1];
-  const present = 125 * (1 - missing);
-  // The theorem for those present; those who are away keep their numbers.
-  const perRound = missing + (1 - missing) * (24 / present + 25 / present ** 2);
-  const left = new Array<number>(rounds).fill(0);
-  for (let run = 0; run < runs; run++) {
-    const random = seededRandom(`missing ${run}`);
-    const world = worldOf(grid, 125, random);
-    const start = variance(world.values.values());
-    for (let r = 0; r < rounds; r++) {
-      const away = world.peers.filter(() => random.float() < missing).map(({ device }) => device);
-      round(world, (device) => away.includes(device), () => false);
-      left[r]! += variance(world.values.values()) / start / runs;
+for (
+  const [peers, dimensions, side, missing] of [
+    [125, 3, 5, 0.1],
+    [27, 3, 3, 1 / 3],
+    [64, 3, 4, 1 / 3],
+    [100, 3, 5, 1 / 3],
+  ] as const
+) {
+  const share = `${Math.round(100 * missing)} %`;
+  Deno.test(`with ${share} of ${peers} peers missing in every round the grid shrinks the variance no slower than random groups`, () => {
+    const [runs, rounds] = [12, 5];
+    const present = peers * (1 - missing);
+    const groups = side ** (dimensions - 1);
+    // The theorem for those present; those who are away keep their numbers.
+    const perRound = missing + (1 - missing) * ((groups - 1) / present + groups / present ** 2);
+    const left = new Array<number>(rounds).fill(0);
+    for (let run = 0; run < runs; run++) {
+      const random = seededRandom(`missing ${run}`);
+      const world = worldOf({ dimensions, side }, peers, random);
+      const start = variance(world.values.values());
+      for (let r = 0; r < rounds; r++) {
+        const away = world.peers.filter(() => random.float() < missing)
+          .map(({ device }) => device);
+        round(world, (device) => away.includes(device), () => false);
+        left[r]! += variance(world.values.values()) / start / runs;
+      }
     }
-  }
-  left.forEach((share, r) => {
-    const bound = perRound ** (r + 1);
-    assert.ok(share < 1.1 * bound, `round ${r + 1}: ${share}, random groups ${bound}`);
+    left.forEach((rest, r) => {
+      const bound = perRound ** (r + 1);
+      assert.ok(rest < 1.1 * bound, `round ${r + 1}: ${rest}, random groups ${bound}`);
+    });
   });
-});
+}
 
 Deno.test("peers that vanish in the middle of a round cost a stretch, not the round", () => {
   const random = seededRandom("middle");

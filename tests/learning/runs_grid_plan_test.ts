@@ -26,14 +26,16 @@ function plan(wish: Partial<NewRun> = {}, members = 9): RunPlan {
   return outcome.opened.plan;
 }
 
-Deno.test("a grid has room for the members in groups of at most four, and at least two axes", () => {
+Deno.test("a grid has room for the members in groups of at most five, and at least two axes", () => {
   const rule = { name: "weightedMean", numbers: {} };
-  const found = [2, 9, 16, 100].map((members) => plan({}, members).aggregation);
+  const found = [2, 9, 16, 27, 64, 100].map((members) => plan({}, members).aggregation);
   assert.deepEqual(found, [
     { type: "grid", dimensions: 2, side: 2, rule },
     { type: "grid", dimensions: 2, side: 3, rule },
     { type: "grid", dimensions: 2, side: 4, rule },
-    { type: "grid", dimensions: 4, side: 4, rule },
+    { type: "grid", dimensions: 3, side: 3, rule },
+    { type: "grid", dimensions: 3, side: 4, rule },
+    { type: "grid", dimensions: 3, side: 5, rule },
   ]);
   assert.equal(plan().participation.least, 2);
   const said = plan({ grid: { side: 5 }, rule: { name: "coordinateMedian", numbers: {} } });

@@ -19,7 +19,13 @@ interface Job {
   readonly nodes?: number;
 }
 
-const PLAYED_OTHERWISE = ["partition_and_crash", "crowd", "messages", "learning_dropouts"];
+const PLAYED_OTHERWISE = [
+  "partition_and_crash",
+  "crowd",
+  "messages",
+  "learning_dropouts",
+  "learning_grid_crowd",
+];
 
 const JOBS: readonly Job[] = [
   { scenario: "partition_and_crash", seeds: 1_000 },
@@ -27,6 +33,9 @@ const JOBS: readonly Job[] = [
   { scenario: "partition_and_crash", seeds: 200, nodes: 8 },
   { scenario: "partition_and_crash", seeds: 200, nodes: 12 },
   { scenario: "messages", seeds: 2_000 },
+  { scenario: "learning_grid_crowd", seeds: 20 },
+  { scenario: "learning_grid_crowd", seeds: 1, nodes: 64 },
+  { scenario: "learning_grid_crowd", seeds: 1, nodes: 100 },
   ...SCENARIOS.filter(({ name }) => !PLAYED_OTHERWISE.includes(name))
     .map(({ name }) => ({ scenario: name, seeds: 300 })),
 ];

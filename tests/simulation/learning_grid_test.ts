@@ -1,26 +1,21 @@
 /** Runs on a grid among whole nodes: without faults they are what a coordinator would have made, and no fault stops them or loses what was learned. */
 import assert from "node:assert/strict";
-import type { GridState } from "../../actors/rounds/grid/grid_state.ts";
 import { spreadOf } from "../../learning/gossip_averaging/group_model.ts";
 import { type Parameters, parametersFromBytes } from "../../learning/parameters.ts";
+import type { RunId } from "../../learning/runs/plan.ts";
 import { Cluster } from "../../simulation/cluster.ts";
 import type { SimulatedNode } from "../../simulation/simulated_node.ts";
 import { playLearning } from "../../simulation/scenarios/learning.ts";
 import { playGrid } from "../../simulation/scenarios/learning_grid.ts";
+import { gridStateOf } from "../../simulation/scenarios/learning_grid_crowd.ts";
 
 const NODES = 9;
 const ACCURACY_LEAST = 0.9;
 const all = { least: NODES, most: 1_000, fraction: 1, overSelection: 0 };
 const brief = { readyMs: 2_000, trainMs: 4_000, phaseMs: 2_000 };
 
-/** The actor of the only run of a node; undefined while the node starts. */
-function stateOf(node: SimulatedNode, run: string): GridState | undefined {
-  const path = `node/rounds/run.${run.slice(0, 16)}`;
-  return node.running.system.inspect(path) as GridState | undefined;
-}
-
-function roundOf(node: SimulatedNode, run: string): number {
-  return stateOf(node, run)?.head?.round ?? 0;
+function roundOf(node: SimulatedNode, run: RunId): number {
+  return gridStateOf(node, run)?.head?.round ?? 0;
 }
 
 Deno.test("devices that fill a grid end with the same bits, which are the mean that a coordinator makes", async () => {
@@ -60,6 +55,23 @@ Deno.test("devices that fill a grid end with the same bits, which are the mean t
   );
 });
 
+Deno.test("more devices than have sessions with everybody fill a grid of three axes, and a round gives them the same bits", async () => {
+  const nodes = 27;
+  const rule = { name: "weightedMean", numbers: {} };
+  const { problems, versions, spread } = await playGrid(new Cluster({ seed: "27" }), nodes, {
+    plan: {
+      rounds: 1,
+      participation: { ...all, least: nodes },
+      aggregation: { type: "grid", dimensions: 3, side: 3, rule },
+    },
+    faults: () => Promise.resolve(),
+  });
+  assert.deepEqual(problems, []);
+  assert.equal(versions.length, nodes);
+  assert.equal(new Set(versions).size, 1);
+  assert.equal(spread, 0);
+});
+
 Deno.test("an averaging brings ten devices together at least as far as the paper predicts for groups drawn at random", async () => {
   const nodes = 10;
   const side = 3;
@@ -71,7 +83,7 @@ Deno.test("an averaging brings ten devices together at least as far as the paper
     async faults(_join, _late, run) {
       while (cluster.nodes.some((node) => roundOf(node, run) < rounds)) {
         for (const node of cluster.nodes) {
-          const { place = null, model = null } = stateOf(node, run) ?? {};
+          const { place = null, model = null } = gridStateOf(node, run) ?? {};
           if (place === null || model === null) continue;
           const key = `${place.round}/${place.step}`;
           seen.set(key, (seen.get(key) ?? new Map()).set(node, model.values));
