@@ -21,10 +21,11 @@ import { considerAdopting } from "./adopting.ts";
 import type { KeptCheckpoint } from "./commands.ts";
 import { signedAt } from "./given_word.ts";
 import { call, enter, newLead } from "./lead.ts";
+import { boundCall } from "./lead_small_sums.ts";
 import { sendClaims } from "./lead_sums.ts";
 import { roundPlan } from "./round_plan.ts";
 import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
-import { attemptOf, reachable, sameAttempt, tell, tellAll } from "./talking.ts";
+import { attemptOf, isTrusted, reachable, sameAttempt, tell, tellAll } from "./talking.ts";
 import { sumDependencies } from "./sum_dependencies.ts";
 import { noteAttempt, orderOfTerm } from "./terms.ts";
 import { fetchVector, serve } from "./transfers.ts";
@@ -285,7 +286,11 @@ export function onRecovered(
   );
   const word = signedAt(state, round);
   if (word !== null) signed.add(word.attempt);
-  const signedSomewhere = signed.size > 0;
+  // Where finishing it has failed twice, all who signed may do it again together; then finishing is tried again, who is needed may be back.
+  const joined = [...reachable(state), deps.self].filter((one) => isTrusted(state, deps, one));
+  const isDoneAgain = lead.failures > 1 && lead.failures % 4 === 1 &&
+    boundCall(state, deps, lead, joined) !== null;
+  const signedSomewhere = signed.size > 0 && !isDoneAgain;
   // Only who may coordinate is ever given one: others could only make one up.
   const holders = [...lead.heard].filter(([device, { checkpoint }]) =>
     checkpoint !== null && state.peers.get(device)?.coordinates === true

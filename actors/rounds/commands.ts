@@ -310,7 +310,7 @@ export interface Try {
 export interface SignedWord extends Try {
   /** Number of the release that it was about. */
   readonly release: number;
-  /** Of sums with a second party: the devices of the set, ascending. Within the release our update is in sums over this set only. */
+  /** Of a single sum: the devices of the set, ascending. Within the release our update is in sums over this set only. */
   readonly set?: readonly DeviceId[];
   /** Who may be left out of it under another coordinator, for having been the only one who could know its sum; null: nobody. */
   readonly coordinator?: DeviceId | null;

@@ -5,10 +5,14 @@
  * Invariant: a word about survivors excludes every further attempt for as long as it binds; a word about handing in excludes none, and makes any other
  * attempt a release of its own, because its coordinator draws other noise.
  */
-import type { DeviceId } from "../../protocols/ids.ts";
+import { hasBit } from "../../learning/secure/bitmap.ts";
+import type { KeptSignedState } from "../../learning/secure/kept_state.ts";
+import { type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
 import type { RoundAbandoned, RoundStart } from "../../protocols/rounds/messages.ts";
 import type { SignedWord } from "./commands.ts";
 import type { Part, RunActorState, RunDependencies } from "./run_state.ts";
+
+const PUBLIC_KEY_BYTES = 32;
 
 /** Setting: the word that this device has given at the round under way. */
 export function signedSetting(run: string): string {
@@ -23,6 +27,30 @@ export function signedAt({ signed }: Pick<RunActorState, "signed">, round: numbe
 /** True where handing in is what is paid for: the coordinator adds the noise, new one in each attempt. */
 export function paysForHandingIn({ opened: { plan } }: Pick<RunDependencies, "opened">): boolean {
   return plan.privacy !== null && plan.aggregation.type === "clear";
+}
+
+/**
+ * The word about the survivors that a part has signed for. Where all are in one sum and nothing is noised it names them: another sum over the same set tells
+ * nobody more, so these may do the round again together.
+ */
+export function wordFor(
+  { key, release, kept }: Part,
+  { opened }: Pick<RunDependencies, "opened">,
+): SignedWord {
+  const word = { round: key.round, attempt: key.attempt, release };
+  const { privacy, aggregation } = opened.plan;
+  if (privacy !== null || aggregation.type !== "secure" || kept === null) return word;
+  return kept.phase === "masked" ? word : { ...word, set: survivorsOf(kept) };
+}
+
+/** The devices whose vectors are in the sum that was signed for, ascending. */
+function survivorsOf({ devices, claim: { survivors } }: KeptSignedState): readonly DeviceId[] {
+  const set: DeviceId[] = [];
+  for (let at = 0; at < devices.length; at += PUBLIC_KEY_BYTES) {
+    if (!hasBit(survivors, at / PUBLIC_KEY_BYTES)) continue;
+    set.push(deviceIdOf(devices.subarray(at, at + PUBLIC_KEY_BYTES)));
+  }
+  return set;
 }
 
 /** The word that is given by handing in. */

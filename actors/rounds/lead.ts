@@ -205,7 +205,8 @@ function closeCalling(
   const { participation, aggregation, deadlines } = deps.opened.plan;
   // In the order in which they were ready: over-selection is for those who are slow.
   const ready = [...lead.ready.keys()].slice(0, participation.most);
-  if (ready.length < participation.least) {
+  // A set that has signed may be smaller: those who began and fell away are not called again.
+  if (ready.length < Math.min(participation.least, lead.called.length)) {
     const why = lead.declineReason === null ? "" : `; one says: ${lead.declineReason}`;
     return abandon(
       context,

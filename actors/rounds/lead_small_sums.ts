@@ -85,7 +85,11 @@ export function boundCall(
   for (const set of [own, ...[...lead.heard.values()].map(({ bound }) => bound)]) {
     if (set === undefined) continue;
     const there = set.filter((device) => joined.includes(device));
-    if (there.length < Math.max(opened.plan.participation.least, set.length - 1)) continue;
+    // With a second party a set may do without whoever coordinated before.
+    const least = smallAggregationOf(opened.plan) === null
+      ? set.length
+      : Math.max(opened.plan.participation.least, set.length - 1);
+    if (there.length < least) continue;
     sets.set(there.join(), there);
   }
   const options = [...sets.values(), null];

@@ -23,8 +23,8 @@ import {
 import { type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import type { Decline, RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
-import type { KeptPart, SignedWord } from "./commands.ts";
-import { releaseIn, signedAt, signedSetting } from "./given_word.ts";
+import type { KeptPart } from "./commands.ts";
+import { releaseIn, signedAt, signedSetting, wordFor } from "./given_word.ts";
 import { goBack, storedParts } from "./kept_parts.ts";
 import { lookAgain } from "./local_training.ts";
 import { outAfterRestore } from "./restored.ts";
@@ -99,6 +99,8 @@ export function onRoundStart(
   const part = newPart({
     key,
     small,
+    // Nobody of the set may be missing, and nobody else be in it.
+    only: isForSet && small === null ? call.called : null,
     coordinator: from,
     called: call.called,
     release,
@@ -117,7 +119,7 @@ export function onRoundStart(
       {
         round,
         device: deps.self,
-        ...(previous && again?.release === release && { previous }),
+        ...(previous && again?.release === release && !isForSet && { previous }),
       },
       sumClientDependencies(context, deps),
     );
@@ -155,11 +157,13 @@ export function answerHeldCall(
 function problemOfRoster(
   state: RunActorState,
   { opened }: RunDependencies,
-  { called }: Part,
+  { called, only }: Part,
   keys: Uint8Array,
 ): string | undefined {
   const { aggregation, participation } = opened.plan;
-  const least = aggregation.type === "secureGroups"
+  const least = only !== null
+    ? only.length
+    : aggregation.type === "secureGroups"
     ? Math.min(aggregation.groupSize, participation.least)
     : participation.least;
   const count = keys.length / PUBLIC_KEY_BYTES;
@@ -231,8 +235,13 @@ export function onSecurePhase(
       const claim = decodeSurvivorClaim(message.body);
       if (!claim.ok) return refuse(context, deps, part, claim.reason);
       const least = survivorsLeast(deps.opened.plan);
-      if (bitCount(claim.message.survivors) < least) {
+      const survivors = bitCount(claim.message.survivors);
+      if (survivors < least) {
         return refuse(context, deps, part, `fewer than ${least} survivors: too little noise`);
+      }
+      if (part.only !== null && survivors !== part.only.length) {
+        const reason = `${survivors} survivors, and it has signed for ${part.only.length}`;
+        return refuse(context, deps, part, reason);
       }
       const step = taken(
         context,
@@ -244,7 +253,7 @@ export function onSecurePhase(
       part.kept = keptState(step.state, deps);
       const { coordinator, release, key: { round, attempt } } = part;
       const body = encodeSurvivorSignature(step.message);
-      const word: SignedWord = { round, attempt, release };
+      const word = wordFor(part, deps);
       const kept: KeptPart = { round, attempt, coordinator, release, sum: part.kept };
       state.kept = [kept];
       const stored = { [signedSetting(deps.run)]: word, ...storedParts(deps.run, state.kept) };
@@ -289,7 +298,7 @@ export function onSignedKept(
     state.kept = [];
     return refuse(context, deps, part, "its disk does not keep its word");
   }
-  state.signed = { round, attempt, release: part.release };
+  state.signed = wordFor(part, deps);
   state.signedAtMs = context.monotonicMs();
   part.phase = "signed";
   tell(context, deps, part.coordinator, {

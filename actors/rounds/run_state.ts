@@ -175,6 +175,8 @@ export interface Part {
   /** Number of the release: one for all attempts, unless a sum of the round may be known without a version. */
   readonly release: number;
   phase: "ready" | "training" | "preparing" | "submitted" | "signed" | "revealed";
+  /** The set that we have signed for in an earlier attempt: nobody else may be in the sum, and everybody must. Not null only while that word binds. */
+  readonly only: readonly DeviceId[] | null;
   /** Until the update is masked; null in the clear. */
   sum: ClientState | null;
   /** From then on: what also the disk has. */
@@ -197,6 +199,7 @@ export function newPart(
 ): Part {
   return {
     phase: "ready",
+    only: null,
     sum: null,
     kept: null,
     received: null,

@@ -1,0 +1,125 @@
+/** Those who signed for one set of survivors may do the round again, all of them and nobody else: another sum over the same set tells nothing more. */
+import assert from "node:assert/strict";
+import type { RunCommand } from "../../../actors/rounds/commands.ts";
+import { signedSetting } from "../../../actors/rounds/given_word.ts";
+import { SILENCE_MS } from "../../../actors/rounds/terms.ts";
+import * as server from "../../../learning/secure/server.ts";
+import * as wire from "../../../learning/secure/wire.ts";
+import type { DeviceId } from "../../../protocols/ids.ts";
+import { MemoryDisk } from "../../../store/memory_store.ts";
+import { openedRun, peerOf, type RunActor } from "./run_actor.ts";
+import {
+  answer,
+  call,
+  claim,
+  members,
+  modelHash,
+  plan,
+  revealed,
+  start,
+  step,
+  submit,
+  told,
+  train,
+} from "./restarts_support.ts";
+import { other, registryOf, run, said, self } from "./support.ts";
+
+/** Our device has signed for all in the first attempt, and has lost power since. */
+async function signed(disk = new MemoryDisk()) {
+  const actor = await start(disk);
+  const sum = call(actor, 1);
+  await train(actor, sum);
+  await submit(actor, sum);
+  const signature = answer(await claim(actor, sum), "consistency");
+  return { actor, disk, sum, signature };
+}
+
+function calledTo(actor: RunActor, called: readonly DeviceId[], attempt = 2) {
+  const [reply] = said(told(actor, {
+    type: "roundStart",
+    run,
+    round: 1,
+    term: 0,
+    attempt,
+    model: { hash: modelHash, bytes: 4 * plan.layout.count },
+    version: null,
+    called,
+    withinMs: 1_000,
+  }));
+  return reply?.type;
+}
+
+Deno.test("a device that has signed for a set does the round again with all of it, also after a restart, and reveals", async () => {
+  const { disk } = await signed();
+  const actor = await start(disk);
+  const again = call(actor, 2);
+  await train(actor, again);
+  await submit(actor, again);
+  const signature = answer(await claim(actor, again), "consistency");
+  assert.ok(answer(await revealed(actor, again, signature), "unmask").length > 0);
+  const word = JSON.parse(disk.tables.settings.get(signedSetting(run))!);
+  assert.deepEqual([word.attempt, word.release, word.set], [2, 0, members]);
+});
+
+Deno.test("it joins no call in which one of the set is missing, or somebody else is called", async () => {
+  const { actor } = await signed();
+  const stranger = "a".repeat(51) + "q" as DeviceId;
+  for (const missing of members.filter((device) => device !== self)) {
+    const called = members.filter((device) => device !== missing);
+    assert.equal(calledTo(actor, called), "decline");
+    assert.equal(calledTo(actor, [...called, stranger].sort()), "decline");
+  }
+  assert.equal(calledTo(actor, [...members, stranger].sort()), "decline");
+  assert.equal(calledTo(actor, members), "peerReady");
+});
+
+Deno.test("called with all of the set it shares no keys with fewer", async () => {
+  const { actor } = await signed();
+  const again = call(actor, 2);
+  const roster = server.rosterFor(again.state, self)!;
+  const fewer = roster.devices.slice(0, roster.devices.length - 32);
+  const body = wire.encodeRoster({ ...roster, devices: fewer });
+  const [refusal] = await step(actor, again.key, "roster", body);
+  assert.ok(refusal?.type === "decline" && /roster has 4/.test(refusal.reason));
+});
+
+Deno.test("and signs for no fewer survivors, whatever a coordinator says of the others", async () => {
+  const { actor } = await signed();
+  const again = call(actor, 2);
+  await train(actor, again);
+  await submit(actor, again);
+  const whole = server.survivorClaimFor(again.state, self)!;
+  const survivors = whole.survivors.map((bits) => bits ^ 1 << members.indexOf(other));
+  const body = wire.encodeSurvivorClaim({ ...whole, survivors });
+  const [refusal] = await step(actor, again.key, "survivors", body);
+  assert.ok(refusal?.type === "decline" && /4 survivors/.test(refusal.reason));
+});
+
+Deno.test("a vector that it has handed in for the set is not signed for otherwise after a restart", async () => {
+  const { disk, actor } = await signed();
+  const again = call(actor, 2);
+  await train(actor, again);
+  await submit(actor, again);
+  const restarted = await start(disk);
+  assert.deepEqual(await claim(restarted, again), []);
+  assert.equal(restarted.state.part?.key.attempt, 1, "it goes on where its word is");
+});
+
+Deno.test("a coordinator calls the set when all of it are there, and no others; else whoever is there", () => {
+  const third = members.find((device) => device !== self && device !== other)!;
+  for (const isThere of [true, false]) {
+    const registry = registryOf(members);
+    const actor = openedRun(plan, { registry, startedBy: self });
+    const set = [self, other, third].sort();
+    actor.state.signed = { round: 1, attempt: 1, release: 0, set };
+    const peers = members.filter((device) => device !== self)
+      .map((device) => peerOf(device, { up: isThere || device !== third }));
+    actor.tell({ type: "peersChanged", peers, registry } satisfies RunCommand);
+    const effects = [...actor.advance(SILENCE_MS + 1_000), ...actor.advance(1_000)];
+    const calls = said(effects, other).flatMap((one) =>
+      one.type === "roundStart" ? [one.called] : []
+    );
+    const expected = isThere ? set : members.filter((device) => device !== third);
+    assert.deepEqual(calls[0], expected);
+  }
+});
