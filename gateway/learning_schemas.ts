@@ -10,7 +10,7 @@ import type {
   TaskView,
   Verification,
 } from "../actors/learning_handle.ts";
-import { ROUNDS_MAX } from "../learning/runs/plan_codec.ts";
+import { ROUNDS_MAX, TITLE_CHARACTERS_MAX } from "../learning/runs/plan_codec.ts";
 import {
   GRID_AXES_MAX,
   GRID_SIDE_MAX,
@@ -108,7 +108,7 @@ const deadlineFields = {
 /** What may be said when a run starts; everything else has the task's defaults. */
 export const newRunSchema = z.strictObject({
   task: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, "expected the name of a task"),
-  title: text(256, 1).optional(),
+  title: text(256, 1).max(TITLE_CHARACTERS_MAX).optional(),
   options: optionsSchema.optional(),
   rounds: z.int().min(1).max(ROUNDS_MAX).optional(),
   participants: z.strictObject({

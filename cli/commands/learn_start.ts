@@ -18,7 +18,8 @@ import { shortId } from "../learning/short_id.ts";
 import { watchToTheEnd } from "../learning/watch.ts";
 import type { Texts } from "../texts.ts";
 
-const TITLE_BYTES_MAX = 256;
+/** As `TITLE_CHARACTERS_MAX` of plans. */
+const TITLE_MAX = 64;
 const KEY_MAX = 64;
 const AGGREGATIONS = ["secure", "groups", "twoServers", "paillier", "clear", "grid"] as const;
 /** Those that combine more than one sum or update, and so by a rule. */
@@ -222,9 +223,8 @@ function checkTexts(texts: Texts, { title, key }: StartArguments): void {
       exitCode: EXIT.usage,
       hint: "submind learn start --help",
     });
-  const titleBytes = title === undefined ? 1 : new TextEncoder().encode(title).length;
-  if (titleBytes === 0 || titleBytes > TITLE_BYTES_MAX) {
-    throw wrong("--title", title!, expectedTitle(TITLE_BYTES_MAX));
+  if (title !== undefined && (title === "" || title.length > TITLE_MAX)) {
+    throw wrong("--title", title, expectedTitle(TITLE_MAX));
   }
   if (key !== undefined && (!/^[!-~]+$/.test(key) || key.length > KEY_MAX)) {
     throw wrong("--key", key, expectedKey(KEY_MAX));

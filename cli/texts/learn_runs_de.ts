@@ -70,7 +70,7 @@ export const deLearnRuns: typeof enLearnRuns = {
       VERSION: (text) =>
         `"${text}" nennt keine Fassung, erwartet wird ihr Hash oder sein Anfang, mindestens 6 von 0-9 und a-f; zu sehen mit: submind learn models`,
     },
-    expectedTitle: (most) => `1 bis ${most} Byte Text`,
+    expectedTitle: (most) => `1 bis ${most} Zeichen`,
     expectedKey: (most) => `1 bis ${most} sichtbare ASCII-Zeichen`,
     expectedChoice: "ein Name, oder ein Name mit Zahlen wie fedAdam:serverRate=0.1",
     expectedOption: "NAME=WERT, etwa model=cnn",

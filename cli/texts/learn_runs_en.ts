@@ -77,7 +77,7 @@ export const enLearnRuns = {
       VERSION: (text: string) =>
         `"${text}" names no version, expected its hash or a beginning of it, at least 6 of 0-9 and a-f; to be seen with: submind learn models`,
     },
-    expectedTitle: (most: number) => `1 to ${most} bytes of text`,
+    expectedTitle: (most: number) => `1 to ${most} characters`,
     expectedKey: (most: number) => `1 to ${most} visible ASCII characters`,
     expectedChoice: "a name, or a name with numbers like fedAdam:serverRate=0.1",
     expectedOption: "NAME=VALUE, like model=cnn",

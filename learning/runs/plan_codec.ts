@@ -24,6 +24,8 @@ export const LEARNING_TOPIC = "learning";
 const PLAN_BYTES_MAX = 64 * 1024;
 /** Rounds of one run, at most. */
 export const ROUNDS_MAX = 100_000;
+/** Longest title of a run, UTF-16 units. */
+export const TITLE_CHARACTERS_MAX = 64;
 
 /** A fraction as text: exactly what `String(number)` writes, so that one number has one encoding. */
 const fraction = (least: number, most: number, what: string) =>
@@ -58,8 +60,8 @@ const milliseconds = z.int().min(10).max(7 * 86_400_000);
 const plan = z.strictObject({
   version: z.literal(1),
   title: text(256).refine(
-    (value) => value.length >= 1 && value.length <= 64,
-    "expected 1-64 characters",
+    (value) => value.length >= 1 && value.length <= TITLE_CHARACTERS_MAX,
+    `expected 1-${TITLE_CHARACTERS_MAX} characters`,
   ),
   task: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, "expected the name of a task"),
   options: z.record(name, option)

@@ -4,6 +4,7 @@ import { newRunOf, NUMBERS, type StartArguments } from "../../cli/commands/learn
 import type { NumberRange } from "../../cli/learning/number_option.ts";
 import { textsOf } from "../../cli/texts.ts";
 import { newRunSchema } from "../../gateway/learning_schemas.ts";
+import { TITLE_CHARACTERS_MAX } from "../../learning/runs/plan_codec.ts";
 import { run, withFakeNode } from "./fake_world.ts";
 
 const NOTHING = {
@@ -54,10 +55,22 @@ const refused: readonly (readonly [args: readonly string[], said: RegExp, german
   ),
   [["plot", "abc", "--out", "x.svg"], /"abc" names no run/, /"abc" nennt keinen Lauf/],
   [["start", "mnist", "--from", "abc"], /--from.*names no version/s, /--from.*keine Fassung/s],
-  [["start", "mnist", "--title", ""], /--title is "", expected 1 to 256 bytes/, /1 bis 256 Byte/],
-  [["start", "mnist", "--title", "ä".repeat(129)], /--title is "ä+", expected 1 to/, /--title ist/],
+  [
+    ["start", "mnist", "--title", ""],
+    /--title is "", expected 1 to 64 characters/,
+    /1 bis 64 Zeichen/,
+  ],
+  [["start", "mnist", "--title", "ä".repeat(65)], /--title is "ä+", expected 1 to/, /--title ist/],
   [["start", "mnist", "--key", "two words"], /--key is .* 1 to 64 visible/, /--key ist/],
 ];
+
+Deno.test("a title may be as long as a plan takes it, on the command line and over HTTP alike", () => {
+  const titled = (length: number) =>
+    newRunSchema.safeParse({ task: "mnist", title: "ä".repeat(length) });
+  assert.equal(titled(TITLE_CHARACTERS_MAX).success, true);
+  assert.equal(titled(TITLE_CHARACTERS_MAX + 1).success, false);
+  assert.equal(TITLE_CHARACTERS_MAX, 64, "as the command line refuses it above");
+});
 
 Deno.test("what can name no run and no version is refused before the node is asked, with what would", () =>
   withFakeNode(() => undefined, async ({ run: runAt, seen }) => {
