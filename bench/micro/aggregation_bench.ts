@@ -1,20 +1,30 @@
 /**
  * Question: what does it cost to combine a round's updates, per client and by rule, and how far is that from merely reading them? The CNN of
  * the FedAvg paper (1,663,370 numbers) and ten clients; rules and a plain read of all numbers run in turn, and the best of each counts.
+ *
+ * And what do rules that compare all with all (Krum, multi-Krum, Bulyan) take among hundreds, with the 2NN (199,210 numbers)? Their limit is the arithmetic of all pairs
+ * over rows that stay in the first-level cache. Beside it the products of all pairs with NumPy on one thread: half as much arithmetic a pair, in twice as many pairs, by vectors that are wider
+ * than WebAssembly's; distances made of them lose the digits of near updates.
  */
+import { fileURLToPath } from "node:url";
 import { aggregationSchema, createRule } from "../../learning/aggregation/rules.ts";
-import { heldUpdates } from "../../learning/aggregation/update_source.ts";
+import { pairwiseDistances } from "../../learning/aggregation/pairwise_distances.ts";
+import { atOnce, heldUpdates } from "../../learning/aggregation/update_source.ts";
+import { withKernels } from "../../learning/aggregation/vector_kernels.ts";
 import type { Parameters } from "../../learning/parameters.ts";
 import { initialState } from "../../learning/strategies/server_optimiser.ts";
 import { createStrategy, strategySchema } from "../../learning/strategies/strategy.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import type { Figure } from "../harness.ts";
+import { askPython } from "../python_peer.ts";
 
 const CLIENTS = 10;
 /** What a plain weighted sum of one client took when libraries were compared. */
 const SUM_MS_MAX = 3;
 /** An old target for combining a whole round. */
 const RULE_MS_MAX = 500;
+
+const NUMPY_SCRIPT = fileURLToPath(new URL("../peers/numpy/products.py", import.meta.url));
 
 const RULES = [
   { name: "weightedMean" },
@@ -29,7 +39,7 @@ const RULES = [
 ];
 
 /** Milliseconds by rule and optimiser, and ratios to reading the same numbers. */
-export function run({ quick }: { readonly quick: boolean }): Promise<Figure[]> {
+export async function run({ quick }: { readonly quick: boolean }): Promise<Figure[]> {
   const count = quick ? 20_000 : 1_663_370;
   const rounds = quick ? 1 : 7;
   const random = seededRandom("aggregation bench");
@@ -84,7 +94,86 @@ export function run({ quick }: { readonly quick: boolean }): Promise<Figure[]> {
       note: `ratio to one read of all it needs (${readMs.toFixed(2)} ms)`,
     });
   }
-  return Promise.resolve(figures);
+  figures.push(...await pairFigures(quick));
+  return figures;
+}
+
+/** All pairs of some hundred updates. */
+async function pairFigures(quick: boolean): Promise<Figure[]> {
+  const count = quick ? 2_000 : 199_210;
+  const sizes = quick ? [16] : [256, 512];
+  const rounds = quick ? 1 : 2;
+  const random = seededRandom("pairs of updates");
+  const drawn = Float32Array.from({ length: count }, () => random.float() - 0.5);
+  const updates = Array.from({ length: Math.max(...sizes) }, (_, i) => ({
+    values: drawn.map((value, k) => value * (1 + ((i * 31 + k) % 64) / 64)),
+    weight: 1,
+  }));
+  const peer = quick ? null : await askPython<{ readonly version: string; readonly ms: number[] }>({
+    script: NUMPY_SCRIPT,
+    what: "NumPy",
+    question: { sizes: sizes.map((clients) => [clients, count]), rounds },
+  });
+  const figures: Figure[] = [];
+  for (const [at, clients] of sizes.entries()) {
+    const source = heldUpdates(updates.slice(0, clients));
+    const pairs = clients * (clients - 1) / 2;
+    const [ms, bareMs] = best(
+      rounds,
+      () => atOnce(pairwiseDistances(source)),
+      () => barePairs(BARE_NUMBERS),
+    );
+    const limitMs = bareMs * pairs * count / BARE_NUMBERS;
+    const size = `${clients} clients, ${count.toLocaleString("en")} numbers`;
+    figures.push({
+      name: `aggregation: distances of all pairs, ${size}`,
+      value: ms,
+      unit: "ms",
+      ratio: ms / limitMs,
+      note: `ratio to the same arithmetic in the first-level cache (${limitMs.toFixed(0)} ms); ${
+        (pairs * count / ms / 1e6).toFixed(1)
+      } billion pairs of numbers a second`,
+    });
+    const numpyMs = peer?.ms[at];
+    if (numpyMs !== undefined) {
+      figures.push({
+        name: `numpy: products of all pairs, ${size}`,
+        value: numpyMs,
+        unit: "ms",
+        note: `a peer: X @ X.T of NumPy ${peer!.version}, one thread`,
+      });
+    }
+    const faulty = Math.floor((clients - 3) / 5);
+    const rule = createRule(aggregationSchema.parse({ name: "bulyan", faulty }));
+    const startMs = performance.now();
+    rule.aggregate(source);
+    figures.push({
+      name: `aggregation: bulyan, ${size}`,
+      value: performance.now() - startMs,
+      unit: "ms",
+      note: `${faulty} may lie; distances, ${
+        clients - 2 * faulty
+      } choices, and the columns of those`,
+    });
+  }
+  return figures;
+}
+
+/** Rows of 24 KiB together: the first-level cache of any machine holds them. */
+const BARE_ROWS = 32;
+const BARE_LENGTH = 192;
+/** Pairs of numbers that `barePairs` does at least. */
+const BARE_NUMBERS = 2 ** 28;
+
+function barePairs(numbers: number): void {
+  const matrix = 4 * BARE_ROWS * BARE_LENGTH;
+  withKernels(matrix + 8 * BARE_ROWS ** 2, ({ memory, pairDistances }) => {
+    new Uint8Array(memory, 0, matrix + 8 * BARE_ROWS ** 2).fill(0);
+    const once = BARE_ROWS * (BARE_ROWS - 1) / 2 * BARE_LENGTH;
+    for (let done = 0; done < numbers; done += once) {
+      pairDistances(0, 4 * BARE_LENGTH, BARE_ROWS, BARE_LENGTH, matrix);
+    }
+  });
 }
 
 /** Best time of both, run in turn after one round to warm up: other load then hits both alike. */

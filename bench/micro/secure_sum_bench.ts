@@ -1,9 +1,10 @@
 /**
  * Questions: how close do masks come to their key stream alone (ChaCha20 in the same pieces, nothing added) and to bare AES-256-CTR (WebCrypto) over the same bytes, how long does a device mask its vector, how long does a
- * coordinator take masks off after a round with and without dropouts, and how much memory does it hold? The bare cipher runs beside
+ * coordinator take masks off after a round with and without dropouts, how long is everything else on its thread held up meanwhile, and how much memory does it hold? The bare cipher runs beside
  * the masks in turn, the key stream too, and the best of each counts. Unmasking is timed over the first masks of the real work and scaled to all of them.
  */
 import { createCipheriv } from "node:crypto";
+import { bitmapOf } from "../../learning/secure/bitmap.ts";
 import * as client from "../../learning/secure/client.ts";
 import type { ClientState } from "../../learning/secure/client_state.ts";
 import {
@@ -14,16 +15,28 @@ import {
 import { addPacked, pack } from "../../learning/secure/packing.ts";
 import * as server from "../../learning/secure/server.ts";
 import { openSum, type ServerState } from "../../learning/secure/server_state.ts";
-import { type Unmasking, unmaskStep } from "../../learning/secure/unmask.ts";
+import { splitSecret } from "../../learning/secure/shamir.ts";
+import { commitment, COMMITTED } from "../../learning/secure/transcripts.ts";
+import {
+  closeReveals,
+  closingReveals,
+  takeMasksOff,
+  type Unmasking,
+  unmaskStep,
+} from "../../learning/secure/unmask.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
+import { WorkerMaskWork } from "../../platform/worker_mask_work.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import { type BlockId, type ContentHash, type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
 import type { Figure } from "../harness.ts";
 
+/** Masks that are put on or taken off together. */
+const MASKS = 16;
 /** Masks may take at most this many times the bare cipher: adding reads and writes what the cipher only writes. */
 const RATIO_MAX = 2;
 const BITS = 26;
+const TIMER_MS = 10;
 /** The CNN of McMahan et al. 2017, and the weight. */
 const LENGTH_CNN = 1_663_371;
 const LENGTH_SMALL = 2 ** 17;
@@ -41,7 +54,9 @@ export async function run({ quick }: { readonly quick: boolean }): Promise<Figur
   const figures: Figure[] = [];
   for (const length of lengths) figures.push(...await maskFigures(length, quick ? 2 : 9, quick));
   for (const devices of quick ? [10] : [10, 100, 1_000]) {
-    for (const length of lengths) figures.push(...sumFigures(devices, length, quick ? 4 : 48));
+    for (const length of lengths) {
+      figures.push(...await sumFigures(devices, length, quick ? 4 : 48));
+    }
   }
   return figures;
 }
@@ -59,8 +74,8 @@ async function bareCipherMs(length: number): Promise<number> {
   return performance.now() - startedMs;
 }
 
-/** The key stream of a mask, thrown away: what no way of adding it can go below. */
-function bareStreamMs(key: Uint8Array, length: number): number {
+/** The key stream of a mask, thrown away: what no way of adding it can go below, ms. */
+export function bareStreamMs(key: Uint8Array, length: number): number {
   const zeros = new Uint8Array(64 * 1024);
   return timed(() => {
     const cipher = createCipheriv("chacha20", key, new Uint8Array(16));
@@ -71,14 +86,18 @@ function bareStreamMs(key: Uint8Array, length: number): number {
 }
 
 async function maskFigures(length: number, rounds: number, quick: boolean): Promise<Figure[]> {
-  const key = new Uint8Array(32).fill(7);
+  const streams = Array.from({ length: MASKS }, (_, i) => ({
+    key: new Uint8Array(32).fill(i),
+    sign: i % 2 === 0 ? 1 as const : -1 as const,
+  }));
   const target = new Uint32Array(length);
   let [oursMs, streamMs, bareMs] = [Infinity, Infinity, Infinity];
   let [packMs, addMs] = [Infinity, Infinity];
   for (let round = 0; round < rounds; round++) {
     bareMs = Math.min(bareMs, await bareCipherMs(length));
-    streamMs = Math.min(streamMs, bareStreamMs(key, length));
-    oursMs = Math.min(oursMs, timed(() => deps.masks.apply({ key, target, sign: 1 })));
+    const bare = streams.map(({ key }) => bareStreamMs(key, length));
+    streamMs = Math.min(streamMs, bare.reduce((sum, ms) => sum + ms) / MASKS);
+    oursMs = Math.min(oursMs, timed(() => deps.masks.applyAll({ streams, target })) / MASKS);
     let packed = new Uint8Array(0);
     packMs = Math.min(packMs, timed(() => packed = pack(target, BITS)));
     addMs = Math.min(addMs, timed(() => addPacked(target, packed, BITS)));
@@ -90,7 +109,7 @@ async function maskFigures(length: number, rounds: number, quick: boolean): Prom
       value: oursMs,
       unit: "ms",
       ratio: oursMs / streamMs,
-      note: `ratio to its key stream alone: ${
+      note: `one of ${MASKS} together; ratio to its key stream alone: ${
         streamMs.toFixed(2)
       } ms; bare AES-256-CTR over the same bytes: ${bareMs.toFixed(2)} ms`,
     },
@@ -106,7 +125,11 @@ async function maskFigures(length: number, rounds: number, quick: boolean): Prom
 }
 
 /** A sum among `devices`, of which only one and its neighbours do their work: what the others would do costs the same. */
-function sumFigures(devices: number, length: number, masksTimed: number): Figure[] {
+async function sumFigures(
+  devices: number,
+  length: number,
+  masksTimed: number,
+): Promise<Figure[]> {
   const round: SumRound = {
     run: "11".repeat(32) as BlockId,
     round: 0,
@@ -168,6 +191,7 @@ function sumFigures(devices: number, length: number, masksTimed: number): Figure
       note: "sum, sealed shares, keys, commitments and signatures; no vectors",
     },
     ...[0, 0.3].map((dropouts) => unmaskFigure({ state, all, dropouts, masksTimed, name })),
+    await heldUpFigure({ state, all, dropouts: 0.3, masksTimed, name }),
   ];
 }
 
@@ -181,39 +205,89 @@ function share(
   good(server.acceptKeyShares(state, device, step.message));
 }
 
-function unmaskFigure(options: {
+interface UnmaskOptions {
   readonly state: ServerState;
   readonly all: ReadonlyMap<DeviceId, { readonly state: ClientState }>;
   readonly dropouts: number;
   readonly masksTimed: number;
   readonly name: string;
-}): Figure {
-  const { state, all, dropouts, masksTimed, name } = options;
-  const { view } = state.roster!;
-  const gone = (index: number) => index < Math.floor(view.devices.length * dropouts);
-  const secrets = new Map<number, Uint8Array>();
-  const pending: { owner: number; survivor: number | null }[] = [];
-  view.devices.forEach((device, owner) => {
-    secrets.set(owner, all.get(device)!.state.maskSecret);
-    if (!gone(owner)) pending.push({ owner, survivor: null });
-    else {
-      for (const survivor of view.neighbours(owner)) {
-        if (!gone(survivor)) pending.push({ owner, survivor });
-      }
-    }
+}
+
+/** As if the first of the roster had fallen away and all others had revealed their shares. A survivor's seed is its mask secret here: it costs the same. */
+function allRevealed({ state, all, dropouts }: UnmaskOptions): void {
+  const { devices, shape, hash: roster } = state.roster!.view;
+  const random = seededRandom("revealed shares");
+  const survivors: number[] = [];
+  devices.forEach((device, owner) => {
+    const { maskSecret: secret } = all.get(device)!.state;
+    const { threshold } = shape;
+    const shares = splitSecret(secret, { threshold, count: threshold, random });
+    state.revealed.set(owner, shares.map((bytes, at) => ({ x: at + 1, bytes })));
+    const { seed: kind } = COMMITTED;
+    const parts = { roster, kind, owner: device, holder: device, value: secret };
+    const seedCommitment = commitment(deps.crypto, parts);
+    state.shares.set(owner, { ...state.shares.get(owner)!, seedCommitment });
+    if (owner >= Math.floor(devices.length * dropouts)) survivors.push(owner);
   });
-  const total = pending.length;
-  // Masks of both kinds in the share in which they come.
-  const step = Math.max(1, Math.floor(total / masksTimed));
-  const work: Unmasking = { secrets, pending: pending.filter((_, i) => i % step === 0), total };
+  state.claim = {
+    survivors: bitmapOf(survivors, devices.length),
+    levels: [],
+    ranks: new Map(),
+  };
+  state.phase = "revealing";
+}
+
+/** Masks of both kinds in the share in which they come. */
+function someOf(work: Unmasking, masks: number): Unmasking {
+  const step = Math.max(1, Math.floor(work.total / masks));
+  return { ...work, pending: work.pending.filter((_, i) => i % step === 0) };
+}
+
+function unmaskFigure(options: UnmaskOptions): Figure {
+  const { state, dropouts, masksTimed, name } = options;
+  allRevealed(options);
+  const work = someOf(good(closeReveals(state, deps)), masksTimed);
   const timedMasks = work.pending.length;
   const ms = timed(() => unmaskStep(state, work, { max: timedMasks }, deps));
   return {
     name: `unmasking after ${dropouts * 100} % dropouts, ${name}`,
-    value: ms / timedMasks * total,
+    value: ms / timedMasks * work.total,
     unit: "ms",
-    note: `${total} masks on one core, ${timedMasks} of them timed`,
+    note: `${work.total} masks on one core, ${timedMasks} of them timed`,
   };
+}
+
+/** Masks taken off on another core, and how long everything else waits for a turn meanwhile. */
+async function heldUpFigure(options: UnmaskOptions): Promise<Figure> {
+  const { state, masksTimed, name } = options;
+  allRevealed(options);
+  const maskWork = new WorkerMaskWork({ workersMax: 1 });
+  try {
+    // The worker starts with work as large as the real one.
+    const jobs = Array.from({ length: 8 }, () => ({ key: new Uint8Array(32), sign: 1 as const }));
+    await maskWork.apply(new Uint32Array(LENGTH_SMALL), jobs);
+    let [lastMs, longestMs] = [performance.now(), 0];
+    const timer = setInterval(() => {
+      const nowMs = performance.now();
+      [longestMs, lastMs] = [Math.max(longestMs, nowMs - lastMs), nowMs];
+    }, TIMER_MS);
+    const closing = closingReveals(state, deps);
+    let step = closing.next();
+    for (; step.done !== true; step = closing.next()) await maskWork.pause();
+    const work = someOf(good(step.value), 16 * masksTimed);
+    const taken = work.pending.length;
+    await takeMasksOff(state, work, maskWork);
+    clearInterval(timer);
+    return {
+      name: `coordinator's thread held up by unmasking, ${name}`,
+      value: Math.max(0, longestMs - TIMER_MS),
+      unit: "ms",
+      note:
+        `longest delay of a timer of ${TIMER_MS} ms while secrets are put together and ${taken} masks taken off by one worker`,
+    };
+  } finally {
+    maskWork.close();
+  }
 }
 
 function timed(work: () => void): number {

@@ -11,6 +11,7 @@ import type { Dataset, TrainingJob } from "../../learning/trainer.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import { WorkerTrainer } from "../../platform/worker_trainer.ts";
 import { type Figure, median, ratePerSecond } from "../harness.ts";
+import { askPython } from "../python_peer.ts";
 
 interface Case {
   readonly name: "2NN" | "CNN";
@@ -221,31 +222,16 @@ async function pytorchRates(
   cases: readonly Case[],
   rounds: number,
 ): Promise<{ readonly version: string; readonly rates: Map<Case, number> } | null> {
-  const python = Deno.env.get("SUBMIND_BENCH_PYTHON") ?? "python3";
-  const asked = cases.map(({ name, batchSize, samples }) => [name, batchSize, samples]);
-  try {
-    const child = new Deno.Command(python, {
-      args: [PYTHON_SCRIPT],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(JSON.stringify({ cases: asked, rounds })));
-    await writer.close();
-    const { success, stdout, stderr } = await child.output();
-    if (!success) {
-      throw new Error(new TextDecoder().decode(stderr).trim().split("\n").at(-1) ?? "it failed");
-    }
-    const { version, rates } = JSON.parse(new TextDecoder().decode(stdout)) as {
-      version: string;
-      rates: number[];
-    };
-    return { version, rates: new Map(cases.map((one, i) => [one, rates[i]!])) };
-  } catch (error) {
-    console.error(
-      `PyTorch is not measured: ${python}: ${error}. Set SUBMIND_BENCH_PYTHON to a Python that has it.`,
-    );
-    return null;
-  }
+  const question = {
+    cases: cases.map(({ name, batchSize, samples }) => [name, batchSize, samples]),
+    rounds,
+  };
+  const answer = await askPython<{ readonly version: string; readonly rates: number[] }>({
+    script: PYTHON_SCRIPT,
+    what: "PyTorch",
+    question,
+  });
+  if (answer === null) return null;
+  const { version, rates } = answer;
+  return { version, rates: new Map(cases.map((one, i) => [one, rates[i]!])) };
 }
