@@ -70,7 +70,7 @@ export function exampleSource(
         throw error;
       }
     },
-    async *blocks({ topicPrefix = "", limit }) {
+    async *blocks({ wanted = () => true, limit }) {
       const found: Block[] = [];
       let cursor: string | undefined;
       do {
@@ -81,9 +81,7 @@ export function exampleSource(
           ...(cursor !== undefined && { cursor }),
         });
         for (const block of page.blocks) {
-          if (block.payload !== null && block.header.topic.startsWith(topicPrefix)) {
-            found.push(block);
-          }
+          if (block.payload !== null && wanted(block.header)) found.push(block);
         }
         cursor = page.nextCursor ?? undefined;
       } while (cursor !== undefined && found.length < limit);

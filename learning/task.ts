@@ -26,9 +26,12 @@ export interface TaskReading {
 export interface ExampleSource {
   /** A file below `learning/` in the data folder, "<task>/<file>", e.g. an IDX file; undefined when it is not there. */
   readFile(name: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Current `put` and `supersede` blocks this device holds with payload, oldest first. */
+  /** Current `put` and `supersede` blocks this device holds with payload and that are wanted: the newest `limit` of them, oldest first. */
   blocks(
-    options: { readonly topicPrefix?: string; readonly limit: number },
+    options: {
+      readonly wanted?: (block: Pick<TaskBlock, "topic" | "mediaType">) => boolean;
+      readonly limit: number;
+    },
   ): AsyncIterable<TaskBlock>;
   /** Names of series, and the newest `limit` values of one, oldest first. */
   series(): Promise<readonly string[]>;

@@ -17,6 +17,8 @@ const DAY_MS = 86_400_000;
 const TEST_SHARE = 0.2;
 /** What lies further away than this many spreads counts as this far: one broken reading must not carry the model away. */
 const INPUT_MAX = 10;
+/** Likewise a change to forecast, in changes as the plan says they are usual. */
+const LABEL_MAX = 10;
 /** Inputs beside the window: how high the newest value is, and the time of day as a point on a circle. */
 const INPUTS_BESIDE = 3;
 
@@ -130,7 +132,8 @@ function stepsOf(readings: readonly TaskReading[], stepMs: number): readonly Ste
     }
   }
   return [...sums].map(([index, { sum, count }]) => ({ index, value: sum / count }))
-    .sort((a, b) => a.index - b.index);
+    // Very large values add up to what is no number.
+    .filter(({ value }) => Number.isFinite(value)).sort((a, b) => a.index - b.index);
 }
 
 /** Cuts windows without gaps: old ones for training, the newest for testing, none that reach over the border between them. */
@@ -153,7 +156,7 @@ function addWindows(
     side.labels.push(
       Float32Array.from(
         window.slice(values.window),
-        ({ value }) => (value - newest) / values.change,
+        ({ value }) => bounded((value - newest) / values.change, LABEL_MAX),
       ),
     );
   }
@@ -163,17 +166,17 @@ function inputOf(window: readonly Step[], values: Values): Float32Array {
   const input = new Float32Array(inputsOf(values.window));
   const newest = window[values.window - 1]!;
   for (let i = 0; i < values.window - 1; i++) {
-    input[i] = bounded((window[i]!.value - newest.value) / values.spread);
+    input[i] = bounded((window[i]!.value - newest.value) / values.spread, INPUT_MAX);
   }
-  input[values.window - 1] = bounded((newest.value - values.centre) / values.spread);
+  input[values.window - 1] = bounded((newest.value - values.centre) / values.spread, INPUT_MAX);
   const angle = 2 * Math.PI * (newest.index * values.stepMinutes * MINUTE_MS % DAY_MS) / DAY_MS;
   input[values.window] = Math.sin(angle);
   input[values.window + 1] = Math.cos(angle);
   return input;
 }
 
-function bounded(input: number): number {
-  return Math.max(-INPUT_MAX, Math.min(INPUT_MAX, input));
+function bounded(number: number, most: number): number {
+  return Math.max(-most, Math.min(most, number));
 }
 
 function datasetOfWindows({ inputs, labels }: Windows, { window, horizon }: Values): Dataset {

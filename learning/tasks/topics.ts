@@ -91,13 +91,11 @@ async function* labelled(
 ): AsyncGenerator<{ readonly block: TaskBlock; readonly label: number }> {
   const numbersEach = Math.floor(NUMBERS_MAX / Number(features) / topics.length);
   const limit = Math.min(blocks, numbersEach);
-  for (const topicPrefix of topics) {
-    for await (const block of source.blocks({ topicPrefix, limit })) {
-      if (!block.mediaType.startsWith("text/")) continue;
-      const label = classOf(block.topic, topics);
-      // Blocks of a class that lies below this one come again with their own prefix.
-      if (label !== undefined && topics[label] === topicPrefix) yield { block, label };
-    }
+  for (let label = 0; label < topics.length; label++) {
+    // What is near a class only by its name must not use up the blocks of the class.
+    const wanted = ({ topic, mediaType }: Pick<TaskBlock, "topic" | "mediaType">) =>
+      mediaType.startsWith("text/") && classOf(topic, topics) === label;
+    for await (const block of source.blocks({ wanted, limit })) yield { block, label };
   }
 }
 

@@ -42,9 +42,8 @@ export function sourceOf(held: {
 }): ExampleSource {
   return {
     readFile: (name) => Promise.resolve(held.files?.[name]),
-    async *blocks({ topicPrefix = "", limit }) {
-      const wanted = (held.blocks ?? []).filter((block) => block.topic.startsWith(topicPrefix));
-      yield* await Promise.resolve(wanted.slice(0, limit));
+    async *blocks({ wanted = () => true, limit }) {
+      yield* await Promise.resolve((held.blocks ?? []).filter(wanted).slice(-limit));
     },
     series: () => Promise.resolve(Object.keys(held.series ?? {})),
     readings: (series, limit) => Promise.resolve((held.series?.[series] ?? []).slice(-limit)),

@@ -169,6 +169,33 @@ Deno.test("sensors: a gap ends a window, readings within a step are averaged, no
   assert.equal(averaged.training.inputs[2], 4.5, "the newest of the first three pairs");
 });
 
+Deno.test("sensors: broken readings, however large, give numbers that can be learned from", async () => {
+  const series = {
+    still: readingsOf((i) => i % 90 === 0 ? 1e300 : 20),
+    swinging: readingsOf((i) => i % 2 === 0 ? 1.7e308 : -1.7e308),
+    // Two in one step add up to what is no number.
+    doubled: readingsOf(() => Number.MAX_VALUE, 2),
+  };
+  for (const [name, readings] of Object.entries(series)) {
+    const source = sourceOf({ series: { "a/t": readings } });
+    const found = await sensorsTask.examples({ source, options: { window: 4 }, share: null });
+    if ("unavailable" in found) {
+      assert.equal(name, "doubled");
+      continue;
+    }
+    const { inputs, labels } = found.training;
+    assert.ok([...inputs, ...labels].every((value) => Math.abs(value) <= 10), name);
+  }
+});
+
+/** An hour each, or several in one. */
+function readingsOf(value: (i: number) => number, each = 1) {
+  return Array.from({ length: 400 }, (_, i) => ({
+    timeMs: Math.floor(i / each) * 3_600_000 + i % each,
+    value: value(i),
+  }));
+}
+
 Deno.test("sensors: too few readings are told", async () => {
   const source = sourceOf({ series: { a: (await officeTemperatures()).slice(0, 30) } });
   assert.match(
@@ -213,6 +240,30 @@ function block(topic: string, text: string, number: number, mediaType = "text/pl
     body: new TextEncoder().encode(`${text} ${number}`),
   };
 }
+
+Deno.test("topics: blocks that only begin like a class do not use up its blocks", async () => {
+  const blocksOf = (topic: string, count: number): TaskBlock[] =>
+    Array.from({ length: count }, (_, i) => ({
+      id: `${topic} ${i}`,
+      author: "",
+      topic,
+      tags: [],
+      mediaType: "text/plain",
+      timeMs: i,
+      body: new TextEncoder().encode(`words of ${topic}`),
+    }));
+  const blocks = ["garden", "garden/tomatoes", "gardening"].flatMap((topic) => blocksOf(topic, 40));
+  const options = { classes: "garden,garden/tomatoes", blocks: 30 };
+  const found = given(
+    await topicsTask.examples({ source: sourceOf({ blocks }), options, share: null }),
+  );
+  const count = (label: number) =>
+    [found.training, found.test!].reduce(
+      (sum, { labels }) => sum + labels.filter((one) => one === label).length,
+      0,
+    );
+  assert.deepEqual([count(0), count(1)], [30, 30]);
+});
 
 Deno.test("topics: blocks go to the nearest of the topics, texts only, a fifth for testing", async () => {
   const blocks = [
