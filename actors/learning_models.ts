@@ -19,7 +19,8 @@ import type { ModelComparison, ModelView, RoundMetrics, Verification } from "./l
 import { chainOf, findByPrefix, isGrid, lastOfGrid, metricsOfResult } from "./learning_views.ts";
 import { bytesOf, type KnownVersion, roundOf } from "./known_version.ts";
 import { checksOf, gridChecks } from "./model_checks.ts";
-import { notHere, refused } from "./model_refusals.ts";
+import { notHere } from "./model_refusals.ts";
+import { refused } from "./outcomes.ts";
 import type { RunSummary } from "./rounds/commands.ts";
 import { metricsSetting } from "./rounds/reporting.ts";
 import { keptSetting, ROUNDS_KEPT, verifiedSetting } from "./rounds/old_vectors.ts";

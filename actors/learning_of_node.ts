@@ -6,7 +6,7 @@ import { errorText } from "../platform/error_text.ts";
 import type { Random } from "../platform/ports.ts";
 import type { BlockId } from "../protocols/ids.ts";
 import { may } from "../protocols/registry/registry.ts";
-import type { Outcome, Refusal } from "./handle.ts";
+import type { Outcome } from "./handle.ts";
 import type { Ref } from "./kernel/actor.ts";
 import type {
   BudgetView,
@@ -20,6 +20,7 @@ import { chainOf, findByPrefix, metricsOfResult, runView } from "./learning_view
 import type { BudgetSummary, RoundsCommand, RunSummary } from "./rounds/commands.ts";
 import { keptSetting } from "./rounds/old_vectors.ts";
 import { metricsSetting } from "./rounds/reporting.ts";
+import { refused } from "./outcomes.ts";
 
 /** Publishing waits for the disk, ms. */
 const START_TIMEOUT_MS = 60_000;
@@ -283,8 +284,4 @@ function parametersOf(task: LearningTask): number {
     if (!(error instanceof RangeError)) throw error;
     return 0;
   }
-}
-
-function refused(reason: Refusal["reason"], message: string): Refusal {
-  return { type: "refused", reason, message };
 }

@@ -9,6 +9,7 @@ import type { Ref } from "./kernel/actor.ts";
 import type { ConversationView, MailHandle, MailStatus, MessageView } from "./mail_handle.ts";
 import { conversationView, decodeAttachments, MESSAGE_ORDER, messageView } from "./mail_views.ts";
 import type { MailboxesCommand } from "./mailboxes/commands.ts";
+import { refused } from "./outcomes.ts";
 
 /** Sending waits for the disk, and attachments for their encryption. */
 const SEND_TIMEOUT_MS = 60_000;
@@ -176,8 +177,4 @@ function unknownConversation(id: ConversationId): Refusal {
 
 function unknownMessage(id: MessageId): Refusal {
   return refused("notFound", `There is no message "${id}" on this device`);
-}
-
-function refused(reason: Refusal["reason"], message: string): Refusal {
-  return { type: "refused", reason, message };
 }

@@ -1,6 +1,7 @@
 /** Why something cannot be done with a version of a model. */
 import type { ContentHash } from "../protocols/ids.ts";
 import type { Refusal } from "./handle.ts";
+import { refused } from "./outcomes.ts";
 
 /** Its parameters are gone, or never came. */
 export function notHere(version: ContentHash): Refusal {
@@ -8,9 +9,4 @@ export function notHere(version: ContentHash): Refusal {
     "unavailable",
     `Version ${version} is known, but its parameters are not on this device: it keeps the newest ones, and those that somebody went back to`,
   );
-}
-
-/** A refusal in words. */
-export function refused(reason: Refusal["reason"], message: string): Refusal {
-  return { type: "refused", reason, message };
 }

@@ -18,7 +18,6 @@ import type {
   Outcome,
   PairingView,
   PeerView,
-  Refusal,
 } from "./handle.ts";
 import type { BridgeCommand, BridgeView } from "./bridge/commands.ts";
 import type { Ref } from "./kernel/actor.ts";
@@ -37,6 +36,7 @@ import type { SensorsCommand } from "./sensors/commands.ts";
 import { sensorsOfNode, type SensorsOfNodeOptions } from "./sensors_of_node.ts";
 import type { SessionsCommand, SessionSummary } from "./sessions/commands.ts";
 import type { SyncCommand } from "./sync/commands.ts";
+import { refused } from "./outcomes.ts";
 
 /** How long a view waits for an actor, ms. After it the outcome is unknown, and the refusal says so. */
 const ASK_TIMEOUT_MS = 10_000;
@@ -388,8 +388,4 @@ function watchCondition(system: ActorSystem, damage: readonly Damage[]) {
 
 function nameOf({ table, key }: Damage): string {
   return `${table} ${key}`;
-}
-
-function refused(reason: Refusal["reason"], message: string): Refusal {
-  return { type: "refused", reason, message };
 }

@@ -3,10 +3,11 @@ import type { DeviceId } from "../protocols/ids.ts";
 import { sensorMqttTopic } from "../protocols/sensors/mqtt.ts";
 import { POINTS_MAX } from "../store/readings.ts";
 import type { ReadingsRepository, SeriesSummary } from "../store/readings.ts";
-import type { Outcome, Refusal } from "./handle.ts";
+import type { Outcome } from "./handle.ts";
 import type { Ref } from "./kernel/actor.ts";
 import type { SensorHandle, SensorView } from "./sensor_handle.ts";
 import type { SensorRecord, SensorsCommand } from "./sensors/commands.ts";
+import { refused } from "./outcomes.ts";
 
 export interface SensorsOfNodeOptions {
   readonly self: DeviceId;
@@ -121,8 +122,4 @@ function sensorView(
     metrics: series.map(({ metric }) => metric),
     revoked: record.revoked ?? false,
   };
-}
-
-function refused(reason: Refusal["reason"], message: string): Refusal {
-  return { type: "refused", reason, message };
 }

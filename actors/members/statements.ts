@@ -17,6 +17,7 @@ import {
 } from "../../protocols/registry/statement.ts";
 import type { Refusal } from "../handle.ts";
 import type { MembersCommand } from "./commands.ts";
+import { refused } from "../outcomes.ts";
 
 /** A request that ends in member statements. */
 export type StatementRequest = Extract<
@@ -201,8 +202,4 @@ function isSame(member: Member, record: MemberRecord): boolean {
 
 function unknownDevice(deviceId: DeviceId): Refusal {
   return refused("notFound", `Device ${shortId(deviceId)} is no member of this mesh`);
-}
-
-function refused(reason: Refusal["reason"], message: string): Refusal {
-  return { type: "refused", reason, message };
 }

@@ -18,14 +18,13 @@ import {
 import type { AfterSave } from "./commands.ts";
 import { replyOnce } from "../kernel/reply_once.ts";
 import { inviteFromJson, inviteToJson, settingsKey } from "./stored_invite.ts";
+import { done, refused } from "../outcomes.ts";
 import {
-  done,
   type Invite,
   LIMITS,
   type PairingContext,
   type PairingDependencies,
   type PairingState,
-  refused,
 } from "./state.ts";
 
 type CreateReply = Ref<Outcome<InviteView>>;

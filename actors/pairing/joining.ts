@@ -18,10 +18,10 @@ import type { Ref } from "../kernel/actor.ts";
 import { fittingName } from "../../protocols/pairing/display_name.ts";
 import { adopt } from "./adopting.ts";
 import { replyOnce } from "../kernel/reply_once.ts";
+import { done, refused } from "../outcomes.ts";
 import {
   activePairings,
   addPairing,
-  done,
   enterPhase,
   isActive,
   type JoinerPairing,
@@ -30,7 +30,6 @@ import {
   type PairingContext,
   type PairingDependencies,
   type PairingState,
-  refused,
   viewOf,
 } from "./state.ts";
 

@@ -23,15 +23,14 @@ import {
   takeUpInvites,
 } from "./invites.ts";
 import { onAcceptInvite, onMeshJoined, onReply, onRetryDue, poll, tell } from "./joining.ts";
+import { done, refused } from "../outcomes.ts";
 import {
-  done,
   enterPhase,
   isActive,
   LIMITS,
   type PairingContext,
   type PairingDependencies,
   type PairingState,
-  refused,
   viewOf,
 } from "./state.ts";
 import { SETTINGS_PREFIX } from "./stored_invite.ts";

@@ -15,7 +15,7 @@ import type { Registry } from "../../protocols/registry/registry.ts";
 import type { Role } from "../../protocols/registry/roles.ts";
 import type { Store } from "../../store/store.ts";
 import { nodeEvents, type PairingPhase } from "../events.ts";
-import type { InviteView, Outcome, PairingView, Refusal } from "../handle.ts";
+import type { InviteView, PairingView } from "../handle.ts";
 import type { Context, Ref } from "../kernel/actor.ts";
 import type { MembersCommand } from "../members/commands.ts";
 import type { SessionsCommand } from "../sessions/commands.ts";
@@ -162,16 +162,6 @@ export interface PairingState {
 }
 
 export type PairingContext = Context<PairingCommand>;
-
-/** A refusal as the outcome of a command. */
-export function refused(reason: Refusal["reason"], message: string): Refusal {
-  return { type: "refused", reason, message };
-}
-
-/** A success as the outcome of a command. */
-export function done<T>(value: T): Outcome<T> {
-  return { type: "done", value };
-}
 
 /** What people see of a pairing. */
 export function viewOf(pairing: Pairing): PairingView {
