@@ -85,10 +85,10 @@ export function boundCall(
   for (const set of [own, ...[...lead.heard.values()].map(({ bound }) => bound)]) {
     if (set === undefined) continue;
     const there = set.filter((device) => joined.includes(device));
-    // With a second party a set may do without whoever coordinated before.
-    const least = smallAggregationOf(opened.plan) === null
-      ? set.length
-      : Math.max(opened.plan.participation.least, set.length - 1);
+    // With two servers a set may do without whoever coordinated before.
+    const least = opened.plan.aggregation.type === "twoServers"
+      ? Math.max(SUM_DEVICES_MIN, set.length - 1)
+      : set.length;
     if (there.length < least) continue;
     sets.set(there.join(), there);
   }

@@ -100,7 +100,7 @@ export function onRoundStart(
     key,
     small,
     // Nobody of the set may be missing, and nobody else be in it.
-    only: isForSet && small === null ? call.called : null,
+    only: isForSet ? call.called : null,
     coordinator: from,
     called: call.called,
     release,

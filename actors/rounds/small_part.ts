@@ -61,14 +61,19 @@ export function smallPartFor(
   call: RoundStart,
 ): SmallPart | null | string {
   const { second } = call;
-  if (smallAggregationOf(deps.opened.plan) === null) {
+  const aggregation = smallAggregationOf(deps.opened.plan);
+  if (aggregation === null) {
     return second === undefined ? null : "it names a second party, and the plan has none";
   }
   if (second === undefined) return "it names no second party";
   if (second !== secondPartyOf(state, deps, { ...call, coordinator: from })) {
     return `its second party is ${second}, which is not the one by the rule`;
   }
-  if (!isReachable(state, deps, second)) return "this device has no session with the second party";
+  // Under its key everything goes through the coordinator.
+  const isNeeded = aggregation.type === "twoServers";
+  if (isNeeded && !isReachable(state, deps, second)) {
+    return "this device has no session with the second party";
+  }
   return { second, sum: null, secondPart: null, inputHash: null, signed: null };
 }
 

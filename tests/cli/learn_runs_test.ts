@@ -137,6 +137,7 @@ Deno.test("start refuses what makes no sense before it asks the node", () =>
         /--clip-quantile is "1", expected a number from 0.01 to/,
       ],
       ["--rule median", /--rule needs --aggregation/],
+      ["--aggregation twoServers --rule median", /--rule needs --aggregation groups/],
       ["--share iid --alpha 1", /--alpha needs --share dirichlet/],
     ];
     for (const [args, said] of cases) {

@@ -82,6 +82,18 @@ Deno.test("tasks say why they cannot be learned here, and the privacy budget is 
     assert.equal((await set(-1)).status, 400);
   }));
 
+Deno.test("a small model is summed with a second party when that is asked for", () =>
+  withGateway(async ({ request }) => {
+    const options = { model: "softmax" };
+    for (
+      const [aggregation, more] of [["twoServers", {}], ["paillier", { keyBits: 2_048 }]] as const
+    ) {
+      const run = await started({ request }, { aggregation, options });
+      const encoding = { range: 1, bits: 16 };
+      assert.deepEqual(run.plan.aggregation, { type: aggregation, encoding, ...more });
+    }
+  }));
+
 Deno.test("rounds are counted, and spent privacy is told to Prometheus", () =>
   withGateway(async ({ request, node }) => {
     const run = await started({ request });
@@ -101,6 +113,10 @@ Deno.test("what cannot be is refused with a reason", () =>
       [
         { task: "mnist", aggregation: "secure", compression: { name: "eden", numbers: {} } },
         /masks/,
+      ],
+      [
+        { task: "mnist", aggregation: "twoServers" },
+        /at most 65536; expected aggregation "secure"/,
       ],
       [{ task: "mnist", strategy: { name: "fedFoo", numbers: {} } }, /fedFoo/],
       [{ task: "mnist", privacy: { epsilon: 1, clip: 1 } }, /possible would be/],

@@ -154,6 +154,9 @@ Deno.test("a device encrypts under the key that the second party has signed, for
   const key = attemptWith(SECOND);
   const submitted = async () => {
     const actor = start();
+    // Everything goes through the coordinator: no session with the second party is needed.
+    const peers = others.map(({ id }) => peerOf(id, { up: id !== SECOND }));
+    actor.tell({ type: "peersChanged", peers, registry: registryOf(members) });
     call(actor, key, SECOND);
     const effects = await train(actor, key, roster(await keyOf(key, SECOND)));
     assert.deepEqual(said(effects, SECOND), []);
