@@ -5,28 +5,13 @@ import { systemRandom } from "../../platform/system_random.ts";
 import { run, submind, up } from "./real_program.ts";
 
 /** A keeper on a given port; 0 takes any. It can be killed as a crash would. */
-async function startMother(data: string, port: number) {
-  const process = submind([
-    ...["up", "--json", "--no-multicast", "--data", data, "--name", "Mother"],
-    ...["--gateway-port", String(port), "--rendezvous-port", "0"],
-  ]).spawn();
-  const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  while (!text.includes("\n")) {
-    const { value, done } = await reader.read();
-    if (done) throw new Error(`The node ended: ${await new Response(process.stderr).text()}`);
-    text += value;
-  }
-  const { gatewayUrl } = JSON.parse(text.split("\n")[0] ?? "");
+async function startMother(data: string, gatewayPort: number) {
+  const { ready, stop } = await up(data, { name: "Mother", gatewayPort });
+  const gatewayUrl: string = ready.gatewayUrl;
   return {
-    gatewayUrl: gatewayUrl as string,
+    gatewayUrl,
     port: Number(new URL(gatewayUrl).port),
-    async end(signal: Deno.Signal) {
-      process.kill(signal);
-      await reader.cancel();
-      await process.stderr.cancel();
-      await process.status;
-    },
+    end: (signal: Deno.Signal) => stop(1, signal),
   };
 }
 

@@ -21,11 +21,11 @@ export async function run(args: readonly string[]) {
   return { code, out: text(stdout), err: text(stderr) };
 }
 
-/** Starts a node and gives it back once it answers. */
-export async function up(data: string) {
+/** Starts a node and gives it back once it answers. Port 0 takes any. */
+export async function up(data: string, { name = "Test", gatewayPort = 0 } = {}) {
   const process = submind([
-    ...["up", "--json", "--no-multicast", "--data", data],
-    ...["--gateway-port", "0", "--rendezvous-port", "0", "--name", "Test"],
+    ...["up", "--json", "--no-multicast", "--data", data, "--name", name],
+    ...["--gateway-port", String(gatewayPort), "--rendezvous-port", "0"],
   ]).spawn();
   const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
@@ -38,8 +38,8 @@ export async function up(data: string) {
   return {
     ready,
     /** @param copies how often each signal arrives: under npx and `deno task`, Ctrl-C comes twice */
-    async stop(copies = 1) {
-      for (let copy = 0; copy < copies; copy++) process.kill("SIGTERM");
+    async stop(copies = 1, signal: Deno.Signal = "SIGTERM") {
+      for (let copy = 0; copy < copies; copy++) process.kill(signal);
       await reader.cancel();
       await process.stderr.cancel();
       return (await process.status).code;

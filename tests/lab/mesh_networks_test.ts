@@ -1,6 +1,6 @@
 /** Whole nodes on unusual networks: two at once, IPv6 alone, without multicast, two nodes on one host, none at all. */
 import assert from "node:assert/strict";
-import { createLab, type Host } from "./lab.ts";
+import { createLab, type Host, type LabOptions } from "./lab.ts";
 import { idle } from "./mesh_idle.ts";
 import { connected, converged, LabNode, pair, RENDEZVOUS_PORT, stopwatch } from "./mesh_lab.ts";
 import {
@@ -114,42 +114,38 @@ Deno.test({
     }),
 });
 
+/** Two devices on the only host of a lab, paired and connected. */
+function onOneHost(
+  hosts: LabOptions["hosts"],
+  check: (alder: LabNode, birch: LabNode) => Promise<void>,
+): Promise<void> {
+  return withFolder(async (folder) => {
+    await using lab = await createLab({ hosts });
+    const host = lab.host(1);
+    const [alder, birch] = await Promise.all([
+      LabNode.start({ host, name: "Alder", folder }),
+      LabNode.start({ host, name: "Birch", folder, gatewayPort: 7_473 }),
+    ]);
+    using _alder = alder, _birch = birch;
+    await Promise.all([see(alder, birch, DISCOVERY_MS), see(birch, alder, DISCOVERY_MS)]);
+    const invite = await alder.invite({ role: "owner" });
+    await pair(alder, birch, invite.link);
+    await connected(alder, birch, 10_000);
+    await check(alder, birch);
+  });
+}
+
 Deno.test({
   name: "two devices on one host see each other and keep the wire quiet",
   ignore,
-  fn: () =>
-    withFolder(async (folder) => {
-      await using lab = await createLab({ hosts: 2 });
-      const host = lab.host(1);
-      const [alder, birch] = await Promise.all([
-        LabNode.start({ host, name: "Alder", folder }),
-        LabNode.start({ host, name: "Birch", folder, gatewayPort: 7_473 }),
-      ]);
-      using _alder = alder, _birch = birch;
-      await Promise.all([see(alder, birch, DISCOVERY_MS), see(birch, alder, DISCOVERY_MS)]);
-      const invite = await alder.invite({ role: "owner" });
-      await pair(alder, birch, invite.link);
-      await connected(alder, birch, 10_000);
-      await idle([alder]);
-    }),
+  fn: () => onOneHost(2, (alder) => idle([alder])),
 });
 
 Deno.test({
   name: "two devices on a computer without any network pair and sync",
   ignore,
   fn: () =>
-    withFolder(async (folder) => {
-      await using lab = await createLab({ hosts: [[]] });
-      const host = lab.host(1);
-      const [alder, birch] = await Promise.all([
-        LabNode.start({ host, name: "Alder", folder }),
-        LabNode.start({ host, name: "Birch", folder, gatewayPort: 7_473 }),
-      ]);
-      using _alder = alder, _birch = birch;
-      await Promise.all([see(alder, birch, DISCOVERY_MS), see(birch, alder, DISCOVERY_MS)]);
-      const invite = await alder.invite({ role: "owner" });
-      await pair(alder, birch, invite.link);
-      await connected(alder, birch, 10_000);
+    onOneHost([[]], async (alder, birch) => {
       const id = await birch.add("Written in airplane mode");
       const ms = await stopwatch(() => converged([alder, birch], [id], CONVERGED_MS));
       console.log(`no network: ${(await alder.peer(birch))?.pathDescription}, ${ms} ms`);
