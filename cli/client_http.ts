@@ -169,7 +169,8 @@ export class GatewayHttp {
   async #refusal(response: Response): Promise<CliError> {
     const problem = await readProblem(response);
     const unauthenticated = response.status === 401;
-    return new CliError(problem.detail || this.#texts.client.status(response.status), {
+    const { refusal, status } = this.#texts.client;
+    return new CliError(problem.detail === "" ? status(response.status) : refusal(problem.detail), {
       code: problem.reason,
       exitCode: response.status >= 500 ? EXIT.failed : EXIT.refused,
       hint: unauthenticated

@@ -12,6 +12,7 @@ import { deMail } from "./mail_de.ts";
 import { deMother } from "./mother_de.ts";
 import { deRelay } from "./relay_de.ts";
 import { deSensors } from "./sensors_de.ts";
+import { refusalInGerman } from "./refusals_de.ts";
 
 export const de: Texts = {
   ...deHelp,
@@ -40,6 +41,7 @@ export const de: Texts = {
   },
   client: {
     unreachable: (url) => `Der Knoten unter ${url} ist nicht erreichbar.`,
+    refusal: refusalInGerman,
     timedOut: (url) => `Der Knoten unter ${url} hat nicht rechtzeitig geantwortet.`,
     unreachableHint: (pid) =>
       `Seinen Prozess ${pid} gibt es, aber das Gateway antwortet nicht. Seine Ausgabe ansehen, oder neu starten.`,

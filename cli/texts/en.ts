@@ -40,6 +40,8 @@ export const en = {
   },
   client: {
     unreachable: (url: string) => `Cannot reach the node at ${url}.`,
+    /** What a node refuses, in its own words, which are English. */
+    refusal: (message: string) => message,
     timedOut: (url: string) => `The node at ${url} did not answer in time.`,
     unreachableHint: (pid: number) =>
       `Its process ${pid} exists, but its gateway does not answer. Look at its output, or start it again.`,
