@@ -115,3 +115,30 @@ for (
     assert.ok(attempts >= 1, `attempt ${attempts}`);
   });
 }
+
+Deno.test("noise of all devices goes into the sum with a second party, and each round is paid for once, though the coordinator dies", async () => {
+  const cluster = new Cluster({ seed: "two servers and noise" });
+  const { world } = cluster;
+  const problems = await playLearning(cluster, DEVICES, {
+    together: true,
+    plan: {
+      rounds: ROUNDS,
+      aggregation: TWO_SERVERS,
+      privacy: {
+        clip: 1,
+        noiseMultiplier: 8,
+        noise: "distributed",
+        delta: 1e-5,
+        dropout: 0,
+        epsilonMax: 900,
+      },
+    },
+    async faults([starter]) {
+      await world.advance(500);
+      starter!.crash(false);
+      await world.advance(5_000);
+      await starter!.start();
+    },
+  });
+  assert.deepEqual(problems, []);
+});
