@@ -3,23 +3,15 @@ import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import type { DiscoveryEvent } from "../../platform/discovery.ts";
 import { mdnsDiscovery } from "../../platform/mdns.ts";
-import { type InterfaceAddress, wantedLinks } from "../../platform/mdns_interfaces.ts";
+import { wantedLinks } from "../../platform/mdns_interfaces.ts";
 import { noDiscovery } from "../../platform/static_discovery.ts";
 import { systemClock } from "../../platform/system_clock.ts";
 import { systemRandom } from "../../platform/system_random.ts";
 import { discoveryContract } from "../contracts/discovery_contract.ts";
 import { announcement } from "../protocols/discovery/shared_wire.ts";
+import { LOOPBACK } from "./transport_end.ts";
 import { skipped } from "../skipped.ts";
 import { stretched } from "../busy_machine.ts";
-
-const LOOPBACK: InterfaceAddress = {
-  interfaceName: "lo",
-  address: "127.0.0.1",
-  family: "IPv4",
-  prefixBits: 8,
-  internal: true,
-  scopeId: 0,
-};
 
 /** A port nobody uses now. */
 async function freePort(): Promise<number> {

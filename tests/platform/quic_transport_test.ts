@@ -20,30 +20,14 @@ import {
 import { transportContract } from "../contracts/transport_contract.ts";
 import { MemoryRendezvous } from "./memory_rendezvous.ts";
 import { dialled, openQuic, type QuicEnd, quicEnd } from "./quic_support.ts";
+import { throughDoors } from "./transport_end.ts";
 import { stretched } from "../busy_machine.ts";
 
-transportContract("quic", async () => {
-  const clock = systemClock();
-  const doorA = openHttpRendezvous({ clock, listen: null });
-  const doorB = openHttpRendezvous({ clock, listen: { hostname: "127.0.0.1", port: 0 } });
-  const endA = quicEnd(doorA);
-  const endB = quicEnd(doorB);
-  const a = await openQuic(endA.options);
-  const b = await openQuic(endB.options);
-  return {
-    a,
-    b,
-    toB: {
-      deviceId: endB.id,
-      addresses: ["http://127.0.0.1:9", `http://127.0.0.1:${doorB.port}`],
-    },
-    toNobody: { deviceId: endB.id, addresses: ["http://127.0.0.1:9"] },
-    async close() {
-      await Promise.all([a.close(), b.close()]);
-      await Promise.all([doorA.close(), doorB.close()]);
-    },
-  };
-});
+transportContract("quic", () =>
+  throughDoors(async (door) => {
+    const { id, options } = quicEnd(door);
+    return { id, transport: await openQuic(options) };
+  }));
 
 // Connections of the runtime end on later turns of its event loop.
 const test = (name: string, fn: () => Promise<void>) =>

@@ -1,7 +1,5 @@
 /** Both WebRTC libraries against the transport contract, and signalling against strangers and middle boxes. */
 import assert from "node:assert/strict";
-import { openHttpRendezvous } from "../../platform/http_rendezvous.ts";
-import { systemClock } from "../../platform/system_clock.ts";
 import type { DialOutcome } from "../../platform/transport.ts";
 import { HALF_OPEN_PER_ADDRESS_MAX } from "../../platform/webrtc_answerer.ts";
 import { loadWebRtcLibrary, type WebRtcLibraryName } from "../../platform/webrtc_library.ts";
@@ -12,34 +10,19 @@ import {
   withoutCandidates,
 } from "../../protocols/session/signalling.ts";
 import { transportContract } from "../contracts/transport_contract.ts";
+import { throughDoors } from "./transport_end.ts";
 import { MemoryRendezvous, type TestEnd, testEnd, webrtcTransport } from "./webrtc_support.ts";
 
 const LIBRARIES: readonly WebRtcLibraryName[] = ["node-datachannel", "werift"];
 
 for (const library of LIBRARIES) {
-  transportContract(`webrtc over ${library}`, async () => {
-    const clock = systemClock();
-    const doorA = openHttpRendezvous({ clock, listen: null });
-    const doorB = openHttpRendezvous({ clock, listen: { hostname: "127.0.0.1", port: 0 } });
-    const endA = testEnd({ rendezvous: doorA, library });
-    const endB = testEnd({ rendezvous: doorB, library });
-    const a = await webrtcTransport(endA.options);
-    const b = await webrtcTransport(endB.options);
-    assert.equal(a.library, library);
-    return {
-      a,
-      b,
-      toB: {
-        deviceId: endB.id,
-        addresses: ["http://127.0.0.1:9", `http://127.0.0.1:${doorB.port}`],
-      },
-      toNobody: { deviceId: endB.id, addresses: ["http://127.0.0.1:9"] },
-      async close() {
-        await Promise.all([a.close(), b.close()]);
-        await Promise.all([doorA.close(), doorB.close()]);
-      },
-    };
-  });
+  transportContract(`webrtc over ${library}`, () =>
+    throughDoors(async (door) => {
+      const { id, options } = testEnd({ rendezvous: door, library });
+      const transport = await webrtcTransport(options);
+      assert.equal(transport.library, library);
+      return { id, transport };
+    }));
 }
 
 Deno.test({
