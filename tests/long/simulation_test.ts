@@ -3,9 +3,11 @@
  * that replays it.
  */
 import assert from "node:assert/strict";
+import type { RunSummary } from "../../actors/rounds/commands.ts";
 import { Cluster } from "../../simulation/cluster.ts";
 import { playInProcesses } from "../../simulation/jobs.ts";
 import { SCENARIOS } from "../../simulation/scenarios/all.ts";
+import { askRounds, playLearning } from "../../simulation/scenarios/learning.ts";
 import { COMPLETED_LEAST, playDropouts } from "../../simulation/scenarios/learning_dropouts.ts";
 
 const PROCESSES = 2;
@@ -51,6 +53,26 @@ for (const { scenario, seeds, nodes } of JOBS) {
 Deno.test("a thousand whole nodes in one process share blocks over a partition", async () => {
   const problems = await simulate({ scenario: "crowd", first: 1, count: 1, nodes: 1_000 });
   assert.deepEqual(problems, []);
+});
+
+Deno.test("among forty devices, more than have sessions with everybody by themselves, a round comes to count all", async () => {
+  const nodes = 40;
+  const cluster = new Cluster({ seed: "forty" });
+  const problems = await playLearning(cluster, nodes, {
+    together: true,
+    plan: {
+      rounds: 6,
+      aggregation: { type: "clear", rule: { name: "weightedMean", numbers: {} } },
+    },
+    faults: () => cluster.world.advance(5_000),
+  });
+  assert.deepEqual(problems, []);
+  const [run] = await cluster.world.wait(askRounds<readonly RunSummary[]>(
+    cluster.nodes[0]!,
+    (replyTo) => ({ type: "listRuns", replyTo }),
+  ));
+  const last = run?.results.find(({ result }) => result.round === 6)?.result;
+  assert.equal(last?.submissions.length, nodes);
 });
 
 Deno.test("of a thousand rounds in which 30 % of ten devices fall away, 99 % come to a version", async () => {
