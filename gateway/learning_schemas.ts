@@ -17,6 +17,7 @@ import {
   PARTICIPANTS_MAX,
   type RoundPhase,
 } from "../protocols/rounds/messages.ts";
+import { mayBeMissing } from "./may_be_missing.ts";
 import { identical, type Matches } from "./schema_identity.ts";
 import { base64Schema, blockIdSchema, count, deviceIdSchema, text } from "./schemas.ts";
 
@@ -90,7 +91,7 @@ const participants = () => z.int().min(1).max(PARTICIPANTS_MAX);
 const encodingSchema = z.strictObject({
   range: z.number(),
   bits: z.int(),
-  examplesPerWeight: z.int().exactOptional(),
+  examplesPerWeight: mayBeMissing(z.int()),
 });
 const localFields = {
   epochs: z.int().min(1).max(1_000),
@@ -188,13 +189,13 @@ const planSchema = z.strictObject({
     delta: z.number(),
     dropout: z.number(),
     epsilonMax: z.number(),
-    adaptive: z.strictObject({
+    adaptive: mayBeMissing(z.strictObject({
       quantile: z.number(),
       rate: z.number(),
       countDeviation: z.number(),
       least: z.number(),
       most: z.number(),
-    }).exactOptional(),
+    })),
   }).nullable(),
   deadlines: z.strictObject(deadlineFields),
   proofOfWorkBits: count(),

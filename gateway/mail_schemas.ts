@@ -17,6 +17,7 @@ import {
   TITLE_BYTES_MAX,
 } from "../protocols/mailbox/content.ts";
 import { PARCEL_LIFE_MS_MAX } from "../protocols/mailbox/parcel.ts";
+import { mayBeMissing } from "./may_be_missing.ts";
 import { identical, type Matches } from "./schema_identity.ts";
 import { base64Schema, count, deviceIdSchema, mediaTypeSchema, text } from "./schemas.ts";
 
@@ -103,17 +104,17 @@ const titleSchema = text(TITLE_BYTES_MAX);
 const devicesSchema = z.array(deviceIdSchema).min(1).max(CONVERSATION_MEMBERS_MAX);
 
 export const newMessageSchema = z.strictObject({
-  conversation: conversationIdSchema.exactOptional(),
-  to: devicesSchema.exactOptional().openapi({
+  conversation: mayBeMissing(conversationIdSchema),
+  to: mayBeMissing(devicesSchema).openapi({
     description: "One device: its direct conversation. Several: a new group.",
   }),
-  title: titleSchema.exactOptional().openapi({ description: "Of a new group." }),
+  title: mayBeMissing(titleSchema).openapi({ description: "Of a new group." }),
   text: text(TEXT_BYTES_MAX),
-  attachments: z.array(newAttachmentSchema).max(ATTACHMENTS_MAX).exactOptional(),
-  validMs: z.int().min(1_000).max(PARCEL_LIFE_MS_MAX).exactOptional().openapi({
+  attachments: mayBeMissing(z.array(newAttachmentSchema).max(ATTACHMENTS_MAX)),
+  validMs: mayBeMissing(z.int().min(1_000).max(PARCEL_LIFE_MS_MAX)).openapi({
     description: "Not arrived by then: expired. Default 30 days.",
   }),
-  vanishMs: z.int().min(1_000).max(366 * 86_400_000).exactOptional().openapi({
+  vanishMs: mayBeMissing(z.int().min(1_000).max(366 * 86_400_000)).openapi({
     description: "Deleted on both ends this long after sending. Default never.",
   }),
 }).refine(
@@ -136,9 +137,9 @@ export const messageFormSchema = z.strictObject({
 });
 
 export const conversationChangeSchema = z.strictObject({
-  title: titleSchema.exactOptional(),
-  add: devicesSchema.exactOptional(),
-  remove: devicesSchema.exactOptional(),
+  title: mayBeMissing(titleSchema),
+  add: mayBeMissing(devicesSchema),
+  remove: mayBeMissing(devicesSchema),
 }).refine((change) => Object.keys(change).length > 0, "name at least one of title, add, remove");
 
 export const markReadSchema = z.strictObject({ upTo: messageIdSchema });

@@ -27,6 +27,7 @@ import {
 import { parseDeviceId } from "../protocols/ids.ts";
 import { PERMISSIONS, ROLES, TRUST_LEVELS } from "../protocols/registry/roles.ts";
 import type { Damage, SearchHit, SearchPage } from "../store/store.ts";
+import { mayBeMissing } from "./may_be_missing.ts";
 import { identical, type Matches } from "./schema_identity.ts";
 
 const utf8 = new TextEncoder();
@@ -271,16 +272,16 @@ export const memberSchema = z.strictObject({
 }).openapi("Member");
 export const membersSchema = z.strictObject({ members: z.array(memberSchema) });
 export const memberChangeSchema = z.strictObject({
-  displayName: text(63, 1).exactOptional(),
-  role: z.enum(ROLES).exactOptional(),
-  permissions: z.array(z.enum(PERMISSIONS)).max(PERMISSIONS.length).exactOptional(),
-  trust: z.enum(TRUST_LEVELS).exactOptional(),
+  displayName: mayBeMissing(text(63, 1)),
+  role: mayBeMissing(z.enum(ROLES)),
+  permissions: mayBeMissing(z.array(z.enum(PERMISSIONS)).max(PERMISSIONS.length)),
+  trust: mayBeMissing(z.enum(TRUST_LEVELS)),
 }).refine((change) => Object.keys(change).length > 0, "name at least one field to change");
 
 export const inviteOptionsSchema = z.strictObject({
   role: z.enum(ROLES),
-  displayName: text(63, 1).exactOptional(),
-  validMs: z.int().min(60_000).max(86_400_000).exactOptional(),
+  displayName: mayBeMissing(text(63, 1)),
+  validMs: mayBeMissing(z.int().min(60_000).max(86_400_000)),
 }).openapi("InviteOptions");
 export const inviteSchema = z.strictObject({
   inviteId: z.string(),

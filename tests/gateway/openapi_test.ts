@@ -97,6 +97,43 @@ Deno.test("where the OpenAPI document says that something may be null, its schem
     assert.deepEqual(contradictions(document, ""), []);
   }));
 
+/** All schemas of objects below a value, by what they require. */
+function requirements(
+  value: unknown,
+): { readonly properties: string[]; readonly required: string[] }[] {
+  if (typeof value !== "object" || value === null) return [];
+  const { properties, required } = value as { properties?: object; required?: unknown };
+  const own = typeof properties === "object"
+    ? [{
+      properties: Object.keys(properties),
+      required: Array.isArray(required) ? required as string[] : [],
+    }]
+    : [];
+  return [...own, ...Object.values(value).flatMap(requirements)];
+}
+
+Deno.test("the OpenAPI document does not require what may be missing", () =>
+  withGateway(async ({ request }) => {
+    const all = requirements(await (await request("/openapi.json")).json());
+    // Of encodings and noise in plans, of messages, of invites, and of changes to members and conversations.
+    for (
+      const [field, beside] of [
+        ["examplesPerWeight", "range"],
+        ["adaptive", "epsilonMax"],
+        ["vanishMs", "text"],
+        ["validMs", "role"],
+        ["trust", "permissions"],
+        ["add", "remove"],
+      ] as const
+    ) {
+      const found = all.filter(({ properties }) =>
+        properties.includes(field) && properties.includes(beside)
+      );
+      const optional = found.filter(({ required }) => !required.includes(field));
+      assert.ok(found.length > 0 && optional.length > 0, `${field} beside ${beside}`);
+    }
+  }));
+
 Deno.test("the API reference works without any other host", () =>
   withGateway(async ({ request }) => {
     const page = await (await request("/docs")).text();
