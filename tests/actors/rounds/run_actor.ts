@@ -36,6 +36,19 @@ export function zeroExamples(count: number) {
   };
 }
 
+/** Training that moves every number by a quarter. */
+export const QUARTER_STEPS: RunDependencies["trainer"] = {
+  train: ({ parameters }) =>
+    Promise.resolve({
+      parameters: parameters.map((one) => one + 0.25),
+      loss: 1,
+      steps: 1,
+      examples: 2,
+    }),
+  evaluate: () => Promise.reject(new Error("nobody measures in this test")),
+  close: () => {},
+};
+
 /** What a run begins with, and its hash. */
 export function beginningOf(plan: OpenedPlan) {
   const model = firstModel(plan);

@@ -25,6 +25,7 @@ import {
   beginningOf,
   openedRun,
   peerOf,
+  QUARTER_STEPS,
   type RunActor,
   type RunActorOptions,
   zeroExamples,
@@ -61,17 +62,7 @@ export function start(deps: RunActorOptions["deps"] = {}): RunActor {
     registry,
     examples: () => zeroExamples(2),
     deps: {
-      trainer: {
-        train: ({ parameters }) =>
-          Promise.resolve({
-            parameters: parameters.map((one) => one + 0.25),
-            loss: 1,
-            steps: 1,
-            examples: 2,
-          }),
-        evaluate: () => Promise.reject(new Error("nobody measures in this test")),
-        close: () => {},
-      },
+      trainer: QUARTER_STEPS,
       ...deps,
     },
   });
