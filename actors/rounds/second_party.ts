@@ -45,8 +45,10 @@ export function noteSecond(
 ): void {
   const known = state.second;
   if (known !== null) {
-    const { round, attempt } = known.key;
-    if (call.round < round || (call.round === round && call.attempt <= attempt)) return;
+    const { round, term, attempt } = known.key;
+    const isNewer = call.round > round || (call.round === round && call.attempt > attempt);
+    // Whoever coordinates a later term may begin anew: numbers that a liar has jumped to bind nobody.
+    if (call.term === term && !isNewer) return;
     state.second = null;
   }
   const aggregation = smallAggregationOf(deps.opened.plan);

@@ -122,6 +122,18 @@ Deno.test("a later call ends the attempt before: it is answered no more", async 
   assert.deepEqual(totalIn(await phase(actor, KEY, "open", sum.opening(inputs(members)))), []);
 });
 
+Deno.test("numbers that a coordinator has jumped to do not keep a later one from naming it", async () => {
+  const actor = start();
+  const far = attemptWith(self, { after: 1_000_000 });
+  call(actor, far, self);
+  assert.equal(actor.state.second!.key.attempt, far.attempt);
+  const later = { ...KEY, term: 1 };
+  call(actor, later, self);
+  assert.equal(actor.state.second!.key.attempt, KEY.attempt);
+  const request = sum.opening(inputs(members));
+  assert.deepEqual(totalIn(await phase(actor, later, "open", request)), [], "it has no parts");
+});
+
 Deno.test("parts of the wrong length, second ones, and those of devices that were not called are refused and counted", async () => {
   const actor = await named({ devices: [] });
   const [good, device] = [parts.get(members[0]!)![1], members[0]!];
