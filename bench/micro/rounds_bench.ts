@@ -73,7 +73,7 @@ export async function run({ quick }: { readonly quick: boolean }): Promise<Figur
 }
 
 /** What the coordinator cannot do without, ms. */
-interface BareSteps {
+export interface BareSteps {
   /** Of a round. */
   readonly allMs: number;
   /** Of combining; null in the clear, where updates are added as they come or are compared. */
@@ -197,9 +197,9 @@ async function verifying(plan: OpenedPlan, { result, aggregate }: PumpedRound): 
 }
 
 /** Hash and add every update; with a secure sum also check signatures, agree on keys and make the key streams of masks. */
-function bareSteps(
-  { network, devices }: Size,
-  { result }: PumpedRound,
+export function bareSteps(
+  { network, devices }: Pick<Size, "network" | "devices">,
+  { result }: Pick<PumpedRound, "result">,
   dropouts: number,
 ): BareSteps {
   const { count } = parameterLayout(network);

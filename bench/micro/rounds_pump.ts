@@ -3,29 +3,27 @@
  * in order. Training is a fixed update; sessions, registry, ledger and disk are missing. The processor time of each device is taken apart from that of all others.
  */
 import process from "node:process";
-import type { Context, Ref, TaskOutcome } from "../../actors/kernel/actor.ts";
+import type { Context, TaskOutcome } from "../../actors/kernel/actor.ts";
 import type { RoundsCommand, RunCommand } from "../../actors/rounds/commands.ts";
 import { run as runBehaviour } from "../../actors/rounds/run.ts";
 import type { RunActorState, RunDependencies } from "../../actors/rounds/run_state.ts";
 import type { SessionsCommand } from "../../actors/sessions/commands.ts";
 import type { OpenedPlan } from "../../learning/runs/opened_plan.ts";
-import { decodeResult, type RoundResult } from "../../learning/runs/result.ts";
+import type { RoundResult } from "../../learning/runs/result.ts";
 import { inlineMaskWork } from "../../learning/secure/mask_work.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
-import { simulatedPaillierWork } from "../../simulation/simulated_paillier.ts";
-import { type BlockId, type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
-import type { RoundsMessage } from "../../protocols/rounds/messages.ts";
+import { type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
 import { decodeRoundsMessage } from "../../protocols/rounds/wire.ts";
 import type { VectorStore } from "../../store/vectors.ts";
 import {
-  examples,
-  fixedTrainer,
-  forgetfulSettings,
+  allowed,
+  committed,
+  isEndOfSharing,
   NOTHING_ELSE,
   registryOf,
-  vectorsInMemory,
+  runDependencies,
 } from "./rounds_parts.ts";
 
 export interface PumpOptions {
@@ -63,10 +61,6 @@ interface Work {
   readonly isTask?: boolean;
   readonly act: () => Promise<void> | void;
 }
-
-const RUN = "ab".repeat(32) as BlockId;
-const ROUNDS: Ref<RoundsCommand> = { path: "rounds" };
-const SESSIONS: Ref<SessionsCommand> = { path: "sessions" };
 
 interface Device {
   readonly index: number;
@@ -130,41 +124,28 @@ export async function pumpRound(
 
   function onRounds(device: Device, command: RoundsCommand) {
     if (command.type === "charge") {
-      const { round, release } = command.charge;
-      const secret = new Uint8Array(32);
-      new DataView(secret.buffer).setUint32(0, device.index);
-      handle(device, { type: "charged", round, release, answer: { ok: true, secret } });
+      handle(device, allowed(device.index, command.charge));
     } else if (command.type === "publishResult") {
-      const decoded = decodeResult(command.body);
-      if (!decoded.ok) throw new Error(`Benchmark is wrong: ${decoded.reason}`);
-      result = decoded.message;
-      const committed = { block: "cd".repeat(32) as BlockId, author: device.id, atMs: 0, result };
-      handle(device, { type: "resultCommitted", committed });
+      const published = committed(command.body, device.id);
+      result = published.result;
+      handle(device, { type: "resultCommitted", committed: published });
     } else if (command.type === "runAdvanced" && device.index === 0) isDone = true;
   }
 
   signers.forEach(({ id, signer }, index) => {
-    const deps: RunDependencies = {
+    const deps = runDependencies({
+      index,
       self: id,
-      opened,
-      run: RUN,
-      startedBy: signers[0]!.id,
-      results: [],
-      registry,
-      fresh: index === 0,
-      rounds: ROUNDS,
-      sessions: SESSIONS,
-      crypto,
       signer,
+      startedBy: signers[0]!.id,
+      opened,
+      registry,
+      crypto,
       masks,
       maskWork: inlineMaskWork({ crypto, masks }),
-      paillier: simulatedPaillierWork(),
-      trainer: fixedTrainer(index),
-      vectors: { ...vectorsInMemory(), ...(scratch !== undefined && { scratch }) },
-      ...(gatheredBytesMax !== undefined && { gatheredBytesMax }),
-      store: { settings: forgetfulSettings() as RunDependencies["store"]["settings"] },
-      examples: () => Promise.resolve({ training: examples(index), test: null }),
-    };
+      gatheredBytesMax,
+      scratch,
+    });
     const context: Context<RunCommand> = {
       ...NOTHING_ELSE,
       self: { path: id },
@@ -175,8 +156,8 @@ export async function pumpRound(
         },
       },
       send(to, message) {
-        if (to.path === ROUNDS.path) return onRounds(device, message as RoundsCommand);
-        if (to.path === SESSIONS.path) {
+        if (to.path === deps.rounds.path) return onRounds(device, message as RoundsCommand);
+        if (to.path === deps.sessions.path) {
           const sent = message as unknown as SessionsCommand;
           if (sent.type === "sendToPeer") carry(device, sent);
           return;
@@ -312,12 +293,6 @@ function queue<T>() {
 export function processorMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1_000;
-}
-
-/** The last that a device hears before it trains. */
-function isEndOfSharing(message: RoundsMessage): boolean {
-  return message.type === "trainNow" ||
-    (message.type === "securePhase" && message.phase === "inbox");
 }
 
 /** Bytes of all distinct buffers that can be reached from a value. */
