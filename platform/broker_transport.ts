@@ -25,8 +25,8 @@ import type { DialOutcome, DialTarget, Path, Transport } from "./transport.ts";
 
 /** What stands in front of a device id in an address. */
 export const BROKER_ADDRESS_PREFIX = "nats:";
-/** Paths at once, at most. */
-const PATHS_MAX = 256;
+/** Paths at once, at most: one to each of those with whom a device learns, and another that takes its place. */
+const PATHS_MAX = 2_048;
 /** Paths that were opened in the name of one device, at most; the oldest makes room. */
 const PATHS_PER_DEVICE_MAX = 4;
 /** One opening request waits this long, ms; it is sent twice. */
