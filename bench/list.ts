@@ -34,6 +34,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   messagePaths: () => import("./network/message_paths_bench.ts"),
   broker: () => import("./network/broker_bench.ts"),
   relay: () => import("./network/relay_bench.ts"),
+  learningCrowd: () => import("./network/learning_crowd_bench.ts"),
   discovery: () => import("./network/discovery_bench.ts"),
   bridge: () => import("./network/bridge_bench.ts"),
   nat: () => import("./network/nat_bench.ts"),

@@ -14,7 +14,7 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
 ]);
 
 /** Measure a nats-server. */
-const ON_NATS: ReadonlySet<string> = new Set(["broker", "relay"]);
+const ON_NATS: ReadonlySet<string> = new Set(["broker", "relay", "learningCrowd"]);
 const nats = await natsServer();
 const withoutNats = skipped("benches of NATS", nats.ok ? null : nats.reason);
 

@@ -1,0 +1,209 @@
+/** One process of a crowd, as a program: either the coordinator, or a share of the others. Lives until its input ends: none is left behind when the bench dies. */
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { mlp2nn, softmaxRegression } from "../../learning/engine/networks.ts";
+import type { Network } from "../../learning/network.ts";
+import type { OpenedPlan } from "../../learning/runs/opened_plan.ts";
+import { nodeMaskStream } from "../../platform/mask_stream.ts";
+import { nodeCrypto } from "../../platform/node_crypto.ts";
+import { systemRandom } from "../../platform/system_random.ts";
+import { WorkerMaskWork } from "../../platform/worker_mask_work.ts";
+import { openScratchFile } from "../../store/scratch_file.ts";
+import { opened } from "../../tests/learning/proof_support.ts";
+import { registryOf } from "../micro/rounds_parts.ts";
+import { processorMs } from "../micro/rounds_pump.ts";
+import {
+  CROWD_MESH,
+  type CrowdDevice,
+  type CrowdEvent,
+  crowdOf,
+  startDevice,
+} from "./crowd_device.ts";
+import {
+  type CrowdCommand,
+  type CrowdNetwork,
+  type CrowdReport,
+  type CrowdTask,
+  dropsOut,
+} from "./crowd_messages.ts";
+
+/** Devices of one process that connect at the same time: four processes stay below the 32 strangers that a device speaks to at once. */
+const CONNECTING = 7;
+/** Generous: this is about how long it takes, not about who is too late. */
+const DEADLINES = { readyMs: 120_000, trainMs: 480_000, phaseMs: 240_000 };
+
+/** What the crowd learns with. */
+export function networkOf(name: CrowdNetwork): Network {
+  if (name === "2NN") return mlp2nn();
+  return name === "softmax"
+    ? softmaxRegression({ inputs: 784, classes: 10 })
+    : softmaxRegression({ inputs: 20, classes: 5 });
+}
+
+/** One round, by everybody. */
+export function planOf({ network, aggregation }: CrowdTask): OpenedPlan {
+  return opened(networkOf(network), {
+    rounds: 1,
+    aggregation: aggregation === "secure"
+      ? { type: "secure", encoding: { range: 1, bits: 16 } }
+      : { type: "clear", rule: { name: "weightedMean", numbers: {} } },
+    participation: { least: 3, most: 1_024, fraction: 1, overSelection: 0 },
+    deadlines: DEADLINES,
+  });
+}
+
+/** Starts the device at a place of the crowd. */
+type Start = (
+  index: number,
+  options: { readonly dropsOut: boolean; readonly onEvent: (event: CrowdEvent) => void },
+) => Promise<CrowdDevice>;
+
+function say(report: CrowdReport): void {
+  console.log(JSON.stringify(report));
+}
+
+function starter(task: CrowdTask): Start {
+  const crowd = crowdOf(task.devices);
+  const ids = crowd.map(({ id }) => id);
+  const [first, ...others] = ids;
+  const registry = registryOf(ids, { mesh: CROWD_MESH, coordinators: [first!] });
+  // As in a node; a process of clients stands for many, and shares what one node would have for itself.
+  const crypto = nodeCrypto(task.role === "coordinator" ? {} : { workersMax: 0 });
+  const maskWork = new WorkerMaskWork();
+  const masks = nodeMaskStream();
+  const plan = planOf(task);
+  return (index, { dropsOut, onEvent }) => {
+    const { id, signer } = crowd[index]!;
+    return startDevice({
+      index,
+      self: id,
+      signer,
+      startedBy: first!,
+      opened: plan,
+      registry,
+      crypto,
+      masks,
+      maskWork,
+      scratch: () => openScratchFile(task.folder, systemRandom()),
+      url: task.url,
+      peers: index === 0 ? others : [first!],
+      dropsOut,
+      onEvent(event) {
+        if (event.type === "log" && event.level !== "debug" && event.level !== "info") {
+          say({ type: "problem", text: `device ${index}: ${event.text}` });
+        } else onEvent(event);
+      },
+    });
+  };
+}
+
+/** Plays the coordinator. */
+async function coordinate(start: Start): Promise<(command: CrowdCommand) => void> {
+  let [beganMs, beganProcessorMs, residentBefore, up] = [0, 0, 0, 0];
+  let combiningFrom = { wallMs: 0, processorMs: 0 };
+  let combining = combiningFrom;
+  let body = "";
+  const phases: { phase: string; atMs: number }[] = [];
+  const now = () => ({
+    wallMs: performance.now() - beganMs,
+    processorMs: processorMs() - beganProcessorMs,
+  });
+  const device = await start(0, {
+    dropsOut: false,
+    onEvent(event) {
+      if (event.type === "up" || event.type === "down") {
+        up += event.type === "up" ? 1 : -1;
+        return say({ type: "sessions", up });
+      }
+      if (beganMs === 0) return;
+      if (event.type === "phase") {
+        const at = now();
+        if (event.phase === "publishing") combiningFrom = at;
+        phases.push({ phase: event.phase, atMs: at.wallMs });
+        say({ type: "phase", phase: event.phase, atMs: at.wallMs });
+      } else if (event.type === "published") {
+        const at = now();
+        combining = {
+          wallMs: at.wallMs - combiningFrom.wallMs,
+          processorMs: at.processorMs - combiningFrom.processorMs,
+        };
+        body = event.body.toBase64();
+      } else if (event.type === "advanced") {
+        say({
+          type: "done",
+          body,
+          ...now(),
+          combining,
+          residentBefore,
+          residentMost: process.resourceUsage().maxRSS * 1_024,
+          phases,
+        });
+      }
+    },
+  });
+  say({ type: "ready" });
+  return (command) => {
+    if (command.type !== "begin") return;
+    residentBefore = Deno.memoryUsage().rss;
+    [beganMs, beganProcessorMs] = [performance.now(), processorMs()];
+    device.begin();
+  };
+}
+
+/** Plays a share of the others. */
+async function takePart(task: CrowdTask, start: Start): Promise<(command: CrowdCommand) => void> {
+  const devices: CrowdDevice[] = [];
+  let onAdvanced = () => {};
+  let next = task.from;
+  await Promise.all(Array.from({ length: CONNECTING }, async () => {
+    while (next < task.to) {
+      const index = next++;
+      const isUp = Promise.withResolvers<void>();
+      const device = await start(index, {
+        dropsOut: dropsOut(index, task),
+        onEvent(event) {
+          if (event.type === "up") isUp.resolve();
+          if (event.type === "advanced") onAdvanced();
+        },
+      });
+      device.begin();
+      if (!dropsOut(index, task)) devices.push(device);
+      await isUp.promise;
+    }
+  }));
+  say({ type: "ready" });
+  const author = crowdOf(1)[0]!.id;
+  return (command) => {
+    if (command.type === "countTraffic") {
+      const sent = devices.reduce((sum, device) => sum + device.traffic().sent, 0);
+      say({ type: "traffic", sent, devices: devices.length });
+    } else if (command.type === "verify") {
+      const [beganMs, beganProcessorMs] = [performance.now(), processorMs()];
+      onAdvanced = () =>
+        say({
+          type: "verified",
+          tookMs: performance.now() - beganMs,
+          processorMs: processorMs() - beganProcessorMs,
+        });
+      devices[0]!.hear(Uint8Array.fromBase64(command.body), author);
+    }
+  };
+}
+
+if (import.meta.main) {
+  const task = JSON.parse(Deno.args[0] ?? "null") as CrowdTask;
+  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  // Also while devices still connect.
+  const ended = Promise.withResolvers<void>();
+  process.stdin.once("end", () => ended.resolve());
+  process.stdin.once("close", () => ended.resolve());
+  ended.promise.then(() => Deno.exit(0));
+  const start = starter(task);
+  const onCommand = task.role === "coordinator"
+    ? await coordinate(start)
+    : await takePart(task, start);
+  for (let line = await lines.next(); !line.done; line = await lines.next()) {
+    onCommand(JSON.parse(line.value) as CrowdCommand);
+  }
+  Deno.exit(0);
+}
