@@ -37,7 +37,6 @@ const JOBS: readonly Job[] = [
   { scenario: "messages", seeds: 2_000 },
   { scenario: "learning_grid_crowd", seeds: 20 },
   { scenario: "learning_grid_crowd", seeds: 1, nodes: 64 },
-  { scenario: "learning_grid_crowd", seeds: 1, nodes: 100 },
   ...SCENARIOS.filter(({ name }) => !PLAYED_OTHERWISE.includes(name))
     .map(({ name }) => ({ scenario: name, seeds: 300 })),
 ];
