@@ -1,9 +1,13 @@
 /** A device's own data as tasks read it: the newest readings, files below one folder and nothing else. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import type { DeviceId } from "../../protocols/ids.ts";
 import { exampleSource } from "../../deployments/learning.ts";
+import { examplesFor } from "../../learning/runs/examples.ts";
+import { TASKS } from "../../learning/tasks/tasks.ts";
 import { openMemoryStore } from "../../store/memory_store.ts";
 import { POINTS_MAX } from "../../store/readings.ts";
+import { opened } from "../learning/proof_support.ts";
 
 Deno.test("a task gets the newest readings of a series, oldest first, also when there are more than one page of them", async () => {
   const store = openMemoryStore();
@@ -37,5 +41,24 @@ Deno.test("a task reads files below its folder and none beside it", async () => 
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a device whose examples cannot be read says why, and does not stand still", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "submind_learning_unreadable_" });
+  try {
+    const name = "mnist-train-images-idx3-ubyte";
+    await Deno.mkdir(join(directory, "mnist", name), { recursive: true });
+    const source = exampleSource({ directory, store: openMemoryStore() });
+    const { plan } = opened(TASKS[0]!.network({}), {});
+    const found = await examplesFor({ ...plan, task: "mnist", options: {}, share: null }, {
+      tasks: TASKS,
+      source,
+      self: "" as DeviceId,
+    });
+    assert.ok("unavailable" in found);
+    assert.ok(found.unavailable.includes(name), found.unavailable);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
   }
 });
