@@ -18,6 +18,7 @@ export const DOMAINS = {
   modelSubmission: "kiana model submission v1",
   sumKeys: "kiana sum keys v1",
   sumSurvivors: "kiana sum survivors v1",
+  sumDealt: "kiana sum dealt v1",
   sumOpening: "kiana sum opening v1",
   sumSecondKey: "kiana sum second key v1",
 } as const;

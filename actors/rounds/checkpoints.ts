@@ -286,6 +286,8 @@ export function onRecovered(
   );
   const word = signedAt(state, round);
   if (word !== null) signed.add(word.attempt);
+  // Whoever signed there has been shown why, and leaves it.
+  if (state.spoiled !== null) signed.delete(state.spoiled);
   // Where finishing it has failed twice, all who signed may do it again together; then finishing is tried again, who is needed may be back.
   const joined = [...reachable(state), deps.self].filter((one) => isTrusted(state, deps, one));
   const isDoneAgain = lead.failures > 1 && lead.failures % 4 === 1 &&

@@ -5,6 +5,11 @@ import { combineSums, nextModel } from "../../learning/runs/release.ts";
 import { encodeResult, type RoundResult, type SurvivorProof } from "../../learning/runs/result.ts";
 import { parameterBytes } from "../../learning/parameters.ts";
 import { optimiserStateBytes } from "../../learning/strategies/optimiser_state_bytes.ts";
+import {
+  encodeForgedShares,
+  type ForgedShares,
+  forgedSharesOf,
+} from "../../learning/secure/forged_shares.ts";
 import { merkleRoot } from "../../learning/secure/merkle.ts";
 import { closingReveals, finishSum, takeMasksOff } from "../../learning/secure/unmask.ts";
 import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
@@ -23,6 +28,7 @@ import type {
   SumGroup,
 } from "./run_state.ts";
 import { sumDependencies } from "./sum_dependencies.ts";
+import { tellAll } from "./talking.ts";
 
 /** Among a thousand devices masks take minutes to take off on a small machine, and so does comparing updates, ms. */
 const COMBINING_MS = 600_000;
@@ -126,7 +132,10 @@ export function onCombined(
   }
   if (!outcome.ok) {
     const { error } = outcome;
-    if (error instanceof ForgedSharesError) noteFault(lead, error.dealer, "forgedShare");
+    if (error instanceof ForgedSharesError) {
+      noteFault(lead, error.dealer, "forgedShare");
+      tellForgery(context, state, deps, error.proof);
+    }
     const reason = error instanceof Error ? error.message : String(error);
     return abandon(context, state, deps, reason);
   }
@@ -162,9 +171,31 @@ async function bytesOf(
 /** The only sum of a round cannot be opened: the shares that `dealer` dealt do not give its secret. Caught in `onCombined`. */
 class ForgedSharesError extends Error {
   override readonly name = "ForgedSharesError";
-  constructor(readonly dealer: DeviceId, message: string) {
+  constructor(
+    readonly dealer: DeviceId,
+    /** Undefined where it cannot be proved to others. */
+    readonly proof: ForgedShares | undefined,
+    message: string,
+  ) {
     super(message);
   }
+}
+
+/** Those who signed for the survivors may leave the attempt for one without the dealer, when they are shown what it did. */
+function tellForgery(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  proof: ForgedShares | undefined,
+): void {
+  const lead = state.lead!;
+  const { key, called } = lead;
+  if (key === null || proof === undefined) return;
+  state.spoiled = key.attempt;
+  // The next try asks them where they are, and calls whom they are left with.
+  lead.failures = 0;
+  const body = encodeForgedShares(proof);
+  tellAll(context, deps, called, { type: "securePhase", ...key, phase: "forgedShares", body });
 }
 
 /** Takes all masks off, in turns. Groups that a dealer of false shares has spoiled fail, and `dealers` names it. */
@@ -178,7 +209,8 @@ async function sums(groups: readonly SumGroup[], dealers: DeviceId[], deps: RunD
       const dealer = work.refusal === "forgedShare" ? work.device : null;
       if (dealer != null) dealers.push(dealer);
       if (groups.length > 1) continue;
-      throw dealer == null ? new Error(work.detail) : new ForgedSharesError(dealer, work.detail);
+      if (dealer == null) throw new Error(work.detail);
+      throw new ForgedSharesError(dealer, forgedSharesOf(group.server, dealer), work.detail);
     }
     await takeMasksOff(group.server, work.value, deps.maskWork);
     const { sum, survivors } = finishSum(group.server, work.value);

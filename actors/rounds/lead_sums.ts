@@ -1,6 +1,7 @@
 /** Coordinating secure sums: one over everybody, or one in each random group. `learning/secure` says what each step means. */
 import { groupsOf, sumRoundOf } from "../../learning/runs/secure_round.ts";
 import type { SumOutcome } from "../../learning/secure/contract.ts";
+import { dealingHolds } from "../../learning/secure/forged_shares.ts";
 import {
   acceptAdvertisement,
   acceptKeyShares,
@@ -120,6 +121,9 @@ export function onDevicePhase(
     case "shares": {
       const shares = decodeKeyShares(message.body);
       if (!shares.ok) return undecodable(shares.reason);
+      if (!dealingHolds(group.server, from, shares.message, dependencies)) {
+        return undecodable("it has not signed the shares that it deals");
+      }
       if (refused(acceptKeyShares(group.server, from, shares.message))) return;
       if (everyGroup(state, ({ server }) => isFull(server))) {
         closeSharing(context, state, deps);

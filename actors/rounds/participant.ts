@@ -9,7 +9,9 @@
 import { sumRoundOf, survivorsLeast } from "../../learning/runs/secure_round.ts";
 import { advertise, reveal, shareKeys, signSurvivors } from "../../learning/secure/client.ts";
 import type { SumOutcome } from "../../learning/secure/contract.ts";
+import { checkForgedShares, decodeForgedShares } from "../../learning/secure/forged_shares.ts";
 import { keptState } from "../../learning/secure/kept_state.ts";
+import { rosterView } from "../../learning/secure/roster.ts";
 import {
   decodeReceivedShares,
   decodeRoster,
@@ -187,6 +189,7 @@ export function onSecurePhase(
   from: DeviceId,
   message: SecurePhase,
 ): void {
+  if (message.phase === "forgedShares") return onForgedShares(context, state, deps, message);
   const isOurs = state.part !== null && sameAttempt(state.part.key, message);
   // An earlier attempt that was given up may be finished after all, by those whose vectors are in it.
   const part = isOurs
@@ -281,6 +284,38 @@ export function onSecurePhase(
       // What devices say to coordinators.
       return;
   }
+}
+
+/**
+ * The sum that this device has signed for cannot be opened, because of what one of its devices dealt: the others of the set may do the round again without
+ * that one, if they are still as many as any sum of that roster must have. In memory only: after a restart it is shown again.
+ */
+function onForgedShares(
+  context: RunContext,
+  state: RunActorState,
+  deps: RunDependencies,
+  { round, attempt, body }: SecurePhase,
+): void {
+  const { signed } = state;
+  const kept = state.kept.find((one) => one.round === round && one.attempt === attempt)?.sum;
+  if (signed?.set === undefined || signed.round !== round || signed.attempt !== attempt) return;
+  if (kept === undefined || kept.phase === "masked") return;
+  const proof = decodeForgedShares(body);
+  const dependencies = sumClientDependencies(context, deps);
+  const checked = proof.ok
+    ? checkForgedShares(kept, proof.message, dependencies)
+    : { ok: false as const, detail: proof.reason };
+  if (!checked.ok) {
+    return context.log.write("warning", "what was said of false shares proves nothing", {
+      detail: checked.detail,
+    });
+  }
+  const dealer = checked.value;
+  const set = signed.set.filter((device) => device !== dealer);
+  const view = rosterView(kept, dependencies);
+  if (!view.ok || set.length < view.value.shape.quorum) return;
+  context.log.write("warning", "a device has dealt false shares", { dealer });
+  state.signed = { ...signed, set };
 }
 
 /** Our word is on the disk: it may be given. */

@@ -152,6 +152,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     fetchedParameters: null,
     unavailable: new Map(),
     preferred: null,
+    spoiled: null,
     invalid: new Set(),
     part: null,
     kept: [],
@@ -338,6 +339,7 @@ function onAdopted(
   if (isLater) {
     state.attempt = 0;
     state.preferred = null;
+    state.spoiled = null;
     state.tooSlow.clear();
   }
   context.send(deps.rounds, { type: "runAdvanced", run: deps.run, round: head.round });

@@ -111,6 +111,8 @@ export interface RunActorState {
   readonly unavailable: Map<string, number>;
   /** The version of the head's round that is kept, whichever else there is: an attempt that goes on from it was signed, and this device leads it. */
   preferred: BlockId | null;
+  /** The attempt at the round under way whose sum cannot be opened, as this device has proved to those who signed; null for none. */
+  spoiled: number | null;
   /** Blocks of results that do not hold. */
   readonly invalid: Set<string>;
   part: Part | null;

@@ -34,6 +34,7 @@ import type {
   UnmaskRequest,
 } from "./contract.ts";
 import { SEALED_SHARE_BYTES } from "./contract.ts";
+import { commitmentsIn } from "./forged_shares.ts";
 import { assumptionProblem } from "./graph.ts";
 import { merkleHolds } from "./merkle.ts";
 import { maskKeys, type MaskOrder } from "./mask_keys.ts";
@@ -48,6 +49,7 @@ import {
   commitment,
   COMMITTED,
   concat,
+  dealtMessage,
   roundHash,
   survivorsMessage,
 } from "./transcripts.ts";
@@ -176,7 +178,11 @@ export function shareKeys(
     holder: state.device,
     value: seed,
   });
-  const shares: KeyShares = { sealed: concat(...sealed), seedCommitment };
+  const dealt = concat(...sealed);
+  const signature = deps.sign(
+    dealtMessage(hash, { seedCommitment, commitments: commitmentsIn(dealt) }),
+  );
+  const shares: KeyShares = { sealed: dealt, seedCommitment, signature };
   return {
     ok: true,
     value: {

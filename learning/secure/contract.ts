@@ -102,6 +102,8 @@ export interface KeyShares {
   readonly sealed: Uint8Array;
   /** Commitment to the self-mask seed, 16 bytes. */
   readonly seedCommitment: Uint8Array;
+  /** The device's, under all these commitments: what is wrong with them can be proved to others. */
+  readonly signature: Uint8Array;
 }
 
 /** Two commitments of 16 bytes; two shares of 32 bytes and a tag of 16 bytes. */

@@ -12,8 +12,8 @@ import { commitment, COMMITMENT_BYTES, COMMITTED, concat, shareKey } from "./tra
 
 // The key is used for this one message.
 const NONCE = new Uint8Array(12);
-/** Where the ciphertext begins. */
-const COMMITMENTS_BYTES = 2 * COMMITMENT_BYTES;
+/** Both commitments of a piece; the ciphertext begins after them. */
+export const COMMITMENTS_BYTES = 2 * COMMITMENT_BYTES;
 
 interface SharePair {
   readonly roster: Uint8Array;

@@ -146,6 +146,14 @@ export function pairMaskKey(
   });
 }
 
+/** What a device signs with the shares that it deals. */
+export function dealtMessage(
+  roster: Uint8Array,
+  dealt: { readonly seedCommitment: Uint8Array; readonly commitments: Uint8Array },
+): Uint8Array<ArrayBuffer> {
+  return domainSeparated("sumDealt", roster, dealt.seedCommitment, dealt.commitments);
+}
+
 /** The leaf of a masked input among the survivors'. */
 export function inputLeaf(
   crypto: Hashing,

@@ -72,6 +72,7 @@ export const { encode: encodeKeyShares, decode: decodeKeyShares } = codec<KeySha
   z.strictObject({
     sealed: bytes(SEALED_SHARE_BYTES * SUM_NEIGHBOURS_MAX),
     seedCommitment: bytes(64),
+    signature: exactly(64),
   }),
   SEALED_SHARE_BYTES * SUM_NEIGHBOURS_MAX + 256,
 );

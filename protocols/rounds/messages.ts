@@ -74,7 +74,8 @@ export interface Decline extends Attempt {
 }
 
 /**
- * One message of a phase of secure aggregation, either way; `phase` says which, the body is `learning/secure`'s. From `key` on: sums with a second
+ * One message of a phase of secure aggregation, either way; `phase` says which, the body is `learning/secure`'s. `forgedShares` proves
+ * to those who signed why their sum cannot be opened. From `key` on: sums with a second
  * party, which gets its parts from the devices and is asked by the coordinator alone.
  */
 export interface SecurePhase extends Attempt {
@@ -87,6 +88,7 @@ export interface SecurePhase extends Attempt {
     | "consistency"
     | "unmaskRequest"
     | "unmask"
+    | "forgedShares"
     | "key"
     | "part"
     | "present"

@@ -81,6 +81,7 @@ const message = z.discriminatedUnion("type", [
       "consistency",
       "unmaskRequest",
       "unmask",
+      "forgedShares",
       "key",
       "part",
       "present",

@@ -215,6 +215,7 @@ Deno.test("a device that dealt shares of something else than its seed is named",
     server.acceptKeyShares(state, cheat.device, {
       sealed: new Uint8Array(5 * 112),
       seedCommitment: new Uint8Array(16),
+      signature: new Uint8Array(64),
     }),
     "duplicate",
   );

@@ -40,6 +40,7 @@ Deno.test("a device of 1,024 sends and receives less than 1.73 times its vector 
       const message = {
         sealed: new Uint8Array(view.shape.degree * SEALED_SHARE_BYTES),
         seedCommitment: new Uint8Array(16),
+        signature: new Uint8Array(64),
       };
       good(server.acceptKeyShares(state, player.device, message));
       continue;

@@ -63,6 +63,7 @@ Deno.test("a sum of six devices, two of which fall away, is what its description
     const step = good(client.shareKeys(one.state, told, one.deps));
     assert.equal(step.message.sealed.toHex(), one.vector.sealed);
     assert.equal(step.message.seedCommitment.toHex(), one.vector.seedCommitment);
+    assert.equal(step.message.signature.toHex(), one.vector.dealt);
     one.state = step.state;
     good(server.acceptKeyShares(state, one.device, step.message));
   }

@@ -183,14 +183,17 @@ def play():
         secrets = [device["b"], drawn("mask", i)]
         device["dealt"] = [split(s, threshold, degree, c) for s, c in zip(secrets, device["coefficients"])]
         sealed = b""
+        committed = b""
         for place, j in enumerate(neighbours[i]):
             shares = [dealt[place] for dealt in device["dealt"]]
             commitments = commit(0, i, j, shares[0]) + commit(1, i, j, shares[1])
             agreed = device["share"].exchange(devices[j]["share"].public_key())
             key = hkdf(agreed, roster, label("kiana sum share v1") + device["key"] + devices[j]["key"])
+            committed += commitments
             sealed += commitments + ChaCha20Poly1305(key).encrypt(bytes(12), b"".join(shares), commitments)
         device["sealed"] = sealed
         device["commitment"] = commit(2, i, i, device["b"])
+        device["signedShares"] = device["identity"].sign(label("kiana sum dealt v1") + roster + device["commitment"] + committed)
 
     for i, device in enumerate(devices):
         masked = list(device["values"])
@@ -236,6 +239,7 @@ def play():
                 "proof": merkle_path(leaves, i).hex(),
                 "sealed": device["sealed"].hex(),
                 "seedCommitment": device["commitment"].hex(),
+                "dealt": device["signedShares"].hex(),
                 "packed": device["packed"].hex() if i != silent else None,
                 "inputProof": merkle_path(inputs, survivors.index(i)).hex() if i != silent else None,
                 "signed": device["signed"].hex() if i not in (silent, late) else None,

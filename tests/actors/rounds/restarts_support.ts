@@ -5,7 +5,7 @@ import { softmaxRegression } from "../../../learning/engine/networks.ts";
 import type { OpenedPlan } from "../../../learning/runs/opened_plan.ts";
 import { sumRoundOf } from "../../../learning/runs/secure_round.ts";
 import * as client from "../../../learning/secure/client.ts";
-import type { SumOutcome } from "../../../learning/secure/contract.ts";
+import type { KeyShares, SumOutcome } from "../../../learning/secure/contract.ts";
 import * as server from "../../../learning/secure/server.ts";
 import { openSum, type ServerState } from "../../../learning/secure/server_state.ts";
 import * as wire from "../../../learning/secure/wire.ts";
@@ -134,7 +134,11 @@ export function call(actor: RunActor, attempt: number): Sum {
 }
 
 /** Keys are shared; our device trains, and is about to write down its part. */
-export async function train(actor: RunActor, { key, state, clients, depsOf }: Sum): Promise<void> {
+export async function train(
+  actor: RunActor,
+  { key, state, clients, depsOf }: Sum,
+  deal: (id: DeviceId, shares: KeyShares) => KeyShares = (_, shares) => shares,
+): Promise<void> {
   const shared = await step(
     actor,
     key,
@@ -146,7 +150,7 @@ export async function train(actor: RunActor, { key, state, clients, depsOf }: Su
   good(server.acceptKeyShares(state, self, own.message));
   for (const { id } of others) {
     const one = good(client.shareKeys(clients.get(id)!, server.rosterFor(state, id)!, depsOf(id)));
-    good(server.acceptKeyShares(state, id, one.message));
+    good(server.acceptKeyShares(state, id, deal(id, one.message)));
     clients.set(id, one.state);
   }
   good(server.closeKeyShares(state));

@@ -8,7 +8,14 @@ import { decodeResult } from "../../../learning/runs/result.ts";
 import { sumRoundOf } from "../../../learning/runs/secure_round.ts";
 import * as client from "../../../learning/secure/client.ts";
 import type { ClientState } from "../../../learning/secure/client_state.ts";
-import type { SumClientDependencies, SumOutcome } from "../../../learning/secure/contract.ts";
+import type {
+  KeyShares,
+  SumClientDependencies,
+  SumOutcome,
+} from "../../../learning/secure/contract.ts";
+import { commitmentsIn } from "../../../learning/secure/forged_shares.ts";
+import { rosterView } from "../../../learning/secure/roster.ts";
+import { dealtMessage } from "../../../learning/secure/transcripts.ts";
 import * as wire from "../../../learning/secure/wire.ts";
 import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
@@ -43,7 +50,9 @@ const honest = devices.map(({ id }) => id).filter((id) => id !== liar).sort();
 
 /** What the liar says in place of what it should say. */
 interface Lies {
-  readonly shares?: (body: Uint8Array) => Uint8Array;
+  readonly shares?: (shares: KeyShares) => KeyShares;
+  /** What it signs of what it deals is that. */
+  readonly isSigned?: boolean;
   readonly vector?: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
   readonly unmask?: (body: Uint8Array) => Uint8Array;
 }
@@ -59,10 +68,12 @@ function read<T>(decoded: { readonly ok: true; readonly message: T } | { readonl
 }
 
 /** Our device coordinates, and has nothing to learn from; the others play their parts by the book, but for the liar. */
-async function play(lies: Lies) {
+async function play(lies: Lies, isEnough = isOver) {
   const registry = registryOf([self, ...devices.map(({ id }) => id)]);
   const actor = openedRun(plan, { registry, fresh: true });
   const states = new Map<DeviceId, ClientState>();
+  /** Who was shown why the sum that it has signed for cannot be opened. */
+  const left = new Set<DeviceId>();
   const vectors = new Map<string, Uint8Array<ArrayBuffer>>();
   const toParent: RoundsCommand[] = [];
   /** Everything that is said is answered, until nothing is said any more. */
@@ -105,6 +116,13 @@ async function play(lies: Lies) {
         ? []
         : [{ type: "vectorPart", run, hash: told.hash, index: 0, bytes }];
     }
+    if (told.type === "whereAreYou") {
+      const { round, term, attempt } = told;
+      const where = { type: "hereIAm", run, round, term, attempt, checkpoint: null } as const;
+      return left.has(from)
+        ? [{ ...where, phase: "unmasked", bound: honest }]
+        : [{ ...where, phase: "idle" }];
+    }
     if (told.type !== "securePhase") return [];
     const { round, term, attempt } = told;
     const key: Attempt = { run, round, term, attempt };
@@ -117,8 +135,9 @@ async function play(lies: Lies) {
       case "roster": {
         const step = good(client.shareKeys(state, read(wire.decodeRoster(told.body)), one.deps));
         states.set(from, step.state);
-        const body = wire.encodeKeyShares(step.message);
-        return say("shares", lie.shares?.(body) ?? body);
+        const shares = lie.shares?.(step.message) ?? step.message;
+        const signed = lie.isSigned === true ? signedAgain(step.state, shares, one) : shares;
+        return say("shares", wire.encodeKeyShares(signed));
       }
       case "inbox": {
         const inbox = read(wire.decodeReceivedShares(told.body));
@@ -156,6 +175,10 @@ async function play(lies: Lies) {
         const body = wire.encodeReveal(step.value.message);
         return say("unmask", lie.unmask?.(body) ?? body);
       }
+      case "forgedShares":
+        // Whoever cheated is bound to nothing.
+        if (from !== liar) left.add(from);
+        return [];
       default:
         return [];
     }
@@ -166,7 +189,9 @@ async function play(lies: Lies) {
   ));
   await talk(actor.tell({ type: "peersChanged", peers, registry }));
   // What waits for somebody who says nothing more waits until its time is over.
-  for (let second = 0; second < 20 && !isOver(toParent); second++) await talk(actor.advance(1_000));
+  for (let second = 0; second < 20 && !isEnough(toParent); second++) {
+    await talk(actor.advance(1_000));
+  }
   const published = toParent.find((one) => one.type === "publishResult");
   const reported = toParent.flatMap((one) => one.type === "roundFaults" ? one.faults : []);
   return {
@@ -174,6 +199,19 @@ async function play(lies: Lies) {
     faults: [...reported, ...actor.state.lead?.faults ?? []],
     waitingFor: actor.state.waitingFor,
   };
+}
+
+/** The same shares under a signature that holds. */
+function signedAgain(
+  state: ClientState,
+  shares: KeyShares,
+  { deps }: { readonly deps: SumClientDependencies },
+): KeyShares {
+  assert.ok(state.phase === "shared");
+  const { hash } = good(rosterView(state, deps));
+  const { sealed, seedCommitment } = shares;
+  const message = dealtMessage(hash, { seedCommitment, commitments: commitmentsIn(sealed) });
+  return { ...shares, signature: deps.sign(message) };
 }
 
 function isOver(commands: readonly RoundsCommand[]): boolean {
@@ -218,18 +256,21 @@ Deno.test("a masked vector that is none is left out of the sum and costs points"
   assert.deepEqual(faults, [{ device: liar, fault: "misshapen" }]);
 });
 
-Deno.test("a device that dealt shares of something else than its secret is found when the sum is to be opened, and pays for the attempt it has spoiled", async () => {
-  const { result, faults, waitingFor } = await play({
-    shares: (body) =>
-      wire.encodeKeyShares({
-        ...read(wire.decodeKeyShares(body)),
-        seedCommitment: new Uint8Array(16),
-      }),
-  });
-  assert.equal(result, null);
+const isPublished = (commands: readonly RoundsCommand[]) =>
+  commands.some(({ type }) => type === "publishResult");
+const dealsFalsely = (shares: KeyShares) => ({
+  ...shares,
+  seedCommitment: new Uint8Array(16),
+});
+
+Deno.test("a device that dealt shares of something else than its secret is found when the sum is to be opened, pays, and the others do the round without it", async () => {
+  const { result, faults } = await play({ shares: dealsFalsely, isSigned: true }, isPublished);
   assert.deepEqual(faults, [{ device: liar, fault: "forgedShare" }]);
-  assert.match(
-    waitingFor ?? "",
-    new RegExp(`the shares that ${liar} dealt do not give its secret`),
-  );
+  assert.deepEqual(result?.submissions.map(({ device }) => device), honest);
+});
+
+Deno.test("shares that their device has not signed are as good as none", async () => {
+  const { result, faults } = await play({ shares: dealsFalsely });
+  assert.deepEqual(faults, []);
+  assert.deepEqual(result?.submissions.map(({ device }) => device), honest);
 });
