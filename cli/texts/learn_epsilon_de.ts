@@ -55,7 +55,9 @@ export const deLearnEpsilon: typeof enLearnEpsilon = {
     noPromise: "Versprochen ist nichts: ohne Rauschen gibt es kein ε.",
     epsilonIs: (epsilon, delta) => `ε = ${epsilon} bei δ = ${delta}`,
     given: (sigma, q, steps, accountant) =>
-      `σ = ${sigma}, q = ${q}, ${steps} Runden, gerechnet mit ${accountant}`,
+      `σ = ${sigma}, q = ${q}, ${steps} ${
+        steps === "1" ? "Runde" : "Runden"
+      }, gerechnet mit ${accountant}`,
     shareIs: (share) =>
       `Das Rauschen aller Runden zusammen ist das ${share}-Fache des längsten Wegs der Beiträge (bis 0.3 schadet es kaum; über 1 wird wenig gelernt).`,
   },

@@ -51,7 +51,9 @@ export const enLearnEpsilon = {
     noPromise: "Nothing is promised: without noise there is no ε.",
     epsilonIs: (epsilon: string, delta: string) => `ε = ${epsilon} at δ = ${delta}`,
     given: (sigma: string, q: string, steps: string, accountant: string) =>
-      `σ = ${sigma}, q = ${q}, ${steps} rounds, computed by ${accountant}`,
+      `σ = ${sigma}, q = ${q}, ${steps} ${
+        steps === "1" ? "round" : "rounds"
+      }, computed by ${accountant}`,
     shareIs: (share: string) =>
       `The noise of all rounds together is ${share} times the longest way of the updates (up to 0.3 hardly harms; above 1 little is learned).`,
   },
