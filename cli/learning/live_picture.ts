@@ -21,6 +21,7 @@ export interface Watched {
 }
 
 const BAR = 24;
+const BAR_LEAST = 4;
 const LABEL = 12;
 
 /** The state with one event more; the same object when the event says nothing about this run. */
@@ -133,11 +134,14 @@ function barLine(
     readonly leftMs: number | null;
   },
 ): string {
-  const full = total === 0 ? 0 : Math.min(BAR, Math.floor(done / total * BAR));
-  const { green, dim } = context.output.terminal.colors;
-  const bar = green("█".repeat(full)) + dim("░".repeat(BAR - full));
+  const { colors: { green, dim }, width } = context.output.terminal;
+  const said = `${done}/${total}`;
+  // In a narrow terminal the bar gives way, and not the numbers; one column stays free.
+  const cells = Math.max(BAR_LEAST, Math.min(BAR, width - LABEL - said.length - 3));
+  const full = total === 0 ? 0 : Math.min(cells, Math.floor(done / total * cells));
+  const bar = green("█".repeat(full)) + dim("░".repeat(cells - full));
   const left = leftMs === null || leftMs <= 0
     ? ""
     : ` · ${context.texts.learnRuns.eta(formatDuration(leftMs, context.language))}`;
-  return `${label.padEnd(LABEL)} ${bar} ${done}/${total}${left}`;
+  return `${label.padEnd(LABEL)} ${bar} ${said}${left}`;
 }

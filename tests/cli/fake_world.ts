@@ -20,6 +20,8 @@ export interface Outcome {
 export interface RunOptions {
   readonly environment?: Record<string, string>;
   readonly colors?: boolean;
+  /** Columns of the terminal; default 100. */
+  readonly width?: number;
   /** Aborted to end a command that stays. */
   readonly interrupted?: AbortSignal;
   /** Called with each line of standard output. */
@@ -43,7 +45,7 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     errIsTerminal: false,
     inIsTerminal: false,
     colors: pc.createColors(options.colors ?? false),
-    width: 100,
+    width: options.width ?? 100,
     rows: 40,
   };
   const exitCode = await runProgram({

@@ -171,6 +171,9 @@ Deno.test("status shows all runs, or one with its curve, bars and plan", () =>
     const one = await run(["learn", "status", "a1b2c3"]);
     assert.match(one.out, /Digits {2}training {2}a1b2c3d4e5 · Coordinator dddddddd · 4 Devices/);
     assert.match(one.out, /rounds +█{7}░{17} 3\/10 · 14 s left/);
+    // What is watched is cut at the last column: the bar gives way before the numbers do.
+    const narrow = await run(["learn", "status", "a1b2c3"], { width: 40 });
+    assert.match(narrow.out, /^.{0,35} 3\/10/m);
     assert.match(one.out, /Accuracy +▅▆▇ 80\.0/);
     assert.match(one.out, /Waits +1 device more/);
     assert.match(
