@@ -5,6 +5,7 @@ import { softmaxRegression } from "../../learning/engine/networks.ts";
 import { verifyModel } from "../../learning/models/verify_model.ts";
 import { epsilonOf } from "../../learning/privacy/accountant.ts";
 import { exponential, nextClip, splitNoise } from "../../learning/privacy/adaptive_clipping.ts";
+import { clipFlat } from "../../learning/privacy/clipping.ts";
 import { addAdaptiveNoise, centralMechanism } from "../../learning/privacy/central_noise.ts";
 import { rdpOfMechanism } from "../../learning/privacy/mechanism.ts";
 import { RDP_ORDERS, rdpSubsampledGaussian } from "../../learning/privacy/rdp.ts";
@@ -135,11 +136,17 @@ Deno.test("adaptive clipping in the clear: the coordinator counts and clips, and
     assert.equal(used, null);
     assert.ok(moved === "up" ? next > clip : next < clip, `${clip} became ${next}`);
     assert.equal(verification.model.tuning, next);
-    const change = verification.model.parameters.map((value, k) =>
-      value - round.parent.parameters[k]!
+    const mean = new Float32Array(COUNT);
+    for (let i = 0; i < 8; i++) {
+      const update = updateOf(COUNT, i);
+      clipFlat(update, clip);
+      mean.forEach((value, k) => mean[k] = value + update[k]! / 8);
+    }
+    const off = verification.model.parameters.map((value, k) =>
+      value - round.parent.parameters[k]! - mean[k]!
     );
-    // Eight updates, each no longer than the length, and noise of a twentieth of it on each number of the sum.
-    assert.ok(Math.hypot(...change) < clip * (1 + 0.06 * Math.sqrt(COUNT) / 8 * 1.5));
+    // All that is left is noise, of a little more than a twentieth of the length on each number of the sum.
+    assert.ok(Math.hypot(...off) < 1.4 * 0.052 * clip * Math.sqrt(COUNT) / 8);
     for (const lie of [{ used, next: next * 1.01 }, { used: clip, next }]) {
       const refused = await verify({ ...round, result: { ...round.result, tuning: lie } });
       assert.match(refused.ok ? "" : refused.detail, /tuned to/);
