@@ -178,6 +178,8 @@ export type AnyRunCommand =
   | {
     readonly type: "peersChanged";
     readonly peers: readonly RunPeer[];
+    /** In a large company only these coordinate, because only they have sessions with everybody; absent when all do who may. */
+    readonly seats?: ReadonlySet<DeviceId>;
     /** Null until it is known: then nobody's results count yet. */
     readonly registry: Registry | null;
   }

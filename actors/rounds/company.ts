@@ -3,6 +3,7 @@
  * has, and keep sessions with all of them until the run is over. Nothing that is said of somebody else counts: it only leads to a session, and there each speaks
  * for itself.
  */
+import { seatOrder } from "../../learning/runs/order.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import {
@@ -14,6 +15,12 @@ import { encodeRoundsMessage } from "../../protocols/rounds/wire.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import type { KnownRun, RoundsContext, RoundsState } from "./state.ts";
 
+/** Up to so many others, everybody keeps sessions with everybody. */
+export const COMPANY_MAX = 32;
+/** On a grid nobody has a seat: in a large company everybody keeps so many sessions, with those on whom both ends agree. */
+const GRID_SESSIONS_MAX = 128;
+/** So many take turns at coordinating a larger one: enough that one is always there, few enough for everybody's sessions. */
+export const SEATS = 8;
 /** News of others is collected so long before the number is said, ms. */
 const COMPANY_MS = 1_000;
 
@@ -65,7 +72,10 @@ export function onRunCompany(
   keepCompany(context, state, deps);
 }
 
-/** Asks for sessions with everybody of every run that goes on; with `again` also when nothing has changed. */
+/**
+ * Asks for sessions with all whom this device needs for the runs that go on; with `again` also when nothing has changed. In a large company that is
+ * everybody only for those who take turns at coordinating.
+ */
 export function keepCompany(
   context: RoundsContext,
   state: RoundsState,
@@ -73,17 +83,38 @@ export function keepCompany(
   again = false,
 ): void {
   const kept = new Set<DeviceId>();
+  let most = 0;
   for (const run of state.runs.values()) {
     if (isOver(state, run)) continue;
-    for (const device of [...run.devices.keys(), ...run.heardOf]) {
-      if (may(state.registry, device, "learn.join")) kept.add(device);
-    }
+    const company = [...run.devices.keys(), ...run.heardOf]
+      .filter((device) => may(state.registry, device, "learn.join"));
+    run.seats = seatsOf(state, deps, run, company);
+    const wanted = run.seats === null || run.seats.has(deps.self) ? company : run.seats;
+    for (const device of wanted) kept.add(device);
+    most = Math.max(most, run.seats === null ? GRID_SESSIONS_MAX : PARTICIPANTS_MAX);
   }
   const isSame = kept.size === state.kept.size &&
     [...kept].every((device) => state.kept.has(device));
   if (isSame && !(again && kept.size > 0)) return;
   state.kept = kept;
-  context.send(deps.sessions, { type: "keepSessions", devices: [...kept] });
+  context.send(deps.sessions, { type: "keepSessions", devices: [...kept], most });
+}
+
+/**
+ * Who takes turns at coordinating; null when all do who may. Those whose session has ended lose their seat to the next, until they are back. On a grid
+ * nobody coordinates, and each averages with whom it reaches.
+ */
+function seatsOf(
+  { registry, gone }: RoundsState,
+  { self, crypto }: RoundsDependencies,
+  run: KnownRun,
+  company: readonly DeviceId[],
+): ReadonlySet<DeviceId> | null {
+  if (company.length <= COMPANY_MAX || run.plan.aggregation.type === "grid") return null;
+  const candidates = [self, ...company].filter((device) =>
+    may(registry, device, "learn.coordinate") && !gone.has(device)
+  );
+  return new Set(seatOrder(candidates, run, crypto).slice(0, SEATS));
 }
 
 /** True when nobody who is there needs this device for the run any more. */

@@ -21,8 +21,8 @@ export function onMembershipChanged(
   event: MembershipChanged,
 ): void {
   state.registry = event.registry;
-  for (const run of state.runs.values()) tellChild(context, state, run);
   keepCompany(context, state, deps);
+  for (const run of state.runs.values()) tellChild(context, state, run);
 }
 
 export function onSessionChanged(
@@ -33,16 +33,20 @@ export function onSessionChanged(
 ): void {
   if (event.type === "up") {
     state.up.add(event.deviceId);
+    if (state.gone.delete(event.deviceId)) keepCompany(context, state, deps);
     // Also after a resumed session: the other side may have restarted its actor.
     for (const run of state.runs.values()) {
       if (run.joined) say(context, deps, event.deviceId, run);
     }
-  } else state.up.delete(event.deviceId);
+  } else {
+    state.up.delete(event.deviceId);
+    state.gone.add(event.deviceId);
+    // The actor of the sessions may have started anew, and have forgotten whom to keep.
+    keepCompany(context, state, deps, true);
+  }
   for (const run of state.runs.values()) {
     if (run.devices.has(event.deviceId)) tellChild(context, state, run);
   }
-  // The actor of the sessions may have started anew, and have forgotten whom to keep.
-  if (event.type === "down") keepCompany(context, state, deps, true);
 }
 
 /** What a peer says: its membership is ours, the rest is the run's. */
@@ -72,7 +76,11 @@ export function onPeerMessage(
     return tellChild(context, state, run);
   }
   if (!may(state.registry, from, "learn.join")) return;
-  if (message.type === "runCompany") return onRunCompany(context, state, deps, from, message);
+  if (message.type === "runCompany") {
+    onRunCompany(context, state, deps, from, message);
+    const run = state.runs.get(message.run);
+    return run === undefined ? undefined : tellChild(context, state, run);
+  }
   const child = state.runs.get(message.run)?.child;
   if (child != null) context.send(child, { type: "peerMessage", from, message });
 }
@@ -130,5 +138,11 @@ export function tellChild(context: RoundsContext, state: RoundsState, run: Known
       round,
       trusted: isTrusted(state, deviceId),
     }));
-  context.send(run.child, { type: "peersChanged", peers, registry });
+  const { seats } = run;
+  context.send(run.child, {
+    type: "peersChanged",
+    peers,
+    registry,
+    ...(seats === null ? {} : { seats }),
+  });
 }

@@ -160,6 +160,7 @@ export function take(
       child: null,
       devices: new Map(),
       heardOf: new Set(),
+      seats: null,
       companyPending: false,
     };
     state.early.delete(block.id);

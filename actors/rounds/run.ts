@@ -41,7 +41,7 @@ import { onRead, transferEnds } from "./run_vectors.ts";
 import { onPrimesDrawn, onTotalMade } from "./second_party.ts";
 import { onWordKept } from "./small_part.ts";
 import { isReachable, reachable, tellAll } from "./talking.ts";
-import { beat, BEAT_MS, nextTerm, untilOurTurnMs } from "./terms.ts";
+import { beat, BEAT_MS, hasSeat, nextTerm, untilOurTurnMs } from "./terms.ts";
 import { onCharged, onPartKept, onPrepared, onTrained } from "./training.ts";
 import { elsewhere, tendTransfers } from "./transfers.ts";
 
@@ -141,6 +141,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     peers: new Map(),
     registry: deps.registry,
     coordinates: may(deps.registry, deps.self, "learn.coordinate"),
+    seats: null,
     term: 0,
     coordinator: null,
     heardAtMs: context.monotonicMs(),
@@ -226,10 +227,11 @@ function onPeersChanged(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
-  { peers, registry }: Of<"peersChanged">,
+  { peers, seats, registry }: Of<"peersChanged">,
 ): void {
   state.registry = registry;
-  state.coordinates = may(registry, deps.self, "learn.coordinate");
+  state.seats = seats ?? null;
+  state.coordinates = may(registry, deps.self, "learn.coordinate") && hasSeat(state, deps.self);
   if (!state.coordinates && state.lead !== null) stepDown(context, state, deps);
   state.peers = new Map(peers.map((peer) => [peer.deviceId, peer]));
   for (const incoming of [...state.incoming.values()]) {

@@ -87,6 +87,8 @@ export interface RunActorState {
   registry: Registry | null;
   /** True while this device may coordinate. */
   coordinates: boolean;
+  /** In a large company those who take turns at coordinating; null when all do who may. */
+  seats: ReadonlySet<DeviceId> | null;
   term: number;
   coordinator: DeviceId | null;
   /** When the coordinator was last heard, ms of the monotonic clock. */

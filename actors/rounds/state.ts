@@ -39,6 +39,8 @@ export interface KnownRun {
   readonly devices: Map<DeviceId, number>;
   /** Devices of which others say that they have joined; they have not said so themselves yet. */
   readonly heardOf: Set<DeviceId>;
+  /** Those who take turns at coordinating a large company; null when all do who may. */
+  seats: ReadonlySet<DeviceId> | null;
   /** The others will hear soon how many this device knows. */
   companyPending: boolean;
 }
@@ -48,6 +50,8 @@ export interface RoundsState {
   loaded: boolean;
   registry: Registry | null;
   readonly up: Set<DeviceId>;
+  /** Devices whose session has ended, and has not come back. */
+  readonly gone: Set<DeviceId>;
   /** Devices with which sessions shall be kept, as it was said last. */
   kept: ReadonlySet<DeviceId>;
   readonly runs: Map<RunId, KnownRun>;
@@ -99,6 +103,7 @@ export function emptyState(self: Ref<RoundsCommand>): RoundsState {
     loaded: false,
     registry: null,
     up: new Set(),
+    gone: new Set(),
     kept: new Set(),
     runs: new Map(),
     early: new Map(),

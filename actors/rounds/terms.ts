@@ -24,14 +24,20 @@ export function orderOfTerm(
   deps: RunDependencies,
   term: number,
 ): readonly DeviceId[] {
-  const candidates = [...state.peers.values()].filter(({ up, coordinates }) => up && coordinates)
-    .map(({ deviceId }) => deviceId);
+  const candidates = [...state.peers.values()].filter((peer) =>
+    peer.up && peer.coordinates && hasSeat(state, peer.deviceId)
+  ).map(({ deviceId }) => deviceId);
   if (state.coordinates) candidates.push(deps.self);
   return coordinatorOrder(
     candidates,
     { run: deps.run, term, startedBy: deps.startedBy },
     deps.crypto,
   );
+}
+
+/** True for one of those who take turns at coordinating: in a large company only they have sessions with everybody. */
+export function hasSeat({ seats }: RunActorState, device: DeviceId): boolean {
+  return seats === null || seats.has(device);
 }
 
 /**

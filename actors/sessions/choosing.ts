@@ -13,6 +13,7 @@ import {
   SESSIONS_MAX,
 } from "./peer_choice.ts";
 import type { LivenessChanged } from "../liveness/commands.ts";
+import type { SessionsCommand } from "./commands.ts";
 import type { Peer, SessionsContext, SessionsState } from "./sessions_state.ts";
 
 /** News of peers is collected this long before a new choice, ms. */
@@ -87,11 +88,11 @@ function choose(
 export function onKeepSessions(
   context: SessionsContext,
   state: SessionsState,
-  devices: readonly DeviceId[],
+  { devices, most }: Extract<SessionsCommand, { type: "keepSessions" }>,
   start: (device: DeviceId) => void,
 ): void {
   const ranked = devices.toSorted((a, b) => rankOf(state, a) - rankOf(state, b));
-  state.kept = new Set(ranked.slice(0, KEPT_MAX));
+  state.kept = new Set(ranked.slice(0, Math.min(most, KEPT_MAX)));
   for (const device of state.kept) start(device);
   // Those who are kept no longer are guests from now on.
   chooseSoon(context, state);

@@ -26,7 +26,12 @@ export type SessionsCommand =
    * Members that work together keep sessions with each other however large the mesh is: at most `KEPT_MAX` of these. Replaces what was asked for before;
    * only the rounds actor says it.
    */
-  | { readonly type: "keepSessions"; readonly devices: readonly DeviceId[] }
+  | {
+    readonly type: "keepSessions";
+    readonly devices: readonly DeviceId[];
+    /** No more than so many of them: those of the lowest ranks, on which both ends agree. */
+    readonly most: number;
+  }
   /** A protocol found that the peer broke its rules: counted; enough of them close the session. */
   | { readonly type: "strike"; readonly deviceId: DeviceId; readonly reason: string }
   /** Publish `up` with `resumed` true for every session that is up: a protocol actor has (re)started and knows none. */

@@ -12,8 +12,8 @@ const SHORTCUTS = 6;
 export const CHOSEN_MAX = 2 * RING_NEIGHBOURS + SHORTCUTS;
 /** Sessions at once, with those whom we chose and those who chose us. */
 export const SESSIONS_MAX = 32;
-/** Sessions besides, with those who learn together with us, at most. */
-export const KEPT_MAX = 128;
+/** Sessions besides, with those who learn together with us, at most: a round may have so many participants. */
+export const KEPT_MAX = 1_024;
 
 /**
  * Everybody, or else our neighbours in the ring of all ids and the peers of the lowest pair rank. When all devices see the

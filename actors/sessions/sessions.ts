@@ -94,7 +94,7 @@ export function sessions(deps: SessionsDependencies): Behaviour<SessionsCommand,
           return onKeepSessions(
             context,
             state,
-            command.devices,
+            command,
             (device) => void ensureSession(context, state, device, deps),
           );
         case "strike":

@@ -25,6 +25,18 @@ export function coordinatorOrder(
 }
 
 /**
+ * Candidates in the order in which they have a seat among those who coordinate a large company: whoever started the run, then by
+ * SHA-256(run ‖ 0 ‖ device).
+ */
+export function seatOrder(
+  candidates: readonly DeviceId[],
+  { run, startedBy }: { readonly run: RunId; readonly startedBy: DeviceId },
+  crypto: Pick<Crypto, "sha256">,
+): readonly DeviceId[] {
+  return coordinatorOrder(candidates, { run, term: 0, startedBy }, crypto);
+}
+
+/**
  * Who may be the second party of an attempt, in order: by SHA-256(run ‖ round ‖ attempt ‖ device), so that each attempt has another one. The first is
  * it.
  */

@@ -6,6 +6,7 @@ import { failureDetection } from "./failure_detection.ts";
 import { largeBodies } from "./large_bodies.ts";
 import { learning } from "./learning.ts";
 import { learningBuffered } from "./learning_buffered.ts";
+import { learningCrowd } from "./learning_crowd.ts";
 import { learningDropouts } from "./learning_dropouts.ts";
 import { learningGrid } from "./learning_grid.ts";
 import { learningGridCrowd } from "./learning_grid_crowd.ts";
@@ -29,6 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
   learning,
   learningBuffered,
   learningDropouts,
+  learningCrowd,
   learningGrid,
   learningGridCrowd,
   learningTwoServers,

@@ -17,6 +17,8 @@ const ROUNDS = 10;
 export const COMPLETED_LEAST = 0.99;
 /** Rounds may take this long before they count as lost, virtual ms: what a signed survivor set binds, and one more attempt. */
 const ROUND_MAX_MS = 120_000;
+/** Those who fall away do so within less than a third of this, virtual ms. */
+const FALLING_MS = 2_000;
 /** A device is back after at most this long, virtual ms. */
 const AWAY_MAX_MS = 8_000;
 
@@ -83,7 +85,7 @@ export async function playDropouts(
         const pool = [...cluster.nodes];
         const count = Math.floor(DROPOUT * nodes);
         for (let i = 0; i < count; i++) {
-          await world.advance(random.below(200));
+          await world.advance(random.below(Math.max(1, Math.ceil(FALLING_MS / nodes))));
           await fallAway(pool.splice(random.below(pool.length), 1)[0]!);
         }
         const backMs = world.nowMs + 500 + random.below(AWAY_MAX_MS);

@@ -1,11 +1,13 @@
 /** In a large mesh those who have joined a run find each other, and keep sessions until it is over. */
 import assert from "node:assert/strict";
 import { TestActor, testActor } from "../../../actors/kernel/testkit.ts";
+import { COMPANY_MAX, SEATS } from "../../../actors/rounds/company.ts";
 import type { LoadedRuns, RoundsCommand } from "../../../actors/rounds/commands.ts";
 import { rounds } from "../../../actors/rounds/rounds.ts";
 import type { RoundsState } from "../../../actors/rounds/state.ts";
 import { softmaxRegression } from "../../../learning/engine/networks.ts";
-import { nodeSigner } from "../../../platform/node_crypto.ts";
+import { seatOrder } from "../../../learning/runs/order.ts";
+import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import { type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
 import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
@@ -103,6 +105,62 @@ Deno.test("sessions are kept until the run is over for all who are there", () =>
   assert.deepEqual(kept(hears(actor, a, membership(2, { round: 3 }))), []);
   // The third one is away; nobody waits for it.
   assert.deepEqual(kept(hears(actor, b, membership(2, { round: 3 }))), [[]]);
+});
+
+/** A company of `count` others and `a`, all of whom may coordinate, and what our device then wants. */
+function largeCompany(count: number, startedBy: DeviceId = a) {
+  const others = Array.from(
+    { length: count },
+    (_, i) =>
+      deviceIdOf(new Uint8Array(32).fill(7).map((byte, at) => at === i % 32 ? i >> 5 : byte + i)),
+  );
+  const actor = joined();
+  actor.state.registry = registryOf([self, a, ...others]);
+  Object.assign(actor.state.runs.get(run)!, { startedBy });
+  hears(actor, a, membership(0));
+  const effects = hears(actor, a, { type: "runCompany", run, devices: others.toSorted() });
+  return { actor, others, effects };
+}
+
+Deno.test("in a large company sessions are kept with those who take turns at coordinating, by all with the same", () => {
+  const { effects, actor } = largeCompany(COMPANY_MAX);
+  const [seats] = kept(effects);
+  const known = actor.state.runs.get(run)!;
+  assert.deepEqual([...known.seats!].toSorted(), seats);
+  assert.equal(seats!.length, SEATS);
+  const everybody = [self, ...known.devices.keys(), ...known.heardOf];
+  const { startedBy } = known;
+  assert.deepEqual(
+    seatOrder(everybody.toReversed(), { run, startedBy }, nodeCrypto({ workersMax: 0 })).slice(
+      0,
+      SEATS,
+    ).toSorted(),
+    seats,
+  );
+  // One less, and all are wanted.
+  assert.equal(kept(largeCompany(COMPANY_MAX - 1).effects)[0]!.length, COMPANY_MAX);
+});
+
+Deno.test("whoever has a seat keeps sessions with all", () => {
+  const { effects, others } = largeCompany(COMPANY_MAX, self);
+  assert.deepEqual(kept(effects)[0], [a, ...others].toSorted());
+});
+
+Deno.test("the seat of somebody who has gone is the next one's until it is back", () => {
+  const { actor, effects } = largeCompany(COMPANY_MAX);
+  const before = kept(effects)[0]!;
+  const change = (type: "up" | "down", deviceId: DeviceId) =>
+    kept(actor.tell({
+      type: "sessionChanged",
+      event: type === "up" ? { type, deviceId, resumed: false } : { type, deviceId },
+    }))[0];
+  const gone = before.find((device) => device !== a)!;
+  change("up", gone);
+  const without = change("down", gone)!;
+  assert.equal(without.length, SEATS);
+  assert(!without.includes(gone));
+  assert.equal(without.filter((device) => before.includes(device)).length, SEATS - 1);
+  assert.deepEqual(change("up", gone), before);
 });
 
 Deno.test("when a session ends it is said again whom to keep: sessions may have begun anew", () => {

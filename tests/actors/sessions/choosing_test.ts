@@ -95,7 +95,7 @@ Deno.test("sessions with those who learn together are kept beyond the bound, and
   const keep = (kept: readonly TestNode[]) => {
     for (const node of together) {
       const devices = kept.filter((other) => other !== node).map(({ device }) => device.id);
-      node.system.tell(node.sessions, { type: "keepSessions", devices });
+      node.system.tell(node.sessions, { type: "keepSessions", devices, most: 128 });
     }
   };
   keep(together);
