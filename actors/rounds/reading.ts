@@ -21,6 +21,8 @@ export const JOINED_PREFIX = "learning/joined/";
 /** Runs kept in mind; older finished ones are still in the store. */
 const RUNS_MAX = 1_000;
 const PAGE = 200;
+/** Ends kept in mind that do not count, or not yet. */
+const ENDS_MAX = 100;
 /** Results whose parts are still on their way, at most. */
 const INCOMPLETE_MAX = 100;
 /** Pause before parts are looked for again, ms. */
@@ -112,6 +114,17 @@ export function onPartsDue(
   for (const block of [...state.incomplete.values()]) readLarge(context, state, deps, block);
 }
 
+/** Who is an owner has changed, or is known now: ends that did not count may do so. */
+export function takeEnds(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+): void {
+  const ends = state.ends;
+  state.ends = [];
+  for (const block of ends) take(context, state, deps, block);
+}
+
 /** What one block says of runs. */
 export function take(
   context: RoundsContext,
@@ -122,11 +135,12 @@ export function take(
   const { kind, mediaType, author, timeMs, target, bodyBytes } = block.header;
   if (kind === "tombstone") {
     const run = target === null ? undefined : state.runs.get(target);
+    if (run === undefined || run.stopped) return;
     // Its starter, or an owner.
-    if (
-      run === undefined ||
-      (run.startedBy !== author && !may(state.registry, author, "members.administer"))
-    ) return;
+    if (run.startedBy !== author && !may(state.registry, author, "members.administer")) {
+      state.ends = [...state.ends, block].slice(-ENDS_MAX);
+      return;
+    }
     run.stopped = true;
     endRun(context, run);
     forgetSecrets(context, state, deps, run.run, null);

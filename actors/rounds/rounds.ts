@@ -33,7 +33,7 @@ import {
   summaries,
 } from "./library.ts";
 import { removeOldVectors, ROUNDS_KEPT } from "./old_vectors.ts";
-import { loadRuns, onBlocksCommitted, onBodyRead, onPartsDue } from "./reading.ts";
+import { loadRuns, onBlocksCommitted, onBodyRead, onPartsDue, takeEnds } from "./reading.ts";
 import { metricsSetting } from "./reporting.ts";
 import {
   onCompanyDue,
@@ -106,7 +106,8 @@ export function rounds(deps: RoundsDependencies): Behaviour<RoundsCommand, Round
         case "companyDue":
           return onCompanyDue(context, state, deps, command.run);
         case "membershipChanged":
-          return onMembershipChanged(context, state, deps, command.event);
+          onMembershipChanged(context, state, deps, command.event);
+          return takeEnds(context, state, deps);
         case "blocksCommitted":
           return onBlocksCommitted(context, state, deps, command.event);
         case "bodyRead":

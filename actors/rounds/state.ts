@@ -49,6 +49,8 @@ export interface RoundsState {
   readonly self: Ref<RoundsCommand>;
   loaded: boolean;
   registry: Registry | null;
+  /** Ends of runs by whom is not known to be an owner, such as before it is known who is a member. The newest ones. */
+  ends: Block[];
   readonly up: Set<DeviceId>;
   /** Devices whose session has ended, and has not come back. */
   readonly gone: Set<DeviceId>;
@@ -102,6 +104,7 @@ export function emptyState(self: Ref<RoundsCommand>): RoundsState {
     self,
     loaded: false,
     registry: null,
+    ends: [],
     up: new Set(),
     gone: new Set(),
     kept: new Set(),
