@@ -3,6 +3,7 @@
  * run stands what a node's rounds actor would do: it says who is there, allows every charge, and makes results durable. Registry, ledger, blocks and disk are missing.
  */
 import { peerPresence } from "../../actors/discovery/commands.ts";
+import { nodeEvents } from "../../actors/events.ts";
 import type { Behaviour, Context, Ref } from "../../actors/kernel/actor.ts";
 import { ActorSystem } from "../../actors/kernel/system.ts";
 import { membershipChanged } from "../../actors/members/commands.ts";
@@ -60,6 +61,8 @@ export type CrowdEvent =
   | { readonly type: "published"; readonly body: Uint8Array }
   | { readonly type: "advanced" }
   | { readonly type: "gone" }
+  /** A session has lost its path. */
+  | { readonly type: "lost"; readonly reason: string }
   | { readonly type: "log"; readonly level: LogLevel; readonly text: string };
 
 export interface CrowdDevice {
@@ -114,6 +117,9 @@ export async function startDevice(options: CrowdDeviceOptions): Promise<CrowdDev
       },
     },
   });
+  system.subscribe(nodeEvents, (event) => {
+    if (event.type === "sessionDown") options.onEvent({ type: "lost", reason: event.reason });
+  });
   const deps = runDependencies(options);
   const rounds: Ref<HubCommand> = { path: deps.rounds.path };
   const close = async () => {
@@ -159,7 +165,11 @@ function hub(
     init(context) {
       context.subscribe(peerSessions, (event) => ({ type: "sessionChanged", event }));
       context.publish(membershipChanged, { registry });
-      context.send(deps.sessions, { type: "keepSessions", devices: peers });
+      context.send(deps.sessions, {
+        type: "keepSessions",
+        devices: peers,
+        most: peers.length,
+      });
       // The coordinator is called; it need not know where others are.
       if (self !== startedBy) context.publish(peerPresence, sightingOf(startedBy));
       const run = context.spawn("run", withPhases(deps, onEvent));

@@ -54,6 +54,8 @@ export interface CoordinatorReport {
   /** Resident memory, bytes: with all sessions, just before the round; and the most there ever was. */
   readonly residentBefore: number;
   readonly residentMost: number;
+  /** How many sessions lost their path in the round, by reason. */
+  readonly lost: Readonly<Record<string, number>>;
   /** When each phase began, ms since the round did. */
   readonly phases: readonly { readonly phase: string; readonly atMs: number }[];
 }

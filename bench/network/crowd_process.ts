@@ -103,6 +103,7 @@ async function coordinate(start: Start): Promise<(command: CrowdCommand) => void
   let combiningFrom = { wallMs: 0, processorMs: 0 };
   let combining = combiningFrom;
   let body = "";
+  const lost: Record<string, number> = {};
   const phases: { phase: string; atMs: number }[] = [];
   const now = () => ({
     wallMs: performance.now() - beganMs,
@@ -116,6 +117,10 @@ async function coordinate(start: Start): Promise<(command: CrowdCommand) => void
         return say({ type: "sessions", up });
       }
       if (beganMs === 0) return;
+      if (event.type === "lost") {
+        const reason = event.reason.replaceAll(/\d+/g, "…");
+        lost[reason] = 1 + (lost[reason] ?? 0);
+      }
       if (event.type === "phase") {
         const at = now();
         if (event.phase === "publishing") combiningFrom = at;
@@ -136,6 +141,7 @@ async function coordinate(start: Start): Promise<(command: CrowdCommand) => void
           combining,
           residentBefore,
           residentMost: process.resourceUsage().maxRSS * 1_024,
+          lost,
           phases,
         });
       }

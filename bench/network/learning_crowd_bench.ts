@@ -27,7 +27,7 @@ const VERIFYING_MS_MAX = 1_000;
 const CONNECTED_MS_MAX = 300_000;
 const STUCK_MS_MAX = 900_000;
 /** Sessions between two lines of progress. */
-const SESSIONS_TOLD = 250;
+const SESSIONS_TOLD = 50;
 /** Problems of one process that people are told; there may be as many as devices. */
 const PROBLEMS_TOLD = 10;
 
@@ -158,7 +158,8 @@ function figuresOf(
   },
 ): Figure[] {
   const { coordinator, result, bare, updatesBytes, sentByClient, verified } = measured;
-  const { wallMs, processorMs, combining, residentBefore, residentMost, phases } = coordinator;
+  const { wallMs, processorMs, combining, residentBefore, residentMost, lost, phases } =
+    coordinator;
   const { called, dropped } = result.counts;
   const manner = aggregation === "clear" ? "in the clear" : "secure";
   const name = `${(devices - 1).toLocaleString("en")} clients, ${network}, ${manner}`;
@@ -174,6 +175,8 @@ function figuresOf(
       note:
         `${processes} processes of clients, one nats-server; ${dropped} of ${called} fell silent; ${
           phases.map(({ phase, atMs }) => `${phase} from ${(atMs / 1_000).toFixed(1)} s`).join(", ")
+        }; paths that ended: ${
+          Object.entries(lost).map(([reason, count]) => `${count} (${reason})`).join(", ")
         }`,
     },
     {
