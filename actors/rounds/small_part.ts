@@ -32,13 +32,17 @@ import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run
 import type { SmallPart, SmallSum } from "./small_state.ts";
 import { sumDependencies } from "./sum_dependencies.ts";
 import { isReachable, tell } from "./talking.ts";
+import { hasSeat } from "./terms.ts";
 import { beginTraining, refuse } from "./training.ts";
 
 const PUBLIC_KEY_BYTES = 32;
 
-/** The second party of an attempt: the first by a public rule of those who were called and may coordinate; undefined when there is none. */
+/**
+ * The second party of an attempt: the first by a public rule of those who were called and may coordinate, and in a large company have a seat; undefined when
+ * there is none.
+ */
 export function secondPartyOf(
-  { registry }: Pick<RunActorState, "registry">,
+  state: Pick<RunActorState, "registry" | "seats">,
   { run, crypto }: Pick<RunDependencies, "run" | "crypto">,
   { round, attempt, called, coordinator }: {
     readonly round: number;
@@ -48,7 +52,8 @@ export function secondPartyOf(
   },
 ): DeviceId | undefined {
   const candidates = called.filter((device) =>
-    device !== coordinator && may(registry, device, "learn.coordinate")
+    device !== coordinator && may(state.registry, device, "learn.coordinate") &&
+    hasSeat(state, device)
   );
   return secondPartyOrder(candidates, { run, round, attempt }, crypto)[0];
 }

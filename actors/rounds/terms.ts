@@ -36,7 +36,7 @@ export function orderOfTerm(
 }
 
 /** True for one of those who take turns at coordinating: in a large company only they have sessions with everybody. */
-export function hasSeat({ seats }: RunActorState, device: DeviceId): boolean {
+export function hasSeat({ seats }: Pick<RunActorState, "seats">, device: DeviceId): boolean {
   return seats === null || seats.has(device);
 }
 

@@ -27,6 +27,7 @@ const PLAYED_OTHERWISE = [
   "messages",
   "learning_dropouts",
   "learning_grid_crowd",
+  "learning_crowd",
 ];
 
 const JOBS: readonly Job[] = [
@@ -37,6 +38,7 @@ const JOBS: readonly Job[] = [
   { scenario: "messages", seeds: 2_000 },
   { scenario: "learning_grid_crowd", seeds: 20 },
   { scenario: "learning_grid_crowd", seeds: 1, nodes: 64 },
+  { scenario: "learning_crowd", seeds: 10 },
   ...SCENARIOS.filter(({ name }) => !PLAYED_OTHERWISE.includes(name))
     .map(({ name }) => ({ scenario: name, seeds: 300 })),
 ];
