@@ -1,5 +1,5 @@
 /**
- * One device of a crowd that learns: the actor of a run above the actor of the sessions above a path over a NATS server, each as a node has it, on a real clock. Between sessions and
+ * One device of a crowd that learns: the actor of a run above the actor of the sessions above a path over a NATS server, each as a node has it, on a real clock; only the connection to the server is one for all devices of a process. Between sessions and
  * run stands what a node's rounds actor would do: it says who is there, allows every charge, and makes results durable. Registry, ledger, blocks and disk are missing.
  */
 import { peerPresence } from "../../actors/discovery/commands.ts";
@@ -45,8 +45,8 @@ export function crowdOf(count: number): readonly { id: DeviceId; signer: Signer 
 }
 
 export interface CrowdDeviceOptions extends DeviceParts {
-  /** Where the NATS server is. */
-  readonly url: string;
+  /** The connection to a NATS server, which the devices of a process share. */
+  readonly broker: Broker;
   /** Whom it has sessions with. */
   readonly peers: readonly DeviceId[];
   /** It falls away with its keys shared and nothing submitted: silently, as when its battery is empty. */
@@ -89,20 +89,41 @@ interface HubState {
   isGone: boolean;
 }
 
-/** Starts a device; resolves when it has its connection to the server. */
-export async function startDevice(options: CrowdDeviceOptions): Promise<CrowdDevice> {
-  const { self, crypto, signer, registry, index } = options;
-  const clock = systemClock();
-  const random = systemRandom();
+/** Connects a process to the server. */
+export async function connect(url: string): Promise<Broker> {
   const broker = natsBroker({
-    clock,
-    random,
-    servers: () => [options.url],
+    clock: systemClock(),
+    random: systemRandom(),
+    servers: () => [url],
     login: null,
-    name: `device ${index}`,
+    name: "crowd",
     reconsiderMs: RECONSIDER_MS,
   });
   await connected(broker);
+  return broker;
+}
+
+/** Starts a device. */
+export function startDevice(options: CrowdDeviceOptions): CrowdDevice {
+  const { self, crypto, signer, registry } = options;
+  const clock = systemClock();
+  const random = systemRandom();
+  let isSilent = false;
+  const broker: Broker = {
+    state: () => options.broker.state(),
+    watch: (listener) => options.broker.watch(listener),
+    bufferedBytes: () => options.broker.bufferedBytes(),
+    // What is handed over by a device without power is lost.
+    publish: (...message) => isSilent || options.broker.publish(...message),
+    subscribe: (subject, onMessage) =>
+      options.broker.subscribe(subject, (message) => {
+        if (!isSilent) onMessage(message);
+      }),
+    request: (request, onReply) => options.broker.request(request, onReply),
+    keep: (mail, onOutcome) => options.broker.keep(mail, onOutcome),
+    collect: (collecting, onMessage) => options.broker.collect(collecting, onMessage),
+    close: () => Promise.resolve(),
+  };
   const mesh = brokerMesh({ broker, crypto, random, self });
   mesh.setMesh(CROWD_MESH);
   const isAdmitted = (device: DeviceId) => registry.members.has(device);
@@ -123,8 +144,8 @@ export async function startDevice(options: CrowdDeviceOptions): Promise<CrowdDev
   const deps = runDependencies(options);
   const rounds: Ref<HubCommand> = { path: deps.rounds.path };
   const close = async () => {
-    // First the connection, so that nobody is told.
-    await broker.close();
+    // So that nobody is told.
+    isSilent = true;
     await system.stop();
     await transport.close();
   };

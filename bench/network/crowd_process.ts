@@ -13,6 +13,7 @@ import { opened } from "../../tests/learning/proof_support.ts";
 import { registryOf } from "../micro/rounds_parts.ts";
 import { processorMs } from "../micro/rounds_pump.ts";
 import {
+  connect,
   CROWD_MESH,
   type CrowdDevice,
   type CrowdEvent,
@@ -56,13 +57,14 @@ export function planOf({ network, aggregation }: CrowdTask): OpenedPlan {
 type Start = (
   index: number,
   options: { readonly dropsOut: boolean; readonly onEvent: (event: CrowdEvent) => void },
-) => Promise<CrowdDevice>;
+) => CrowdDevice;
 
 function say(report: CrowdReport): void {
   console.log(JSON.stringify(report));
 }
 
-function starter(task: CrowdTask): Start {
+async function starter(task: CrowdTask): Promise<Start> {
+  const broker = await connect(task.url);
   const crowd = crowdOf(task.devices);
   const ids = crowd.map(({ id }) => id);
   const [first, ...others] = ids;
@@ -85,7 +87,7 @@ function starter(task: CrowdTask): Start {
       masks,
       maskWork,
       scratch: () => openScratchFile(task.folder, systemRandom()),
-      url: task.url,
+      broker,
       peers: index === 0 ? others : [first!],
       dropsOut,
       onEvent(event) {
@@ -98,7 +100,7 @@ function starter(task: CrowdTask): Start {
 }
 
 /** Plays the coordinator. */
-async function coordinate(start: Start): Promise<(command: CrowdCommand) => void> {
+function coordinate(start: Start): (command: CrowdCommand) => void {
   let [beganMs, beganProcessorMs, residentBefore, up] = [0, 0, 0, 0];
   let combiningFrom = { wallMs: 0, processorMs: 0 };
   let combining = combiningFrom;
@@ -109,7 +111,7 @@ async function coordinate(start: Start): Promise<(command: CrowdCommand) => void
     wallMs: performance.now() - beganMs,
     processorMs: processorMs() - beganProcessorMs,
   });
-  const device = await start(0, {
+  const device = start(0, {
     dropsOut: false,
     onEvent(event) {
       if (event.type === "up" || event.type === "down") {
@@ -119,6 +121,7 @@ async function coordinate(start: Start): Promise<(command: CrowdCommand) => void
       if (beganMs === 0) return;
       if (event.type === "lost") {
         const reason = event.reason.replaceAll(/\d+/g, "…");
+        if (lost[reason] === undefined) say({ type: "problem", text: `a path ended: ${reason}` });
         lost[reason] = 1 + (lost[reason] ?? 0);
       }
       if (event.type === "phase") {
@@ -165,7 +168,7 @@ async function takePart(task: CrowdTask, start: Start): Promise<(command: CrowdC
     while (next < task.to) {
       const index = next++;
       const isUp = Promise.withResolvers<void>();
-      const device = await start(index, {
+      const device = start(index, {
         dropsOut: dropsOut(index, task),
         onEvent(event) {
           if (event.type === "up") isUp.resolve();
@@ -204,10 +207,8 @@ if (import.meta.main) {
   process.stdin.once("end", () => ended.resolve());
   process.stdin.once("close", () => ended.resolve());
   ended.promise.then(() => Deno.exit(0));
-  const start = starter(task);
-  const onCommand = task.role === "coordinator"
-    ? await coordinate(start)
-    : await takePart(task, start);
+  const start = await starter(task);
+  const onCommand = task.role === "coordinator" ? coordinate(start) : await takePart(task, start);
   for (let line = await lines.next(); !line.done; line = await lines.next()) {
     onCommand(JSON.parse(line.value) as CrowdCommand);
   }

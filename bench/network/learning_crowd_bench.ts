@@ -1,14 +1,16 @@
 /**
  * Question: what does a round of a thousand devices take for real, with 30 % of them falling silent in the worst moment (keys are shared, nothing is submitted), and what does its
- * coordinator hold? One process coordinates and four others are 250 devices each. Every device has its own keys, its own connection to a nats-server, its own session with the
+ * coordinator hold? One process coordinates and four others are 250 devices each. Every device has its own keys, its own path over a nats-server, its own session with the
  * coordinator (the handshake of a node, frames sealed under its keys, heartbeats), and the actor of a run as a node has it; only training is a fixed update, and registry, ledger,
- * blocks and the disk of a device are missing. Masks are made by workers, as in a node; the devices of a process share one.
+ * blocks and the disk of a device are missing. Masks are made by workers, as in a node; the devices of a process share one, and one connection to the server: with one each, the
+ * pings of a thousand connections and sessions at rest fill two cores.
  *
- * The way is a path over a broker, because there a device costs the coordinator no socket: a thousand paths go through one connection to a server that is known to hold ten thousand
- * (`relay`). A thousand connections of WebRTC or QUIC would need a thousand sockets and handshakes of TLS on these cores, and more threads would be measured than rounds. What it costs
- * instead is that every byte passes the server, which runs on the same cores as everything else here.
+ * The way is a path over a broker, because there a device costs the coordinator no socket: a thousand paths go through one connection. A thousand connections of WebRTC or QUIC would
+ * need a thousand sockets and handshakes of TLS on these cores, and those would be measured instead of rounds. What it costs is that every byte passes the server, which runs on the
+ * same cores as everything else here.
  *
- * Beside the coordinator's processor time stands the sum of its bare steps, timed in the same run; beside its memory what the updates would be if it held them.
+ * Beside the coordinator's processor time stands the sum of its bare steps, timed in the same run; beside its memory what the updates would be if it held them. A path that ends for
+ * another reason than a device that fell silent is told with the reason: sessions resume, and the round goes on, later.
  */
 import { decodeResult, type RoundResult } from "../../learning/runs/result.ts";
 import { expectedUpdateBytes } from "../../learning/runs/update.ts";
@@ -27,7 +29,7 @@ const VERIFYING_MS_MAX = 1_000;
 const CONNECTED_MS_MAX = 300_000;
 const STUCK_MS_MAX = 900_000;
 /** Sessions between two lines of progress. */
-const SESSIONS_TOLD = 50;
+const SESSIONS_TOLD = 250;
 /** Problems of one process that people are told; there may be as many as devices. */
 const PROBLEMS_TOLD = 10;
 
