@@ -52,6 +52,8 @@ export interface CrowdDeviceOptions extends DeviceParts {
   /** It falls away with its keys shared and nothing submitted: silently, as when its battery is empty. */
   readonly dropsOut: boolean;
   readonly onEvent: (event: CrowdEvent) => void;
+  /** Acts when it is this device's turn among those of its process. */
+  readonly inTurn: (act: () => void) => void;
 }
 
 export type CrowdEvent =
@@ -80,6 +82,8 @@ export interface CrowdDevice {
 type HubCommand =
   | RoundsCommand
   | { readonly type: "begin" }
+  /** Word of a peer whose turn has come. */
+  | { readonly type: "turn"; readonly said: Extract<RunCommand, { type: "peerMessage" }> }
   | { readonly type: "heard"; readonly result: CommittedResult };
 
 interface HubState {
@@ -160,7 +164,11 @@ export function startDevice(options: CrowdDeviceOptions): CrowdDevice {
       signer,
     }),
   );
-  system.spawn(rounds.path, hub(options, deps, () => void close()));
+  const ends: Ends = {
+    fallAway: () => void close(),
+    later: (said) => options.inTurn(() => system.tell(rounds, { type: "turn", said })),
+  };
+  system.spawn(rounds.path, hub(options, deps, ends));
   return {
     id: self,
     begin: () => system.tell(rounds, { type: "begin" }),
@@ -174,11 +182,18 @@ export function startDevice(options: CrowdDeviceOptions): CrowdDevice {
   };
 }
 
-/** What stands where a node's rounds actor would. `fallAway` ends the device. */
+interface Ends {
+  /** Ends the device. */
+  readonly fallAway: () => void;
+  /** Says it again when the device's turn has come. */
+  readonly later: (said: Extract<RunCommand, { type: "peerMessage" }>) => void;
+}
+
+/** What stands where a node's rounds actor would. */
 function hub(
   options: CrowdDeviceOptions,
   deps: RunDependencies,
-  fallAway: () => void,
+  { fallAway, later }: Ends,
 ): Behaviour<HubCommand, HubState> {
   const { index, self, startedBy, peers, registry, onEvent } = options;
   return {
@@ -205,7 +220,9 @@ function hub(
             onEvent({ type: "gone" });
             return fallAway();
           }
-          return context.send(state.run, command as Extract<RunCommand, { type: "peerMessage" }>);
+          return later(command as Extract<RunCommand, { type: "peerMessage" }>);
+        case "turn":
+          return context.send(state.run, command.said);
         case "sessionChanged": {
           const { event } = command;
           if (event.type === "up") state.up.add(event.deviceId);
