@@ -316,8 +316,8 @@ export interface SignedWord extends Try {
   readonly set?: readonly DeviceId[];
   /** Who may be left out of it under another coordinator, for having been the only one who could know its sum; null: nobody. */
   readonly coordinator?: DeviceId | null;
-  /** Present in the word about handing in, which is given where the coordinator adds the noise: to whom. */
-  readonly handedTo?: { readonly coordinator: DeviceId; readonly term: number };
+  /** Present in the word about handing in, which is given where the coordinator adds the noise: to whom; null for an attempt that was given up after others. */
+  readonly handedTo?: { readonly coordinator: DeviceId; readonly term: number } | null;
 }
 
 /** Our part in an attempt from the masked vector on, kept across restarts. */

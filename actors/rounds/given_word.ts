@@ -87,5 +87,8 @@ export function noteAbandoned(
   const { signed } = state;
   const isOurs = signed?.round === round && signed.attempt === attempt &&
     signed.handedTo?.coordinator === from && signed.handedTo.term === term;
-  if (isOurs) state.signed = null;
+  if (!isOurs) return;
+  // What was handed in before it, to somebody else, may have been released all the same: the next attempt is the one after that.
+  const before = signed.release - 1;
+  state.signed = before < 0 ? null : { ...signed, release: before, handedTo: null };
 }

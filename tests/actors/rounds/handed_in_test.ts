@@ -153,6 +153,23 @@ Deno.test("an attempt of which its coordinator says that nothing was released co
   assert.deepEqual({ attempt, release }, { attempt: 2, release: 0 });
 });
 
+Deno.test("an attempt that was given up makes nothing cheaper that was handed in before it to somebody else", async () => {
+  const { actor } = await device();
+  called(actor, first);
+  await handsIn(actor, 0);
+  const second = { ...first, term: 1, attempt: 2 };
+  assert.deepEqual(releases(called(actor, second, next)), [1]);
+  await handsIn(actor, 1);
+  abandoned(actor, second, next);
+  assert.deepEqual(called(actor, { ...second, attempt: 3 }, next), [], "the same update, paid for");
+  await actor.runTask();
+  assert.equal(said(await actor.runTask())[0]?.type, "gradientSubmission");
+  assert.equal(actor.state.signed?.release, 1, "the first one may have been released");
+  abandoned(actor, { ...second, attempt: 3 }, next);
+  assert.deepEqual(called(actor, { ...second, attempt: 4 }, next), []);
+  assert.equal(actor.state.part?.release, 1);
+});
+
 Deno.test("it hears that an attempt was given up also when another one coordinates by now", async () => {
   const { actor } = await device();
   called(actor, first);
