@@ -31,6 +31,8 @@ import {
 
 /** Devices of one process that connect at the same time: four processes stay below the 32 strangers that a device speaks to at once. */
 const CONNECTING = 7;
+/** So many of all have to be there for a round; of those that fall away enough are left. */
+const LEAST = 0.6;
 /** Generous: this is about how long it takes, not about who is too late. */
 const DEADLINES = { readyMs: 120_000, trainMs: 480_000, phaseMs: 240_000 };
 
@@ -43,13 +45,19 @@ export function networkOf(name: CrowdNetwork): Network {
 }
 
 /** One round, by everybody. */
-export function planOf({ network, aggregation }: CrowdTask): OpenedPlan {
+export function planOf({ network, aggregation, devices }: CrowdTask): OpenedPlan {
   return opened(networkOf(network), {
     rounds: 1,
     aggregation: aggregation === "secure"
       ? { type: "secure", encoding: { range: 1, bits: 16 } }
       : { type: "clear", rule: { name: "weightedMean", numbers: {} } },
-    participation: { least: 3, most: 1_024, fraction: 1, overSelection: 0 },
+    // With fewer, as after an attempt that came to nothing, it is not the crowd that would be measured.
+    participation: {
+      least: Math.ceil(LEAST * devices),
+      most: 1_024,
+      fraction: 1,
+      overSelection: 0,
+    },
     deadlines: DEADLINES,
   });
 }
