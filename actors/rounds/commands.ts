@@ -238,8 +238,8 @@ export type RunPrivateCommand =
     readonly word: SignedWord;
     readonly outcome: TaskOutcome<void>;
   } & Try)
-  /** As its second party: our key for the attempt. */
-  | ({ readonly type: "primesDrawn"; readonly outcome: TaskOutcome<PaillierPrimes> } & Try)
+  /** As a second party: our key for the attempt under way. */
+  | { readonly type: "primesDrawn"; readonly outcome: TaskOutcome<PaillierPrimes> }
   /** As its second party: what the coordinator signed for is durable, and here is our total. */
   | ({ readonly type: "totalMade"; readonly outcome: TaskOutcome<Uint8Array> } & Try)
   | {

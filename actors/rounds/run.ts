@@ -162,6 +162,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     signedAtMs: null,
     checkpoint: null,
     second: null,
+    drawing: false,
     restored: null,
     lead: null,
     incoming: new Map(),

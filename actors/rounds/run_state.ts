@@ -128,6 +128,8 @@ export interface RunActorState {
   checkpoint: KeptCheckpoint | null;
   /** The attempt whose second party this device is. */
   second: SecondParty | null;
+  /** True while a key is drawn for it. */
+  drawing: boolean;
   /** Null for a device that has nothing to wait for. */
   restored: Restored | null;
   lead: Lead | null;

@@ -20,6 +20,7 @@ import {
 } from "../../learning/secure/small_round.ts";
 import { smallAggregationOf } from "../../learning/runs/aggregation_choice.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
+import { may } from "../../protocols/registry/registry.ts";
 import type { RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
 import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { rosterDevices, secondPartyOf, smallSumFor } from "./small_part.ts";
@@ -65,23 +66,25 @@ export function noteSecond(
     request: null,
     total: null,
   };
-  if (aggregation.type !== "paillier") return;
-  const { round, attempt } = call;
+  // A key takes seconds: one that is being drawn is for the newest attempt, so that no coordinator has us draw many at once.
+  if (aggregation.type !== "paillier" || state.drawing) return;
+  state.drawing = true;
   context.perform(
     () => deps.paillier.draw(aggregation.keyBits),
-    (outcome) => ({ type: "primesDrawn", round, attempt, outcome }),
+    (outcome) => ({ type: "primesDrawn", outcome }),
   );
 }
 
-/** Our key for the attempt: the coordinator tells it to all, under our signature. */
+/** Our key for the attempt under way by now: the coordinator tells it to all, under our signature. */
 export function onPrimesDrawn(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
-  { round, attempt, outcome }: Of<"primesDrawn">,
+  { outcome }: Of<"primesDrawn">,
 ): void {
+  state.drawing = false;
   const { second } = state;
-  if (second?.key.round !== round || second.key.attempt !== attempt) return;
+  if (second === null) return;
   if (!outcome.ok) {
     return refused(context, second, deps.self, `no key: ${String(outcome.error)}`);
   }
@@ -176,8 +179,13 @@ function onRoster(
   if (!roster.ok) return refused(context, second, second.coordinator, roster.reason);
   const devices = rosterDevices(roster.message.devices);
   const isOurs = round === state.head.round + 1 &&
-    devices?.every((device) => second.called.includes(device)) === true;
-  if (!isOurs) return refused(context, second, second.coordinator, "its roster is not of its call");
+    devices?.every((device) =>
+        second.called.includes(device) && may(state.registry, device, "learn.join")
+      ) === true;
+  if (!isOurs) {
+    const reason = "its roster is not of members that it called";
+    return refused(context, second, second.coordinator, reason);
+  }
   const called = second.called.length;
   const { message: key } = roster;
   const sum = smallSumFor(state, deps, {

@@ -63,9 +63,9 @@ function start(): RunActor {
   return actor;
 }
 
-function attemptWith(second: DeviceId): Attempt {
+function attemptWith(second: DeviceId, after = 0): Attempt {
   const candidates = members.filter((device) => device !== other);
-  for (let attempt = 1;; attempt++) {
+  for (let attempt = after + 1;; attempt++) {
     const [first] = secondPartyOrder(candidates, { run, round: 1, attempt }, crypto);
     if (first === second) return { run, round: 1, term: 0, attempt };
   }
@@ -195,4 +195,21 @@ Deno.test("a device gives nothing under a key that somebody else has signed, tha
     assert.ok(answer?.type === "decline" && /its key/.test(answer.reason), JSON.stringify(answer));
     assert.equal(actor.state.part!.phase, "ready");
   }
+});
+
+Deno.test("one key is drawn at a time, however many attempts are called meanwhile; it is that of the newest", async () => {
+  const actor = start();
+  let key = attemptWith(self);
+  for (let calls = 0; calls < 3; calls++) {
+    key = attemptWith(self, key.attempt);
+    call(actor, key, self);
+  }
+  assert.equal(actor.pendingTasks().length, 1);
+  const effects = await actor.runTask();
+  const [told] = said(effects, other);
+  assert.ok(told?.type === "securePhase" && told.phase === "key", JSON.stringify(told));
+  assert.equal(told.attempt, key.attempt);
+  assert.equal(actor.pendingTasks().length, 0);
+  call(actor, attemptWith(self, key.attempt), self);
+  assert.equal(actor.pendingTasks().length, 1, "each attempt has a key of its own");
 });

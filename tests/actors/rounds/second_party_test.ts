@@ -145,3 +145,14 @@ Deno.test("parts of the wrong length, second ones, and those of devices that wer
   assert.equal(actor.state.second!.refused, 3);
   assert.deepEqual([...actor.state.second!.parts], [[device, good]]);
 });
+
+Deno.test("a roster with somebody that is no member gets the second party to do nothing: keys that a coordinator makes up sign whatever it likes", async () => {
+  const stranger = deviceIdOf(nodeSigner(new Uint8Array(32).fill(99)).publicKey);
+  const called = [...members, stranger].sort();
+  const key = attemptWith(self, { called: members });
+  const actor = start();
+  call(actor, key, self, { called });
+  await phase(actor, key, "roster", sumOf(key, self, called).roster);
+  assert.equal(actor.state.second!.sum, null);
+  assert.equal(actor.state.second!.refused, 1);
+});
