@@ -53,6 +53,8 @@ export type RoundsPrivateCommand =
   | { readonly type: "loadDue" }
   /** More devices are known to have joined a run than were said. */
   | { readonly type: "companyDue"; readonly run: RunId }
+  /** Some with a seat had no session with this device; they have had time to come. */
+  | { readonly type: "seatsDue" }
   /** A result that is larger than a block; null while parts of it are elsewhere. */
   | {
     readonly type: "bodyRead";

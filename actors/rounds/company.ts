@@ -21,6 +21,8 @@ export const COMPANY_MAX = 32;
 const GRID_SESSIONS_MAX = 128;
 /** So many take turns at coordinating a larger one: enough that one is always there, few enough for everybody's sessions. */
 export const SEATS = 8;
+/** Whoever has a seat and no session so long loses it to the next: of some nothing is known but that somebody has named them, ms. */
+export const SEAT_MS = 60_000;
 /** News of others is collected so long before the number is said, ms. */
 const COMPANY_MS = 1_000;
 
@@ -93,6 +95,7 @@ export function keepCompany(
     for (const device of wanted) kept.add(device);
     most = Math.max(most, run.seats === null ? GRID_SESSIONS_MAX : PARTICIPANTS_MAX);
   }
+  awaitSeats(context, state, deps);
   const isSame = kept.size === state.kept.size &&
     [...kept].every((device) => state.kept.has(device));
   if (isSame && !(again && kept.size > 0)) return;
@@ -115,6 +118,21 @@ function seatsOf(
     may(registry, device, "learn.coordinate") && !gone.has(device)
   );
   return new Set(seatOrder(candidates, run, crypto).slice(0, SEATS));
+}
+
+/** Gives those who have a seat, and are not there, a while to come. */
+function awaitSeats(
+  context: RoundsContext,
+  state: RoundsState,
+  { self }: RoundsDependencies,
+): void {
+  if (state.awaited.size > 0) return;
+  const absent = [...state.runs.values()].filter((run) => !isOver(state, run))
+    .flatMap(({ seats }) => [...seats ?? []])
+    .filter((device) => device !== self && !state.up.has(device));
+  if (absent.length === 0) return;
+  state.awaited = new Set(absent);
+  context.startTimer("seats", SEAT_MS, { type: "seatsDue" });
 }
 
 /** True when nobody who is there needs this device for the run any more. */

@@ -114,6 +114,22 @@ export function onCompanyDue(
   }
 }
 
+/** Whoever has a seat and did not come loses it to the next. */
+export function onSeatsDue(
+  context: RoundsContext,
+  state: RoundsState,
+  deps: RoundsDependencies,
+): void {
+  const late = [...state.awaited].filter((device) => !state.up.has(device));
+  state.awaited = new Set();
+  for (const device of late) state.gone.add(device);
+  keepCompany(context, state, deps);
+  if (late.length === 0) return;
+  for (const run of state.runs.values()) {
+    if (run.seats !== null) tellChild(context, state, run);
+  }
+}
+
 function say(
   context: RoundsContext,
   deps: RoundsDependencies,

@@ -39,6 +39,7 @@ import {
   onCompanyDue,
   onMembershipChanged,
   onPeerMessage,
+  onSeatsDue,
   onSessionChanged,
   tellMembership,
 } from "./joined.ts";
@@ -108,6 +109,8 @@ export function rounds(deps: RoundsDependencies): Behaviour<RoundsCommand, Round
         case "membershipChanged":
           onMembershipChanged(context, state, deps, command.event);
           return takeEnds(context, state, deps);
+        case "seatsDue":
+          return onSeatsDue(context, state, deps);
         case "blocksCommitted":
           return onBlocksCommitted(context, state, deps, command.event);
         case "bodyRead":

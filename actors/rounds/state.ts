@@ -52,8 +52,10 @@ export interface RoundsState {
   /** Ends of runs by whom is not known to be an owner, such as before it is known who is a member. The newest ones. */
   ends: Block[];
   readonly up: Set<DeviceId>;
-  /** Devices whose session has ended, and has not come back. */
+  /** Devices whose session has ended, and has not come back; or never came about when they had a seat. */
   readonly gone: Set<DeviceId>;
+  /** Devices that have a seat and were not there when it was looked; empty while nobody is waited for. */
+  awaited: ReadonlySet<DeviceId>;
   /** Devices with which sessions shall be kept, as it was said last. */
   kept: ReadonlySet<DeviceId>;
   readonly runs: Map<RunId, KnownRun>;
@@ -107,6 +109,7 @@ export function emptyState(self: Ref<RoundsCommand>): RoundsState {
     ends: [],
     up: new Set(),
     gone: new Set(),
+    awaited: new Set(),
     kept: new Set(),
     runs: new Map(),
     early: new Map(),

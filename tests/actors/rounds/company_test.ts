@@ -1,7 +1,7 @@
 /** In a large mesh those who have joined a run find each other, and keep sessions until it is over. */
 import assert from "node:assert/strict";
 import { TestActor, testActor } from "../../../actors/kernel/testkit.ts";
-import { COMPANY_MAX, SEATS } from "../../../actors/rounds/company.ts";
+import { COMPANY_MAX, SEAT_MS, SEATS } from "../../../actors/rounds/company.ts";
 import type { LoadedRuns, RoundsCommand } from "../../../actors/rounds/commands.ts";
 import { rounds } from "../../../actors/rounds/rounds.ts";
 import type { RoundsState } from "../../../actors/rounds/state.ts";
@@ -171,4 +171,23 @@ Deno.test("when a session ends it is said again whom to keep: sessions may have 
     event: { type: "down", deviceId: a },
   });
   assert.deepEqual(kept(effects), [[a]]);
+});
+
+Deno.test("whoever is named and never comes loses its seat: names alone keep nobody from coordinating", () => {
+  const { actor, others } = largeCompany(COMPANY_MAX);
+  const known = actor.state.runs.get(run)!;
+  const order = seatOrder(others, known, nodeCrypto({ workersMax: 0 }));
+  const there = order.slice(-2);
+  for (const deviceId of there) {
+    actor.tell({ type: "sessionChanged", event: { type: "up", deviceId, resumed: false } });
+    hears(actor, deviceId, membership(COMPANY_MAX));
+  }
+  assert.ok(!known.seats!.has(there[0]!));
+  actor.advance(SEAT_MS);
+  assert.equal(known.seats!.size, SEATS, "the next ones are waited for");
+  for (let waits = 0; waits < COMPANY_MAX / SEATS; waits++) actor.advance(SEAT_MS);
+  assert.deepEqual([...known.seats!].toSorted(), [self, ...there].toSorted());
+  const [late] = order;
+  actor.tell({ type: "sessionChanged", event: { type: "up", deviceId: late!, resumed: false } });
+  assert.ok(known.seats!.has(late!), "it has come after all");
 });
