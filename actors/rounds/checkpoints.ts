@@ -335,7 +335,8 @@ export function resume(
   const decoded = decodeCheckpoint(bytes);
   if (lead === null || head === undefined || !decoded.ok) return false;
   const checkpoint = decoded.message;
-  if (checkpoint.round !== head.round + 1) return false;
+  const isTooLarge = checkpoint.called.length > deps.opened.plan.participation.most;
+  if (checkpoint.round !== head.round + 1 || isTooLarge) return false;
   const { round, attempt } = checkpoint;
   const key = { run: deps.run, round, term: state.term, attempt };
   const groups = checkpoint.groups.map((group) => {

@@ -316,6 +316,8 @@ export interface SignedWord extends Try {
   readonly release: number;
   /** Of a single sum: the devices of the set, ascending. Within the release our update is in sums over this set only. */
   readonly set?: readonly DeviceId[];
+  /** SHA-256 of our update in that sum: a sum over the same set with another one in its place would tell how they differ. Null when it is not known. */
+  readonly vector?: string | null;
   /** Who may be left out of it under another coordinator, for having been the only one who could know its sum; null: nobody. */
   readonly coordinator?: DeviceId | null;
   /** Present in the word about handing in, which is given where the coordinator adds the noise: to whom; null for an attempt that was given up after others. */
@@ -326,6 +328,8 @@ export interface SignedWord extends Try {
 export interface KeptPart extends Try {
   readonly coordinator: DeviceId;
   readonly release: number;
+  /** SHA-256 of the update under its masks. */
+  readonly vector: string | null;
   readonly sum: KeptState;
 }
 
@@ -353,6 +357,8 @@ export interface PreparedSubmission {
   /** What is kept of the secure sum after masking; null in the clear. */
   readonly kept: KeptState | null;
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** SHA-256 of the update before it was hidden in a sum; null in the clear. */
+  readonly vector: string | null;
   /** What goes to the second party; null where there is none. */
   readonly second: Uint8Array | null;
   readonly submission: GradientSubmission;

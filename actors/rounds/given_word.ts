@@ -34,13 +34,27 @@ export function paysForHandingIn({ opened: { plan } }: Pick<RunDependencies, "op
  * nobody more, so these may do the round again together.
  */
 export function wordFor(
-  { key, release, kept }: Part,
+  { key, release, kept, vector }: Part,
   { opened }: Pick<RunDependencies, "opened">,
 ): SignedWord {
   const word = { round: key.round, attempt: key.attempt, release };
   const { privacy, aggregation } = opened.plan;
   if (privacy !== null || aggregation.type !== "secure" || kept === null) return word;
-  return kept.phase === "masked" ? word : { ...word, set: survivorsOf(kept) };
+  return kept.phase === "masked" ? word : { ...word, set: survivorsOf(kept), vector };
+}
+
+/**
+ * Why an update may not be summed in an attempt of the set that this device has given its word for: it is not the one that the first sum may have. After a restart
+ * it is made anew, and examples that have come since, or what compression had left over, make it another one. Undefined when it may.
+ */
+export function problemOfVector(
+  { signed }: Pick<RunActorState, "signed">,
+  { only }: Pick<Part, "only">,
+  vector: string | null,
+): string | undefined {
+  return only === null || signed === null || signed.vector === vector
+    ? undefined
+    : "its update is not the one that it has given its word for any more";
 }
 
 /** The devices whose vectors are in the sum that was signed for, ascending. */

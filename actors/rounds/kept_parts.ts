@@ -35,6 +35,7 @@ const schema = z.strictObject({
   parts: z.array(z.strictObject({
     coordinator: z.string().regex(/^[a-z2-7]{52}$/).transform((id) => id as DeviceId),
     release: z.int().min(0),
+    vector: z.string().max(64).nullable(),
     sum: z.base64().max(STATE_CHARACTERS_MAX),
   })).max(ATTEMPTS_KEPT),
 });
@@ -51,9 +52,10 @@ export function withPart(parts: readonly KeptPart[], part: KeptPart): readonly K
 export function storedParts(run: string, parts: readonly KeptPart[]): Record<string, unknown> {
   const stored = parts.length === 0 ? undefined : {
     round: parts[0]!.round,
-    parts: parts.map(({ coordinator, release, sum }) => ({
+    parts: parts.map(({ coordinator, release, vector, sum }) => ({
       coordinator,
       release,
+      vector,
       sum: encodeKeptState(sum).toBase64(),
     })),
   };
@@ -78,13 +80,14 @@ export function readParts(
 ): readonly KeptPart[] {
   const parsed = schema.safeParse(stored);
   if (!parsed.success || parsed.data.round !== round) return [];
-  return parsed.data.parts.flatMap(({ coordinator, release, sum }): KeptPart[] => {
+  return parsed.data.parts.flatMap(({ coordinator, release, vector, sum }): KeptPart[] => {
     const decoded = decodeKeptState(Uint8Array.fromBase64(sum), deps);
     if (!decoded.ok) return [];
     const { message: state } = decoded;
     const isOurs = state.device === deps.self && state.round.run === deps.run &&
       state.round.round === round;
-    const part = { round, attempt: state.round.attempt, coordinator, release, sum: state };
+    const { attempt } = state.round;
+    const part = { round, attempt, coordinator, release, vector, sum: state };
     return isOurs && mayGoOn(part, signed) && isSigned(state) === isWordFor(signed, part)
       ? [part]
       : [];
@@ -121,6 +124,7 @@ export function goBack(
     called: [],
     release: kept.release,
     phase: isSigned(kept.sum) ? "signed" : "submitted",
+    vector: kept.vector,
     kept: kept.sum,
     // Another attempt may want it yet.
     update: isSame ? part.update : null,

@@ -81,15 +81,20 @@ export function boundCall(
 ): readonly DeviceId[] | null {
   const round = (state.head?.round ?? 0) + 1;
   const own = state.signed?.round === round ? state.signed.set : undefined;
-  const sets = new Map<string, readonly DeviceId[]>();
+  const bound = new Map<string, readonly DeviceId[]>();
   for (const set of [own, ...[...lead.heard.values()].map(({ bound }) => bound)]) {
-    if (set === undefined) continue;
-    const there = set.filter((device) => joined.includes(device));
+    // Most are bound to the same one.
+    if (set !== undefined) bound.set(set.join(), set);
+  }
+  const isHere = new Set(joined);
+  const sets = new Map<string, readonly DeviceId[]>();
+  for (const set of bound.values()) {
+    const there = set.filter((device) => isHere.has(device));
     // With two servers a set may do without whoever coordinated before.
     const least = opened.plan.aggregation.type === "twoServers"
       ? Math.max(SUM_DEVICES_MIN, set.length - 1)
       : set.length;
-    if (there.length < least) continue;
+    if (there.length < least || there.length > opened.plan.participation.most) continue;
     sets.set(there.join(), there);
   }
   const options = [...sets.values(), null];

@@ -39,7 +39,13 @@ import {
   type RunContext,
   type RunDependencies,
 } from "./run_state.ts";
-import { isForOurSet, onSmallClaim, onSmallRoster, smallPartFor } from "./small_part.ts";
+import {
+  isForOurSet,
+  onSmallClaim,
+  onSmallRoster,
+  problemOfCalled,
+  smallPartFor,
+} from "./small_part.ts";
 import { attemptOf, sameAttempt, shortReason, tell } from "./talking.ts";
 import { noteAttempt } from "./terms.ts";
 import { beginTraining, refuse } from "./training.ts";
@@ -85,6 +91,8 @@ export function onRoundStart(
     return decline("noData", examples.unavailable);
   }
   if (!call.called.includes(deps.self)) return;
+  const crowd = problemOfCalled(deps, call.called);
+  if (crowd !== undefined) return decline("cannot", crowd);
   const again = state.part;
   if (again !== null && sameAttempt(again.key, key)) return;
   const small = smallPartFor(state, deps, from, call);
@@ -254,10 +262,10 @@ export function onSecurePhase(
       );
       if (step === null) return;
       part.kept = keptState(step.state, deps);
-      const { coordinator, release, key: { round, attempt } } = part;
+      const { coordinator, release, vector, key: { round, attempt } } = part;
       const body = encodeSurvivorSignature(step.message);
       const word = wordFor(part, deps);
-      const kept: KeptPart = { round, attempt, coordinator, release, sum: part.kept };
+      const kept: KeptPart = { round, attempt, coordinator, release, vector, sum: part.kept };
       state.kept = [kept];
       const stored = { [signedSetting(deps.run)]: word, ...storedParts(deps.run, state.kept) };
       return context.perform(

@@ -192,6 +192,8 @@ export interface Part {
   readonly small: SmallPart | null;
   /** Fixed for the round; kept for further attempts. */
   update: LocalUpdate | null;
+  /** SHA-256 of it, of sums once it was hidden in one. */
+  vector: string | null;
   submission: GradientSubmission | null;
   /** What was submitted, while the attempt lasts. */
   bytes: Uint8Array<ArrayBuffer> | null;
@@ -211,6 +213,7 @@ export function newPart(
     received: null,
     small: null,
     update: null,
+    vector: null,
     submission: null,
     bytes: null,
     ...begun,

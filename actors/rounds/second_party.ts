@@ -23,7 +23,7 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import type { RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
 import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
-import { rosterDevices, secondPartyOf, smallSumFor } from "./small_part.ts";
+import { problemOfCalled, rosterDevices, secondPartyOf, smallSumFor } from "./small_part.ts";
 import type { SecondParty } from "./small_state.ts";
 import { sumDependencies } from "./sum_dependencies.ts";
 import { attemptOf, sameAttempt, tell } from "./talking.ts";
@@ -54,6 +54,7 @@ export function noteSecond(
   }
   const aggregation = smallAggregationOf(deps.opened.plan);
   if (call.second !== deps.self || aggregation === null) return;
+  if (problemOfCalled(deps, call.called) !== undefined) return;
   if (secondPartyOf(state, deps, { ...call, coordinator: from }) !== deps.self) return;
   state.second = {
     key: attemptOf(call),

@@ -58,6 +58,16 @@ export function secondPartyOf(
   return secondPartyOrder(candidates, { run, round, attempt }, crypto)[0];
 }
 
+/** Why so many are not called by anybody honest; undefined when they may be. A plan promises that sums fit their numbers up to its most. */
+export function problemOfCalled(
+  { opened: { plan: { participation: { most } } } }: Pick<RunDependencies, "opened">,
+  called: readonly DeviceId[],
+): string | undefined {
+  return called.length <= most
+    ? undefined
+    : `it calls ${called.length} devices, expected at most ${most}`;
+}
+
 /** Our part in a call's sum: null where the plan has no second party; why we have none, else. */
 export function smallPartFor(
   state: RunActorState,
@@ -254,6 +264,7 @@ export function onSmallClaim(
     attempt,
     release,
     set,
+    vector: part.vector,
     coordinator: before === null && small.sum.paillier === null ? coordinator : null,
   };
   context.perform(

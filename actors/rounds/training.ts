@@ -16,7 +16,7 @@ import { encodeMaskedInput } from "../../learning/secure/wire.ts";
 import { searchWork } from "../../learning/screening/proof_of_work.ts";
 import { type ContentHash, publicKeyOf } from "../../protocols/ids.ts";
 import type { ChargeAnswer, PreparedSubmission, TrainedUpdate } from "./commands.ts";
-import { handedIn, paysForHandingIn, signedSetting } from "./given_word.ts";
+import { handedIn, paysForHandingIn, problemOfVector, signedSetting } from "./given_word.ts";
 import { storedParts, withPart } from "./kept_parts.ts";
 import { localTraining } from "./local_training.ts";
 import { roundPlan } from "./round_plan.ts";
@@ -148,6 +148,7 @@ function submit(
           kept: null,
         }
         : await maskedUpdate(deps, { sum, received, values: update.values, dependencies });
+      const vector = update.type === "clear" ? null : crypto.sha256Hex(bytesOf(update.values));
       const hash = crypto.sha256Hex(bytes) as ContentHash;
       const work = {
         run: Uint8Array.fromHex(key.run),
@@ -175,6 +176,7 @@ function submit(
         return {
           kept,
           bytes,
+          vector,
           second,
           submission: {
             type: "gradientSubmission",
@@ -190,6 +192,10 @@ function submit(
     },
     (outcome) => ({ type: "prepared", round: key.round, attempt: key.attempt, outcome }),
   );
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array<ArrayBuffer>) {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 async function maskedUpdate(
@@ -231,7 +237,10 @@ export function onPrepared(
     const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
     return refuse(context, deps, part, reason);
   }
-  const { kept, bytes, second, submission } = outcome.value;
+  const { kept, bytes, vector, second, submission } = outcome.value;
+  const problem = problemOfVector(state, part, vector);
+  if (problem !== undefined) return refuse(context, deps, part, problem);
+  part.vector = vector;
   if (part.small !== null) {
     part.small.secondPart = second;
     part.small.inputHash = Uint8Array.fromHex(submission.update.hash);
@@ -251,7 +260,7 @@ export function onPrepared(
   part.received = null;
   part.kept = kept;
   const { coordinator, release } = part;
-  state.kept = withPart(state.kept, { round, attempt, coordinator, release, sum: kept });
+  state.kept = withPart(state.kept, { round, attempt, coordinator, release, vector, sum: kept });
   keep(context, deps, part, storedParts(deps.run, state.kept));
 }
 

@@ -125,3 +125,35 @@ Deno.test("a device that has signed for survivors joins no other attempt where n
   }));
   assert.ok(answer?.type === "decline" && answer.why === "busy", JSON.stringify(answer));
 });
+
+Deno.test("a call of more devices than the plan allows is declined: its sums may not fit their numbers", () => {
+  const wide = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
+    participation: { least: 3, most: 10, fraction: 1, overSelection: 0 },
+    aggregation: { type: "secure", encoding: { range: 1, bits: 24 } },
+  });
+  const crowd = Array.from({ length: 1_023 }, (_, i) => {
+    const key = new Uint8Array(32);
+    new DataView(key.buffer).setUint32(0, i + 1);
+    return deviceIdOf(key);
+  });
+  const registry = registryOf([self, other]);
+  const actor = openedRun(wide, { registry, examples: () => zeroExamples(2) });
+  actor.tell({ type: "peersChanged", peers: [peerOf(other)], registry });
+  const [answer] = said(actor.tell({
+    type: "peerMessage",
+    from: other,
+    message: {
+      type: "roundStart",
+      run,
+      round: 1,
+      term: 0,
+      attempt: 1,
+      model: { hash: beginningOf(wide).parameters, bytes: 4 * wide.layout.count },
+      version: null,
+      called: [self, ...crowd].sort(),
+      withinMs: 1_000,
+    },
+  }));
+  assert.ok(answer?.type === "decline", JSON.stringify(answer));
+  assert.match(answer.reason, /1024 devices, expected at most 10/);
+});

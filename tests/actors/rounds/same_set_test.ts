@@ -7,7 +7,7 @@ import * as server from "../../../learning/secure/server.ts";
 import * as wire from "../../../learning/secure/wire.ts";
 import type { DeviceId } from "../../../protocols/ids.ts";
 import { MemoryDisk } from "../../../store/memory_store.ts";
-import { openedRun, peerOf, type RunActor } from "./run_actor.ts";
+import { openedRun, peerOf, type RunActor, zeroExamples } from "./run_actor.ts";
 import {
   answer,
   call,
@@ -122,4 +122,19 @@ Deno.test("a coordinator calls the set when all of it are there, and no others; 
     const expected = isThere ? set : members.filter((device) => device !== third);
     assert.deepEqual(calls[0], expected);
   }
+});
+
+Deno.test("an update that is made anew after a restart, and is another one, goes into no second sum over the set", async () => {
+  const { disk } = await signed();
+  const actor = await start(disk);
+  // Examples have come since.
+  actor.state.examples = zeroExamples(3);
+  const again = call(actor, 2);
+  await train(actor, again);
+  const effects = [];
+  while (actor.pendingTasks().length > 0) effects.push(...await actor.runTask());
+  const [refusal] = said(effects);
+  assert.ok(refusal?.type === "decline", JSON.stringify(refusal));
+  assert.match(refusal.reason, /not the one that it has given its word for/);
+  assert.equal(actor.state.signed?.attempt, 1);
 });
