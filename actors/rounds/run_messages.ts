@@ -77,6 +77,8 @@ export function onPeerMessage(
       // Of runs without a coordinator.
       return;
     case "securePhase":
+      // In the clear nobody finishes what another has begun: an update is for the coordinator that called.
+      if (deps.opened.plan.aggregation.type === "clear") return;
       if (message.phase === "part") return onSecondPhase(context, state, deps, from, message);
       if (SAID_OF_SMALL_SUMS.has(message.phase) && state.lead?.small != null) {
         return onSmallPhase(context, state, deps, from, message);

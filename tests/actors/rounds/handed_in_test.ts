@@ -5,7 +5,7 @@ import type { ChargeRequest, RoundsCommand, RunCommand } from "../../../actors/r
 import type { RunActorState } from "../../../actors/rounds/run_state.ts";
 import { signedSetting } from "../../../actors/rounds/given_word.ts";
 import type { DeviceId } from "../../../protocols/ids.ts";
-import type { Attempt } from "../../../protocols/rounds/messages.ts";
+import type { Attempt, GradientSubmission } from "../../../protocols/rounds/messages.ts";
 import { parameterBytes } from "../../../learning/parameters.ts";
 import { MemoryDisk } from "../../../store/memory_store.ts";
 import { updateOf } from "../../learning/proof_support.ts";
@@ -66,11 +66,12 @@ async function trains(actor: Actor, release: number): Promise<void> {
   );
 }
 
-/** It hands in. */
-async function handsIn(actor: Actor, release: number): Promise<void> {
+/** It hands in: what it then says. */
+async function handsIn(actor: Actor, release: number): Promise<GradientSubmission> {
   await trains(actor, release);
   const [message] = said(await actor.runTask());
-  assert.equal(message?.type, "gradientSubmission", JSON.stringify(message));
+  if (message?.type !== "gradientSubmission") assert.fail(JSON.stringify(message));
+  return message;
 }
 
 const abandoned = (actor: Actor, key: Attempt, from: DeviceId = other) =>
@@ -90,6 +91,30 @@ Deno.test("a device that has handed in pays again for an attempt of another coor
   assert.deepEqual(releases(called(actor, second, next)), [1]);
   await handsIn(actor, 1);
   assert.deepEqual(releases(called(actor, { ...second, attempt: 3 }, next)), [2]);
+});
+
+Deno.test("an update is for whom it was handed in to, and for no other coordinator of a later term", async () => {
+  const { actor } = await device();
+  called(actor, first);
+  const { update: { hash } } = await handsIn(actor, 0);
+  const fetched = (from: DeviceId) => {
+    const message = { type: "requestParts", run, hash, first: 0, count: 1 } as const;
+    return said(actor.tell({ type: "peerMessage", from, message }), from)
+      .filter(({ type }) => type === "vectorPart").length;
+  };
+  assert.equal(fetched(other), 1);
+  for (const phase of ["roster", "survivors", "unmaskRequest"] as const) {
+    const message = {
+      type: "securePhase",
+      ...first,
+      term: 1,
+      phase,
+      body: new Uint8Array(8),
+    } as const;
+    actor.tell({ type: "peerMessage", from: next, message });
+    actor.tell({ type: "peerMessage", from: next, message: { ...message, term: 0 } });
+  }
+  assert.equal(fetched(next), 0);
 });
 
 Deno.test("it pays again too when it has lost power since, and when another coordinator counts its attempts alike", async () => {
