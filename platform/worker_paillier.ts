@@ -7,9 +7,14 @@ import type { PaillierReply, PaillierRequest } from "./paillier_messages.ts";
 
 type Reply<Type extends PaillierReply["type"]> = Extract<PaillierReply, { readonly type: Type }>;
 
+/** Vectors encrypted at once. Whoever coordinates can call for one attempt after another: the newest count, what the oldest was for is over. */
+const ENCRYPTING_MAX = 4;
+
 /** The adapter for devices. */
 export class WorkerPaillierWork implements PaillierWork {
   readonly #running = new Map<Worker, (error: Error) => void>();
+  /** Those that encrypt, the oldest first. */
+  readonly #encrypting = new Set<Worker>();
   #closed = false;
 
   async draw(keyBits: Parameters<PaillierWork["draw"]>[0]) {
@@ -26,11 +31,14 @@ export class WorkerPaillierWork implements PaillierWork {
 
   close(): void {
     this.#closed = true;
-    for (const [worker, reject] of [...this.#running]) {
-      worker.terminate();
-      reject(closed());
-    }
-    this.#running.clear();
+    for (const worker of [...this.#running.keys()]) this.#end(worker, closed());
+  }
+
+  #end(worker: Worker, error: Error): void {
+    worker.terminate();
+    this.#running.get(worker)?.(error);
+    this.#running.delete(worker);
+    this.#encrypting.delete(worker);
   }
 
   /** Rejects when the worker fails or dies: the attempt it was for comes to nothing. */
@@ -41,6 +49,13 @@ export class WorkerPaillierWork implements PaillierWork {
     const worker = new Worker(new URL("./paillier_worker.ts", import.meta.url), { type: "module" });
     const { promise, resolve, reject } = Promise.withResolvers<Reply<Type>>();
     this.#running.set(worker, reject);
+    if (request.type === "encrypt") {
+      const [oldest] = this.#encrypting;
+      if (oldest !== undefined && this.#encrypting.size >= ENCRYPTING_MAX) {
+        this.#end(oldest, new Error("Cannot encrypt: newer vectors are to be encrypted"));
+      }
+      this.#encrypting.add(worker);
+    }
     worker.onmessage = ({ data }: MessageEvent<PaillierReply>) => {
       if (data.type === "failed") reject(new Error(data.reason));
       else resolve(data as Reply<Type>);
@@ -52,6 +67,7 @@ export class WorkerPaillierWork implements PaillierWork {
     worker.postMessage(request);
     return promise.finally(() => {
       this.#running.delete(worker);
+      this.#encrypting.delete(worker);
       worker.terminate();
     });
   }

@@ -29,6 +29,18 @@ Deno.test("what workers encrypt under a fresh key adds up, and opens with its pr
   }
 });
 
+Deno.test("of very many vectors at once the oldest give way, so that nobody can have a device do more and more", async () => {
+  const work = new WorkerPaillierWork();
+  const n = (1n << 2_047n) + 1n;
+  const size = { length: 4_000, bits: 18, summandsMax: 3, n };
+  const all = Array.from({ length: 6 }, () => work.encrypt(size, new Uint32Array(size.length)));
+  const outcomes = all.map((one) => one.then(() => "done", (error: Error) => error.message));
+  const gaveWay = "Cannot encrypt: newer vectors are to be encrypted";
+  assert.deepEqual(await Promise.all(outcomes.slice(0, 2)), [gaveWay, gaveWay]);
+  work.close();
+  for (const outcome of await Promise.all(outcomes.slice(2))) assert.match(outcome, /closed|done/);
+});
+
 Deno.test("what cannot be done is refused, and closing ends what runs", async () => {
   const work = new WorkerPaillierWork();
   const bad = { length: 5, bits: 18, summandsMax: 3, n: 15n };
