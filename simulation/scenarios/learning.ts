@@ -222,7 +222,7 @@ async function badlyLearned(
 }
 
 /** What may go wrong while a run goes on. */
-const KINDS: readonly FaultKind[] = [
+export const LEARNING_FAULTS: readonly FaultKind[] = [
   "crash",
   "cut",
   "partition",
@@ -240,7 +240,7 @@ export const learning: Scenario = {
     playLearning(cluster, nodes, {
       together: cluster.random.fork("together").below(2) === 0,
       async faults() {
-        await new Faults(cluster).during(FAULTS_MS, KINDS);
+        await new Faults(cluster).during(FAULTS_MS, LEARNING_FAULTS);
       },
     }),
 };

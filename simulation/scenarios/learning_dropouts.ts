@@ -33,13 +33,27 @@ export interface DropoutReport {
   readonly dropped: number;
 }
 
+/** A device loses power, or all its paths. */
+export function fallAway({ network, nodes, random }: Cluster, node: SimulatedNode): void {
+  if (random.below(2) === 0) return node.crash(false);
+  for (const other of nodes) if (other !== node) network.cut(node.station, other.station);
+}
+
+/** All have their paths and their power again; those that have started anew. */
+export async function comeBack({ network, nodes }: Cluster): Promise<readonly SimulatedNode[]> {
+  network.heal();
+  const started = nodes.filter(({ isUp }) => !isUp);
+  for (const node of started) await node.start();
+  return started;
+}
+
 /** Plays a run of `rounds` rounds in which 30 % of the devices fall away in each. */
 export async function playDropouts(
   cluster: Cluster,
   nodes: number,
   rounds: number,
 ): Promise<DropoutReport> {
-  const { world, random, network } = cluster;
+  const { world, random } = cluster;
   let played = 0;
   let completed = 0;
   let dropped = 0;
@@ -49,20 +63,8 @@ export async function playDropouts(
       if (event.type === "roundFinished") newest = Math.max(newest, event.metrics.round);
     });
   };
-  const fallAway = async (node: SimulatedNode): Promise<void> => {
-    dropped++;
-    if (random.below(2) === 0) return node.crash(false);
-    const others = cluster.nodes.filter((other) => other !== node);
-    for (const other of others) network.cut(node.station, other.station);
-    await Promise.resolve();
-  };
-  const comeBack = async (): Promise<void> => {
-    network.heal();
-    for (const node of cluster.nodes) {
-      if (node.isUp) continue;
-      await node.start();
-      watch(node);
-    }
+  const allBack = async (): Promise<void> => {
+    for (const node of await comeBack(cluster)) watch(node);
   };
   const problems = await playLearning(cluster, nodes, {
     together: true,
@@ -86,13 +88,14 @@ export async function playDropouts(
         const count = Math.floor(DROPOUT * nodes);
         for (let i = 0; i < count; i++) {
           await world.advance(random.below(Math.max(1, Math.ceil(FALLING_MS / nodes))));
-          await fallAway(pool.splice(random.below(pool.length), 1)[0]!);
+          fallAway(cluster, pool.splice(random.below(pool.length), 1)[0]!);
+          dropped++;
         }
         const backMs = world.nowMs + 500 + random.below(AWAY_MAX_MS);
         let isBack = false;
         while (newest === before && world.nowMs - beganMs < ROUND_MAX_MS) {
           if (!isBack && world.nowMs >= backMs) {
-            await comeBack();
+            await allBack();
             isBack = true;
           }
           await world.advance(50);
@@ -100,7 +103,7 @@ export async function playDropouts(
         if (newest > before) completed += newest - before;
         else newest = before + 1;
         played += newest - before;
-        await comeBack();
+        await allBack();
       }
     },
   });

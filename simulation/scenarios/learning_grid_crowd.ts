@@ -13,6 +13,7 @@ import { encodeRoundsMessage } from "../../protocols/rounds/wire.ts";
 import type { Cluster } from "../cluster.ts";
 import type { SimulatedNode } from "../simulated_node.ts";
 import { ACCURACY_LEAST, type GridReport, playGrid, SPREAD_MOST } from "./learning_grid.ts";
+import { comeBack, fallAway } from "./learning_dropouts.ts";
 import type { Scenario } from "./scenario.ts";
 
 const ROUNDS = 5;
@@ -107,22 +108,10 @@ function drawn(
   return Array.from({ length: count }, () => pool.splice(random.below(pool.length), 1)[0]!);
 }
 
-function fallAway(cluster: Cluster, node: SimulatedNode): void {
-  if (cluster.random.below(2) === 0) return node.crash(false);
-  for (const other of cluster.nodes) {
-    if (other !== node) cluster.network.cut(node.station, other.station);
-  }
-}
-
 function split({ network, nodes }: Cluster): void {
   const half = nodes.length >> 1;
   const stations = nodes.map(({ station }) => station);
   network.partition([stations.slice(0, half), stations.slice(half)]);
-}
-
-async function comeBack({ network, nodes }: Cluster): Promise<void> {
-  network.heal();
-  for (const node of nodes) if (!node.isUp) await node.start();
 }
 
 /** Wrong lengths, places off the grid, rounds that do not come, numbers that are none, and other bytes than were offered. */

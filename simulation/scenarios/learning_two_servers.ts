@@ -2,22 +2,13 @@
  * Devices learn one model by sums with a second party while coordinators, second parties and others lose power and links break. In the end all hold the
  * same version of the last round, and it has learned.
  */
-import { type FaultKind, Faults } from "../faults.ts";
-import { playLearning } from "./learning.ts";
+import { Faults } from "../faults.ts";
+import { LEARNING_FAULTS, playLearning } from "./learning.ts";
 import type { Scenario } from "./scenario.ts";
 
 const ROUNDS = 40;
 /** Faults strike for so long, virtual ms. */
 const FAULTS_MS = 30_000;
-
-const KINDS: readonly FaultKind[] = [
-  "crash",
-  "cut",
-  "partition",
-  "slowDisk",
-  "wrongClock",
-  "corruptFrames",
-];
 
 export const learningTwoServers: Scenario = {
   name: "learning_two_servers",
@@ -32,7 +23,7 @@ export const learningTwoServers: Scenario = {
       },
       together: cluster.random.fork("together").below(2) === 0,
       async faults() {
-        await new Faults(cluster).during(FAULTS_MS, KINDS);
+        await new Faults(cluster).during(FAULTS_MS, LEARNING_FAULTS);
       },
     }),
 };
