@@ -4,6 +4,7 @@ import type { PaillierPrimes, PaillierSize } from "../learning/secure/paillier.t
 import type { PaillierKeyBits } from "../learning/secure/paillier_work.ts";
 import type { SumTotal } from "../learning/secure/secure_sum.ts";
 
+/** The one piece of work of a worker. */
 export type PaillierRequest =
   | { readonly type: "draw"; readonly keyBits: PaillierKeyBits }
   | {
@@ -17,6 +18,7 @@ export type PaillierRequest =
     readonly total: SumTotal;
   };
 
+/** What became of it. */
 export type PaillierReply =
   | { readonly type: "draw"; readonly value: PaillierPrimes }
   | { readonly type: "encrypt"; readonly value: Uint8Array<ArrayBuffer> }

@@ -44,6 +44,7 @@ export function crowdOf(count: number): readonly { id: DeviceId; signer: Signer 
     .map((signer) => ({ id: deviceIdOf(signer.publicKey), signer }));
 }
 
+/** What a device of the crowd is made of. */
 export interface CrowdDeviceOptions extends DeviceParts {
   /** The connection to a NATS server, which the devices of a process share. */
   readonly broker: Broker;
@@ -56,6 +57,7 @@ export interface CrowdDeviceOptions extends DeviceParts {
   readonly inTurn: (act: () => void) => void;
 }
 
+/** What happens to a device that the bench wants to know. */
 export type CrowdEvent =
   | PeerSessionEvent
   /** What its run does now as a coordinator. */
@@ -67,6 +69,7 @@ export type CrowdEvent =
   | { readonly type: "lost"; readonly reason: string }
   | { readonly type: "log"; readonly level: LogLevel; readonly text: string };
 
+/** A device at work. */
 export interface CrowdDevice {
   readonly id: DeviceId;
   /** From now on its run knows who is there. */

@@ -21,6 +21,7 @@ export interface CrowdTask {
 /** `tiny` is for runs that claim nothing. */
 export type CrowdNetwork = "tiny" | "softmax" | "2NN";
 
+/** What the bench says to a process, one line of JSON each. */
 export type CrowdCommand =
   /** To the coordinator: the round begins. */
   | { readonly type: "begin" }
@@ -29,6 +30,7 @@ export type CrowdCommand =
   /** To clients: the first of them that is there takes this result and verifies it. */
   | { readonly type: "verify"; readonly body: string };
 
+/** What a process says to the bench, one line of JSON each. */
 export type CrowdReport =
   /** All devices of this process have their connections, and clients their sessions. */
   | { readonly type: "ready" }

@@ -27,6 +27,7 @@ import { combineShares, SECRET_BYTES } from "./shamir.ts";
 import { COMMITMENTS_BYTES, shareFits } from "./shares.ts";
 import { commitment, COMMITMENT_BYTES, COMMITTED, concat, dealtMessage } from "./transcripts.ts";
 
+/** What shows that a dealer signed for shares that are none of what it committed to. */
 export interface ForgedShares {
   /** Roster index of the device that dealt them. */
   readonly dealer: number;

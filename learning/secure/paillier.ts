@@ -54,6 +54,7 @@ export const modulusBytes = (n: bigint): Uint8Array<ArrayBuffer> => {
   writeBig(n, bytes);
   return bytes;
 };
+/** The modulus N from big-endian bytes, such as `modulusBytes` gives; any number, checked where it is used. */
 export const modulusFrom = (bytes: Uint8Array): bigint => readBig(bytes);
 
 /** Bytes of one contribution, and of their product. */

@@ -10,6 +10,7 @@ import type { SumTotal } from "./secure_sum.ts";
 /** Bits of a key, as in `PAILLIER_KEY_BITS`. */
 export type PaillierKeyBits = 2_048 | 3_072;
 
+/** Drawing, encrypting and opening, each tenths of a second to minutes of one core. A promise rejects when its work has come to nothing. */
 export interface PaillierWork {
   /** The primes of a new key. */
   draw(keyBits: PaillierKeyBits): Promise<PaillierPrimes>;
