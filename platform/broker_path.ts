@@ -4,6 +4,7 @@
  * makes the broker buffer for it.
  */
 import { encodePathFrame, type PathFrame, SEQUENCE_MAX } from "../protocols/bridge/path_frames.ts";
+import { PathEvents } from "./path_events.ts";
 import type { Clock } from "./ports.ts";
 import type { Path, PathEvent } from "./transport.ts";
 
@@ -55,12 +56,8 @@ export class BrokerPath implements Path {
   readonly #options: BrokerPathOptions;
   /** The id that the other end gave the path; null until it has answered. */
   #theirId: string | null = null;
-  #listener: ((event: PathEvent) => void) | undefined;
-  #unheard: PathEvent[] = [];
-  #unheardBytes = 0;
+  readonly #events = new PathEvents();
   #ended = false;
-  /** The listener has had its last event. */
-  #closedTold = false;
   #closing: string | null = null;
   /** Waits for the window. */
   #queue: Uint8Array[] = [];
@@ -127,14 +124,10 @@ export class BrokerPath implements Path {
   }
 
   listen(listener: (event: PathEvent) => void): void {
-    this.#listener = listener;
-    const earlier = this.#unheard;
-    this.#unheard = [];
-    this.#unheardBytes = 0;
-    for (const event of earlier) {
-      if (event.type === "frame") this.#take(event.frame);
-      else this.#tell(event);
-    }
+    this.#events.listen((event) => {
+      if (event.type === "frame") this.#take(event, listener);
+      else listener(event);
+    });
   }
 
   /** A frame for this path has come. */
@@ -165,7 +158,7 @@ export class BrokerPath implements Path {
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#underWay = [];
-    this.#tell({ type: "closed", reason });
+    this.#events.deliver({ type: "closed", reason });
     this.#options.onEnd(reason);
   }
 
@@ -186,19 +179,17 @@ export class BrokerPath implements Path {
       return this.#break(`the broker lost ${lost} frames`);
     }
     this.#nextToReceive++;
-    if (this.#listener !== undefined) return this.#take(payload);
-    this.#unheard.push({ type: "frame", frame: payload });
-    this.#unheardBytes += payload.length;
-    if (this.#unheardBytes > BROKER_WINDOW_BYTES + BROKER_FRAME_BYTES_MAX) {
+    this.#events.deliver({ type: "frame", frame: payload });
+    if (this.#events.waitingBytes > BROKER_WINDOW_BYTES + BROKER_FRAME_BYTES_MAX) {
       this.#break("more came than the window allows");
     }
   }
 
   /** The listener gets a frame; the window opens by as much, soon. */
-  #take(frame: Uint8Array): void {
+  #take(event: FrameEvent, listener: (event: PathEvent) => void): void {
     this.#taken++;
-    this.#unacknowledgedBytes += frame.length;
-    this.#tell({ type: "frame", frame });
+    this.#unacknowledgedBytes += event.frame.length;
+    listener(event);
     if (this.#ended) return;
     if (this.#unacknowledgedBytes >= ACKNOWLEDGE_BYTES) return this.#acknowledge();
     this.#cancelAcknowledge ??= this.#options.clock.schedule(
@@ -249,7 +240,7 @@ export class BrokerPath implements Path {
       if (this.#queue.length === 0) this.#finishClosing();
     } else if (this.#wantsRoom && this.#queuedBytes <= BUFFER_BYTES_LOW) {
       this.#wantsRoom = false;
-      this.#tell({ type: "drained" });
+      this.#events.deliver({ type: "drained" });
     }
   }
 
@@ -300,11 +291,6 @@ export class BrokerPath implements Path {
       this.#pingLater();
     });
   }
-
-  #tell(event: PathEvent): void {
-    if (this.#listener === undefined) return void this.#unheard.push(event);
-    if (this.#closedTold) return;
-    this.#closedTold = event.type === "closed";
-    this.#listener(event);
-  }
 }
+
+type FrameEvent = Extract<PathEvent, { readonly type: "frame" }>;

@@ -1,9 +1,10 @@
 /** One bidirectional QUIC stream as a Path: frames with a length before them, back-pressure, and one `closed` at the end. */
 import { errorText } from "./error_text.ts";
+import { PathEvents } from "./path_events.ts";
 import type { Clock } from "./ports.ts";
 import { QUIC_PROTOCOL } from "./quic_library.ts";
 import type { QuicReader } from "./quic_reader.ts";
-import type { Path, PathEvent } from "./transport.ts";
+import type { Path } from "./transport.ts";
 
 /** Largest frame, bytes: a message of 64 KiB fits into one, and need not be put together from two. */
 export const QUIC_FRAME_BYTES_MAX = 256 * 1024;
@@ -41,9 +42,7 @@ export function quicPath(options: QuicPathOptions): Path {
   const frameBytesMax = connection.protocol === QUIC_PROTOCOL
     ? QUIC_FRAME_BYTES_MAX
     : QUIC_FRAME_BYTES_MAX_1;
-  let listener: ((event: PathEvent) => void) | undefined;
-  let unheard: PathEvent[] = [];
-  let unheardBytes = 0;
+  const events = new PathEvents();
   let onHeard: (() => void) | undefined;
   let pieces: Piece[] = [];
   let buffered = 0;
@@ -53,11 +52,6 @@ export function quicPath(options: QuicPathOptions): Path {
   let ended = false;
   let cancelFlush: () => void = () => {};
 
-  const deliver = (event: PathEvent): void => {
-    if (listener !== undefined) return listener(event);
-    unheard.push(event);
-    if (event.type === "frame") unheardBytes += event.frame.length;
-  };
   const end = (reason: string): void => {
     if (ended) return;
     ended = true;
@@ -69,7 +63,7 @@ export function quicPath(options: QuicPathOptions): Path {
     } catch {
       // Already closed.
     }
-    deliver({ type: "closed", reason });
+    events.deliver({ type: "closed", reason });
     onHeard?.();
     options.onEnd();
   };
@@ -81,7 +75,7 @@ export function quicPath(options: QuicPathOptions): Path {
       buffered -= piece.filled;
       if (!wantsRoom || ended || closing || buffered > BUFFER_BYTES_LOW) continue;
       wantsRoom = false;
-      deliver({ type: "drained" });
+      events.deliver({ type: "drained" });
     }
     writing = false;
     // The end of our half; the other end closes the connection when it has read everything.
@@ -99,8 +93,8 @@ export function quicPath(options: QuicPathOptions): Path {
       const frame = await reader.exactly(length);
       if (frame === undefined) return end("closed by the other end inside a frame");
       if (ended) return;
-      if (!closing) deliver({ type: "frame", frame });
-      if (listener === undefined && unheardBytes > UNHEARD_BYTES_MAX) {
+      if (!closing) events.deliver({ type: "frame", frame });
+      if (!events.isHeard && events.waitingBytes > UNHEARD_BYTES_MAX) {
         await new Promise<void>((resolve) => onHeard = resolve);
       }
     }
@@ -143,12 +137,8 @@ export function quicPath(options: QuicPathOptions): Path {
       connection.closed.then(() => end(reason), () => end(reason));
       pump().catch(fail);
     },
-    listen(next) {
-      listener = next;
-      const earlier = unheard;
-      unheard = [];
-      unheardBytes = 0;
-      for (const event of earlier) next(event);
+    listen(listener) {
+      events.listen(listener);
       onHeard?.();
     },
   };

@@ -1,4 +1,5 @@
 /** One open data channel as a Path: frames with back-pressure, and one `closed` at the end. */
+import { PathEvents } from "./path_events.ts";
 import type { Clock } from "./ports.ts";
 import type { Path, PathEvent } from "./transport.ts";
 import type { Channel, ChannelEvents, SelectedPair } from "./webrtc_library.ts";
@@ -34,9 +35,7 @@ export interface WebRtcPath extends Path {
 /** Makes a path of a channel that may not be open yet. */
 export function webrtcPath(options: WebRtcPathOptions): WebRtcPath {
   const { clock } = options;
-  let listener: ((event: PathEvent) => void) | undefined;
-  let unheard: PathEvent[] = [];
-  let unheardBytes = 0;
+  const events = new PathEvents();
   let wantsRoom = false;
   let isOpen = false;
   let ended = false;
@@ -45,11 +44,8 @@ export function webrtcPath(options: WebRtcPathOptions): WebRtcPath {
   let binding = new Uint8Array(0) as Uint8Array;
 
   const deliver = (event: PathEvent): void => {
-    if (listener !== undefined) return listener(event);
-    unheard.push(event);
-    if (event.type !== "frame") return;
-    unheardBytes += event.frame.length;
-    if (unheardBytes > UNHEARD_BYTES_MAX) end("nobody listens");
+    events.deliver(event);
+    if (events.waitingBytes > UNHEARD_BYTES_MAX) end("nobody listens");
   };
   const end = (reason: string): void => {
     if (ended) return;
@@ -128,13 +124,7 @@ export function webrtcPath(options: WebRtcPathOptions): WebRtcPath {
       closing = true;
       flush(reason, FLUSH_MS);
     },
-    listen(next) {
-      listener = next;
-      const earlier = unheard;
-      unheard = [];
-      unheardBytes = 0;
-      for (const event of earlier) next(event);
-    },
+    listen: (listener) => events.listen(listener),
     settle(newSelectedPair, newBinding) {
       selectedPair = newSelectedPair;
       binding = newBinding;

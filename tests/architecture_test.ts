@@ -22,7 +22,7 @@ const RANKS: readonly (readonly [prefix: string, rank: number])[] = [
 
 // Ports and helpers without effects: everything else in platform/ and store/ is an adapter.
 const PORTS =
-  /^(platform\/(ports|transport|discovery|broker|group_crypto|invariant|error_text)|store\/(store|mail|mail_rows|mail_tables|readings|search_query|searchable_text|limits))\.ts$/;
+  /^(platform\/(ports|transport|path_events|discovery|broker|group_crypto|invariant|error_text)|store\/(store|mail|mail_rows|mail_tables|readings|search_query|searchable_text|limits))\.ts$/;
 const COMPOSITION_ROOTS = /^(deployments\/|simulation\/|cli\/|mod\.ts|gateway\/)/;
 
 /** Contracts that views and actors share; they stand in actors/ but import nothing that runs. */

@@ -1,5 +1,6 @@
 /** A path that can be handed from one actor to another without losing an event in between. */
-import type { Path, PathEvent } from "../../platform/transport.ts";
+import { PathEvents } from "../../platform/path_events.ts";
+import type { Path } from "../../platform/transport.ts";
 
 export interface HeldPath extends Path {
   /** From now on events wait for the next `listen`. */
@@ -11,16 +12,14 @@ const HELD_BYTES_MAX = 1024 * 1024;
 
 /** Takes over the path's listener. A path on which too much comes while it is held is closed. */
 export function holdPath(path: Path): HeldPath {
-  let listener: ((event: PathEvent) => void) | undefined;
-  let held: PathEvent[] = [];
-  let heldBytes = 0;
+  const events = new PathEvents();
+  let isFull = false;
   path.listen((event) => {
-    if (listener !== undefined) return listener(event);
-    if (event.type === "frame") {
-      heldBytes += event.frame.length;
-      if (heldBytes > HELD_BYTES_MAX) return path.close("nobody listens");
-    }
-    held.push(event);
+    if (event.type !== "frame") return events.deliver(event);
+    isFull ||= !events.isHeard && events.waitingBytes + event.frame.length > HELD_BYTES_MAX;
+    // After a frame that was not kept none counts.
+    if (isFull) path.close("nobody listens");
+    else events.deliver(event);
   });
   return {
     kind: path.kind,
@@ -36,15 +35,7 @@ export function holdPath(path: Path): HeldPath {
     bufferedBytes: () => path.bufferedBytes(),
     send: (frame) => path.send(frame),
     close: (reason) => path.close(reason),
-    hold() {
-      listener = undefined;
-    },
-    listen(next) {
-      listener = next;
-      const earlier = held;
-      held = [];
-      heldBytes = 0;
-      for (const event of earlier) next(event);
-    },
+    hold: () => events.hold(),
+    listen: (listener) => events.listen(listener),
   };
 }

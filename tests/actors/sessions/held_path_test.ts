@@ -20,18 +20,19 @@ Deno.test("a held path keeps events for the next listener, in order", () => {
   };
   const held = holdPath(path);
   const heard: string[] = [];
-  const event = (reason: string): PathEvent => ({ type: "closed", reason });
+  const event = (value: number): PathEvent => ({ type: "frame", frame: Uint8Array.of(value) });
   const listener = (name: string) => (event: PathEvent) =>
-    void heard.push(`${name} ${event.type === "closed" ? event.reason : ""}`);
-  emit(event("1"));
+    void heard.push(`${name} ${event.type === "frame" ? event.frame[0] : event.type}`);
+  emit(event(1));
   held.listen(listener("a"));
-  emit(event("2"));
+  emit(event(2));
   held.hold();
-  emit(event("3"));
-  emit(event("4"));
+  emit(event(3));
+  emit(event(4));
   held.listen(listener("b"));
-  emit(event("5"));
-  assert.deepEqual(heard, ["a 1", "a 2", "b 3", "b 4", "b 5"]);
+  emit(event(5));
+  emit({ type: "closed", reason: "over" });
+  assert.deepEqual(heard, ["a 1", "a 2", "b 3", "b 4", "b 5", "b closed"]);
 });
 
 Deno.test("a held path on which too much comes is closed", () => {

@@ -1,4 +1,5 @@
 /** A network in memory, whose paths a test can break, silence and delay. */
+import { PathEvents } from "../../../platform/path_events.ts";
 import type {
   DialOutcome,
   DialTarget,
@@ -21,8 +22,7 @@ class TestPath implements Path {
   /** Bytes under way; beyond a limit `send` refuses. */
   #buffered = 0;
   #wantsRoom = false;
-  #listener: ((event: PathEvent) => void) | undefined;
-  #early: PathEvent[] = [];
+  readonly #events = new PathEvents();
 
   constructor(
     readonly net: TestNetwork,
@@ -89,12 +89,10 @@ class TestPath implements Path {
   }
   deliver(event: PathEvent): void {
     if (this.late !== null) return void this.late.push(event);
-    if (this.#listener === undefined) this.#early.push(event);
-    else this.#listener(event);
+    this.#events.deliver(event);
   }
   listen(listener: (event: PathEvent) => void): void {
-    this.#listener = listener;
-    for (const event of this.#early.splice(0)) listener(event);
+    this.#events.listen(listener);
   }
 }
 
