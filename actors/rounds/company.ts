@@ -21,29 +21,37 @@ export const COMPANY_MAX = 32;
 const GRID_SESSIONS_MAX = 128;
 /** So many take turns at coordinating a larger one: enough that one is always there, few enough for everybody's sessions. */
 export const SEATS = 8;
-/** Whoever has a seat and no session so long loses it to the next: of some nothing is known but that somebody has named them, ms. */
+/** Whoever has a seat and no session so long loses it to the next; and so long whoever was only named is looked for, ms. */
 export const SEAT_MS = 60_000;
 /** News of others is collected so long before the number is said, ms. */
 const COMPANY_MS = 1_000;
+/** Of those that one device has named, so many are looked for at once: names that are made up delay others little. */
+const SOUGHT_OF_ONE = 2;
 
 /** How many others this device knows to have joined, or has heard of. */
 export function companySize({ devices, heardOf }: KnownRun): number {
   return Math.min(PARTICIPANTS_MAX, devices.size + heardOf.size);
 }
 
-/** Somebody has said that it has joined, and knows of fewer than this device: it is told. */
+/**
+ * Somebody has said that it has joined, and knows of fewer than this device: it is told of those who said so here, themselves, but not what it was told before.
+ * Names that others have named are not passed on.
+ */
 export function tellCompany(
   context: RoundsContext,
+  state: RoundsState,
   deps: RoundsDependencies,
   known: KnownRun,
   to: DeviceId,
   { joined, company }: RunMembership,
 ): void {
   if (!joined || !known.joined || company >= companySize(known)) return;
-  const { run } = known;
-  const devices = [...known.devices.keys(), ...known.heardOf].filter((device) => device !== to)
+  const { run, arrivals } = known;
+  const devices = [...known.devices.keys()].filter((device) => device !== to)
     .slice(0, PARTICIPANTS_MAX).sort();
-  if (devices.length === 0) return;
+  if (devices.length === 0 || known.told.get(to) === arrivals) return;
+  if (!state.asking.allows(to, context.monotonicMs())) return;
+  known.told.set(to, arrivals);
   const body = encodeRoundsMessage({ type: "runCompany", run, devices });
   context.send(deps.sessions, { type: "sendToPeer", to, protocol: "rounds", body });
 }
@@ -55,23 +63,37 @@ export function sayCompanySoon(context: RoundsContext, run: KnownRun): void {
   context.startTimer(`company/${run.run}`, COMPANY_MS, { type: "companyDue", run: run.run });
 }
 
-/** Somebody that has joined names others. */
+/** Somebody that has joined names others. False when it is not listened to. */
 export function onRunCompany(
   context: RoundsContext,
   state: RoundsState,
   deps: RoundsDependencies,
   from: DeviceId,
   { run: id, devices }: RunCompany,
-): void {
+): boolean {
   const run = state.runs.get(id);
-  if (run === undefined || !run.joined || !run.devices.has(from)) return;
+  if (run === undefined || !run.joined || !run.devices.has(from)) return false;
+  if (!state.naming.allows(from, context.monotonicMs())) return false;
+  const before = companySize(run);
   for (const device of devices) {
-    if (companySize(run) >= PARTICIPANTS_MAX) break;
-    if (device === deps.self || run.devices.has(device)) continue;
-    if (may(state.registry, device, "learn.join")) run.heardOf.add(device);
+    if (device === deps.self || run.devices.has(device) || run.heardOf.has(device)) continue;
+    if (!may(state.registry, device, "learn.join")) continue;
+    if (companySize(run) >= PARTICIPANTS_MAX && !makeRoom(run, from)) break;
+    run.heardOf.set(device, from);
   }
-  sayCompanySoon(context, run);
+  if (companySize(run) > before) sayCompanySoon(context, run);
   keepCompany(context, state, deps);
+  return true;
+}
+
+/** Forgets the oldest name of whoever has named most, where that is more than `from` has: nobody fills up what is remembered. */
+function makeRoom({ heardOf }: KnownRun, from: DeviceId): boolean {
+  const named = new Map<DeviceId, number>();
+  for (const by of heardOf.values()) named.set(by, (named.get(by) ?? 0) + 1);
+  const [most, count] = [...named].reduce((a, b) => b[1] > a[1] ? b : a, [from, 0]);
+  if (count <= (named.get(from) ?? 0) + 1) return false;
+  const oldest = [...heardOf].find(([, by]) => by === most);
+  return oldest !== undefined && heardOf.delete(oldest[0]);
 }
 
 /**
@@ -88,12 +110,15 @@ export function keepCompany(
   let most = 0;
   for (const run of state.runs.values()) {
     if (isOver(state, run)) continue;
-    const company = [...run.devices.keys(), ...run.heardOf]
+    const company = [...run.devices.keys(), ...run.heardOf.keys()]
       .filter((device) => may(state.registry, device, "learn.join"));
-    run.seats = seatsOf(state, deps, run, company);
-    const wanted = run.seats === null || run.seats.has(deps.self) ? company : run.seats;
-    for (const device of wanted) kept.add(device);
-    most = Math.max(most, run.seats === null ? GRID_SESSIONS_MAX : PARTICIPANTS_MAX);
+    takeSeats(state, deps, run, company);
+    const { seats, sought } = run;
+    const wanted = seats === null || seats.has(deps.self) ? company : [...seats, ...sought];
+    for (const device of wanted) {
+      if (device !== deps.self) kept.add(device);
+    }
+    most = Math.max(most, seats === null ? GRID_SESSIONS_MAX : PARTICIPANTS_MAX);
   }
   awaitSeats(context, state, deps);
   const isSame = kept.size === state.kept.size &&
@@ -104,32 +129,55 @@ export function keepCompany(
 }
 
 /**
- * Who takes turns at coordinating; null when all do who may. Those whose session has ended lose their seat to the next, until they are back. On a grid
- * nobody coordinates, and each averages with whom it reaches.
+ * Who takes turns at coordinating; all who may in a small company, and on a grid nobody, where each averages with whom it reaches. Those whose session has ended
+ * lose their seat to the next, until they are back. Whoever was only named is looked for, and has a seat as well for as long as this device, new in a
+ * large company, has not had the time to meet anybody.
  */
-function seatsOf(
+function takeSeats(
   { registry, gone }: RoundsState,
   { self, crypto }: RoundsDependencies,
   run: KnownRun,
   company: readonly DeviceId[],
-): ReadonlySet<DeviceId> | null {
-  if (company.length <= COMPANY_MAX || run.plan.aggregation.type === "grid") return null;
+): void {
+  if (company.length <= COMPANY_MAX || run.plan.aggregation.type === "grid") {
+    run.seats = null;
+    run.sought = new Set();
+    return;
+  }
   const candidates = [self, ...company].filter((device) =>
     may(registry, device, "learn.coordinate") && !gone.has(device)
   );
-  return new Set(seatOrder(candidates, run, crypto).slice(0, SEATS));
+  const order = seatOrder(candidates, run, crypto);
+  const isMet = (device: DeviceId) => device === self || run.devices.has(device);
+  run.seats = new Set(order.filter((device) => isMet(device) || !run.isSettled).slice(0, SEATS));
+  const sought = new Map<DeviceId | undefined, number>();
+  run.sought = new Set(
+    order.filter((device) => {
+      const by = run.heardOf.get(device);
+      if (by === undefined) return true;
+      const count = (sought.get(by) ?? 0) + 1;
+      sought.set(by, count);
+      return count <= SOUGHT_OF_ONE;
+    }).slice(0, SEATS),
+  );
 }
 
-/** Gives those who have a seat, and are not there, a while to come. */
+/** Gives those who have a seat, or would have one, and are not there, a while to come. */
 function awaitSeats(
   context: RoundsContext,
   state: RoundsState,
   { self }: RoundsDependencies,
 ): void {
   if (state.awaited.size > 0) return;
-  const absent = [...state.runs.values()].filter((run) => !isOver(state, run))
-    .flatMap(({ seats }) => [...seats ?? []])
-    .filter((device) => device !== self && !state.up.has(device));
+  const absent: DeviceId[] = [];
+  for (const run of state.runs.values()) {
+    if (run.seats === null || isOver(state, run)) continue;
+    const missing = [...run.seats, ...run.sought].filter((device) =>
+      device !== self && !(state.up.has(device) && run.devices.has(device))
+    );
+    run.isSettled ||= missing.length === 0;
+    absent.push(...missing);
+  }
   if (absent.length === 0) return;
   state.awaited = new Set(absent);
   context.startTimer("seats", SEAT_MS, { type: "seatsDue" });

@@ -36,6 +36,7 @@ export function onSessionChanged(
     if (state.gone.delete(event.deviceId)) keepCompany(context, state, deps);
     // Also after a resumed session: the other side may have restarted its actor.
     for (const run of state.runs.values()) {
+      run.told.delete(event.deviceId);
       if (run.joined) say(context, deps, event.deviceId, run);
     }
   } else {
@@ -63,13 +64,16 @@ export function onPeerMessage(
     const isNew = !run.devices.has(from);
     run.heardOf.delete(from);
     if (!message.joined) run.devices.delete(from);
-    else if (run.devices.size < DEVICES_MAX) run.devices.set(from, message.round);
+    else if (run.devices.size < DEVICES_MAX) {
+      run.devices.set(from, message.round);
+      if (isNew) run.arrivals++;
+    }
     // It may not have known the run when we joined.
     if (message.joined && isNew && run.joined) {
       say(context, deps, from, run);
       sayCompanySoon(context, run);
     }
-    tellCompany(context, deps, run, from, message);
+    tellCompany(context, state, deps, run, from, message);
     if (isNew || !message.joined || message.round >= run.plan.rounds) {
       keepCompany(context, state, deps);
     }
@@ -77,9 +81,10 @@ export function onPeerMessage(
   }
   if (!may(state.registry, from, "learn.join")) return;
   if (message.type === "runCompany") {
-    onRunCompany(context, state, deps, from, message);
-    const run = state.runs.get(message.run);
-    return run === undefined ? undefined : tellChild(context, state, run);
+    if (onRunCompany(context, state, deps, from, message)) {
+      tellChild(context, state, state.runs.get(message.run)!);
+    }
+    return;
   }
   const child = state.runs.get(message.run)?.child;
   if (child != null) context.send(child, { type: "peerMessage", from, message });
@@ -114,17 +119,22 @@ export function onCompanyDue(
   }
 }
 
-/** Whoever has a seat and did not come loses it to the next. */
+/** Whoever has a seat and did not come loses it to the next; so does whoever came, and has not joined. */
 export function onSeatsDue(
   context: RoundsContext,
   state: RoundsState,
   deps: RoundsDependencies,
 ): void {
-  const late = [...state.awaited].filter((device) => !state.up.has(device));
+  for (const device of state.awaited) {
+    if (!state.up.has(device)) state.gone.add(device);
+  }
+  for (const run of state.runs.values()) {
+    if (run.seats === null) continue;
+    run.isSettled = true;
+    for (const device of state.awaited) run.heardOf.delete(device);
+  }
   state.awaited = new Set();
-  for (const device of late) state.gone.add(device);
   keepCompany(context, state, deps);
-  if (late.length === 0) return;
   for (const run of state.runs.values()) {
     if (run.seats !== null) tellChild(context, state, run);
   }

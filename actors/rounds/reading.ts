@@ -173,8 +173,12 @@ export function take(
       report: null,
       child: null,
       devices: new Map(),
-      heardOf: new Set(),
+      heardOf: new Map(),
+      arrivals: 0,
+      told: new Map(),
       seats: null,
+      sought: new Set(),
+      isSettled: false,
       companyPending: false,
     };
     state.early.delete(block.id);

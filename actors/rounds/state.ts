@@ -2,6 +2,7 @@
 import type { Ledger } from "../../learning/privacy/ledger.ts";
 import type { RunId, RunPlan } from "../../learning/runs/plan.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
+import { SourceBudget } from "../../protocols/discovery/source_budget.ts";
 import type { BlockId, DeviceId } from "../../protocols/ids.ts";
 import type { Registry } from "../../protocols/registry/registry.ts";
 import type { Outcome } from "../handle.ts";
@@ -37,10 +38,18 @@ export interface KnownRun {
   child: Ref<AnyRunCommand> | null;
   /** Others that have joined, and the rounds they have done. */
   readonly devices: Map<DeviceId, number>;
-  /** Devices of which others say that they have joined; they have not said so themselves yet. */
-  readonly heardOf: Set<DeviceId>;
+  /** Devices of which others say that they have joined, and who named them first; they have not said so themselves yet. */
+  readonly heardOf: Map<DeviceId, DeviceId>;
+  /** Others that have said to this device that they have joined, counted: whoever was told of all of them hears nothing new. */
+  arrivals: number;
+  /** What `arrivals` was when a device was told who has joined; until its next session. */
+  readonly told: Map<DeviceId, number>;
   /** Those who take turns at coordinating a large company; null when all do who may. */
   seats: ReadonlySet<DeviceId> | null;
+  /** Those who would have a seat if all had joined that were named: they are looked for. */
+  sought: ReadonlySet<DeviceId>;
+  /** True once names had their time to come: from then on only whoever has been met has a seat. */
+  isSettled: boolean;
   /** The others will hear soon how many this device knows. */
   companyPending: boolean;
 }
@@ -54,10 +63,14 @@ export interface RoundsState {
   readonly up: Set<DeviceId>;
   /** Devices whose session has ended, and has not come back; or never came about when they had a seat. */
   readonly gone: Set<DeviceId>;
-  /** Devices that have a seat and were not there when it was looked; empty while nobody is waited for. */
+  /** Devices that have a seat, or would have one, and were not there when it was looked; empty while nobody is waited for. */
   awaited: ReadonlySet<DeviceId>;
   /** Devices with which sessions shall be kept, as it was said last. */
   kept: ReadonlySet<DeviceId>;
+  /** How often each device is told who has joined. */
+  readonly asking: SourceBudget;
+  /** How often each device is listened to when it names others. */
+  readonly naming: SourceBudget;
   readonly runs: Map<RunId, KnownRun>;
   /** Results that came before their plan. */
   readonly early: Map<RunId, CommittedResult[]>;
@@ -100,6 +113,9 @@ export type Request =
     readonly replyTo: Ref<Outcome<BudgetSummary>>;
   };
 
+/** Honest devices say how many they know at most once a second, when a session comes up, and after each round. */
+const COMPANY_RATE = { perSecond: 1, burst: 32 };
+
 /** The state before anything was read. */
 export function emptyState(self: Ref<RoundsCommand>): RoundsState {
   return {
@@ -111,6 +127,8 @@ export function emptyState(self: Ref<RoundsCommand>): RoundsState {
     gone: new Set(),
     awaited: new Set(),
     kept: new Set(),
+    asking: new SourceBudget(COMPANY_RATE),
+    naming: new SourceBudget(COMPANY_RATE),
     runs: new Map(),
     early: new Map(),
     incomplete: new Map(),

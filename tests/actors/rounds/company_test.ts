@@ -128,7 +128,7 @@ Deno.test("in a large company sessions are kept with those who take turns at coo
   const known = actor.state.runs.get(run)!;
   assert.deepEqual([...known.seats!].toSorted(), seats);
   assert.equal(seats!.length, SEATS);
-  const everybody = [self, ...known.devices.keys(), ...known.heardOf];
+  const everybody = [self, ...known.devices.keys(), ...known.heardOf.keys()];
   const { startedBy } = known;
   assert.deepEqual(
     seatOrder(everybody.toReversed(), { run, startedBy }, nodeCrypto({ workersMax: 0 })).slice(
@@ -174,7 +174,7 @@ Deno.test("when a session ends it is said again whom to keep: sessions may have 
 });
 
 Deno.test("whoever is named and never comes loses its seat: names alone keep nobody from coordinating", () => {
-  const { actor, others } = largeCompany(COMPANY_MAX);
+  const { actor, others } = largeCompany(2 * COMPANY_MAX);
   const known = actor.state.runs.get(run)!;
   const order = seatOrder(others, known, nodeCrypto({ workersMax: 0 }));
   const there = order.slice(-2);
@@ -184,10 +184,80 @@ Deno.test("whoever is named and never comes loses its seat: names alone keep nob
   }
   assert.ok(!known.seats!.has(there[0]!));
   actor.advance(SEAT_MS);
-  assert.equal(known.seats!.size, SEATS, "the next ones are waited for");
-  for (let waits = 0; waits < COMPANY_MAX / SEATS; waits++) actor.advance(SEAT_MS);
-  assert.deepEqual([...known.seats!].toSorted(), [self, ...there].toSorted());
+  const present = [self, ...there].toSorted();
+  assert.deepEqual([...known.seats!].toSorted(), present, "names had their time to come");
+  for (let waits = 0; waits < COMPANY_MAX / SEATS; waits++) {
+    hears(actor, a, { type: "runCompany", run, devices: others.toSorted() });
+    assert.deepEqual([...known.seats!].toSorted(), present, "whatever is said of others");
+    actor.advance(SEAT_MS);
+  }
   const [late] = order;
-  actor.tell({ type: "sessionChanged", event: { type: "up", deviceId: late!, resumed: false } });
+  up(actor, late!);
+  assert.ok(!known.seats!.has(late!), "a session says nothing of the run");
+  hears(actor, late!, membership(COMPANY_MAX));
   assert.ok(known.seats!.has(late!), "it has come after all");
+});
+
+function up(actor: Actor, deviceId: DeviceId): Effects {
+  return actor.tell({ type: "sessionChanged", event: { type: "up", deviceId, resumed: false } });
+}
+
+Deno.test("made-up names of members that are there, and have not joined, take nobody's seat and are forgotten", () => {
+  const { actor, others } = largeCompany(2 * COMPANY_MAX);
+  const known = actor.state.runs.get(run)!;
+  const order = seatOrder(others, known, nodeCrypto({ workersMax: 0 }));
+  for (const deviceId of order) up(actor, deviceId);
+  const last = order.at(-1)!;
+  hears(actor, last, membership(COMPANY_MAX));
+  actor.advance(SEAT_MS);
+  assert.ok(known.seats!.has(last) && known.seats!.has(self));
+  assert.equal(known.seats!.size, 2);
+  assert.ok(!known.heardOf.has(order[0]!));
+});
+
+Deno.test("names that this device has only heard are not passed on", () => {
+  const actor = joined();
+  hears(actor, a, membership(1));
+  hears(actor, a, { type: "runCompany", run, devices: [b] });
+  const told = said(hears(actor, c, membership(0)), c).filter(({ type }) => type === "runCompany");
+  assert.deepEqual(told, [{ type: "runCompany", run, devices: [a] }]);
+});
+
+Deno.test("who asks again is told nothing that it was told before, and a flood of questions is not answered", () => {
+  const actor = joined();
+  hears(actor, a, membership(0));
+  const lists = (count: number) =>
+    Array.from({ length: count }, () => said(hears(actor, c, membership(0)), c)).flat()
+      .filter(({ type }) => type === "runCompany").length;
+  assert.equal(lists(100), 1);
+  up(actor, c);
+  assert.equal(lists(100), 1, "it may have started anew");
+  let count = 0;
+  for (let i = 0; i < 500; i++) {
+    up(actor, c);
+    count += lists(1);
+  }
+  assert.ok(count < 40, `${count} lists`);
+});
+
+Deno.test("one that names very many does not crowd out what others name, and is not listened to without end", () => {
+  const made = Array.from(
+    { length: 1_501 },
+    (_, i) => deviceIdOf(new Uint8Array(32).fill(3).map((byte, at) => at < 2 ? i >> 8 * at : byte)),
+  );
+  const actor = joined();
+  actor.state.registry = registryOf([self, a, b, c, ...made]);
+  hears(actor, a, membership(0));
+  hears(actor, b, membership(0));
+  const known = actor.state.runs.get(run)!;
+  for (let from = 0; from < 1_500; from += 500) {
+    const devices = made.slice(from, from + 500).sort();
+    hears(actor, a, { type: "runCompany", run, devices });
+  }
+  assert.ok(known.devices.size + known.heardOf.size >= 1_024);
+  hears(actor, b, { type: "runCompany", run, devices: [c] });
+  assert.ok(known.heardOf.has(c));
+  for (let i = 0; i < 100; i++) hears(actor, a, { type: "runCompany", run, devices: [] });
+  hears(actor, a, { type: "runCompany", run, devices: made.slice(-1) });
+  assert.ok(!known.heardOf.has(made.at(-1)!));
 });
