@@ -1,14 +1,13 @@
 /** What dialling and answering over QUIC share: the socket, the attempts under way, and who may knock at it. */
 import { equalBytes } from "../protocols/codec.ts";
-import type { DeviceId } from "../protocols/ids.ts";
 import { QUIC_SECRET_BYTES, type QuicCandidate } from "../protocols/session/quic_signalling.ts";
 import { type InterfaceAddress, systemInterfaces } from "./mdns_interfaces.ts";
-import type { Clock, Crypto, Random, Signer } from "./ports.ts";
 import { offeredCandidates } from "./quic_addresses.ts";
 import type { QuicCertificate, QuicSocket } from "./quic_library.ts";
 import { closeQuietly, HELLO_BYTES, type Meeting } from "./quic_meeting.ts";
 import { QuicReader } from "./quic_reader.ts";
-import type { Path, Rendezvous } from "./transport.ts";
+import type { SignallingOptions } from "./signalling.ts";
+import type { Path } from "./transport.ts";
 
 /** Connections of others that have not said yet which attempt they belong to, at most. */
 export const UNGREETED_MAX = 64;
@@ -17,16 +16,7 @@ export const UNGREETED_PER_ADDRESS_MAX = 16;
 /** The hello must have come by then, ms. */
 const HELLO_MS = 3_000;
 
-export interface QuicOptions {
-  readonly signer: Signer;
-  readonly crypto: Crypto;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly rendezvous: Rendezvous;
-  /** Is this device an admitted member now? */
-  readonly isAdmitted: (device: DeviceId) => boolean;
-  /** As announced by discovery: eight hex digits, empty while we belong to no mesh. */
-  readonly meshTag: () => string;
+export interface QuicOptions extends SignallingOptions {
   /** UDP port, the same after every start where it is free. Default 0: any. */
   readonly port?: number;
   /** Addresses of this device as seen from outside: mapped by the router, or found by STUN. Default none. */

@@ -4,17 +4,14 @@
  *
  * Never dials for an offer that is not signed by an admitted member, and answers no UDP packet while no attempt is under way.
  */
-import { equalBytes } from "../protocols/codec.ts";
-import { deviceIdOf, parseDeviceId, publicKeyOf } from "../protocols/ids.ts";
+import { publicKeyOf } from "../protocols/ids.ts";
 import {
   decodeQuicSignal,
   encodeQuicSignal,
-  type QuicAnswer,
   quicBinding,
-  type SignedQuicSignal,
   verifyQuicSignal,
 } from "../protocols/session/quic_signalling.ts";
-import { ANY_DEVICE } from "../protocols/session/signalling.ts";
+import { ANY_DEVICE } from "../protocols/session/signed_signal.ts";
 import { errorText } from "./error_text.ts";
 import { dialAddresses, hostOfAddress } from "./quic_addresses.ts";
 import { quicAnswerer } from "./quic_answerer.ts";
@@ -28,6 +25,7 @@ import {
   type QuicShared,
 } from "./quic_shared.ts";
 import { firstReply } from "./signal_requests.ts";
+import { cancellable, checkedAnswer, expectedDevice } from "./signalling.ts";
 import type { DialOutcome, DialTarget, Path, Transport } from "./transport.ts";
 export type { QuicOptions } from "./quic_shared.ts";
 
@@ -55,29 +53,19 @@ export async function quicTransport(options: QuicOptions): Promise<QuicTransport
   const paths = new Set<Path>();
   const shared: QuicShared = { options, certificate, socket, interfaces, meetings, paths };
   const answerer = quicAnswerer(shared);
-  const dials = new Set<() => void>();
+  const dials = cancellable((target, onOutcome) => dial(shared, target, onOutcome));
   let closed = false;
 
   return {
     kind: "quic",
     port: socket.port,
-    dial(target, onOutcome) {
-      const cancel = dial(shared, target, (outcome) => {
-        dials.delete(cancel);
-        onOutcome(outcome);
-      });
-      dials.add(cancel);
-      return () => {
-        dials.delete(cancel);
-        cancel();
-      };
-    },
+    dial: dials.dial,
     accept: (onPath) => answerer.accept(onPath),
     async close() {
       if (closed) return;
       closed = true;
       answerer.close();
-      for (const cancel of [...dials]) cancel();
+      dials.cancelAll();
       const flushing = [...paths].filter((path) => path.bufferedBytes() > 0);
       for (const path of paths) path.close("closing");
       const waitMs = flushing.length > 0 ? CLOSE_MS : 20;
@@ -127,10 +115,7 @@ interface Attempt {
 async function meet(shared: QuicShared, target: DialTarget, attempt: Attempt): Promise<void> {
   const { options, socket, meetings } = shared;
   const { cancels, isOver, settle } = attempt;
-  const expected = target.deviceId === "" ? null : parseDeviceId(target.deviceId) ?? null;
-  if (expected === null && target.deviceId !== "") {
-    throw new Error(`device id is "${target.deviceId}", expected 52 base32 characters or none`);
-  }
+  const expected = expectedDevice(target);
   const id = options.random.bytes(16);
   const { secret, proof } = ownProof(shared);
   const offer = encodeQuicSignal({
@@ -151,7 +136,13 @@ async function meet(shared: QuicShared, target: DialTarget, attempt: Attempt): P
     cancels,
   });
   if (isOver()) return;
-  const answer = checkedAnswer(shared, { reply, id, expected, offerBody: offer.body });
+  const answer = checkedAnswer(options, {
+    decoded: decodeQuicSignal(reply),
+    type: "quicAnswer",
+    verify: verifyQuicSignal,
+    offer: { id, body: offer.body },
+    expected,
+  });
   const host = hostOfAddress(address);
   const meeting = beginMeeting({
     role: "offerer",
@@ -179,35 +170,4 @@ async function meet(shared: QuicShared, target: DialTarget, attempt: Attempt): P
     meeting.cancel();
     meetings.delete(id.toHex());
   });
-}
-
-function checkedAnswer(
-  shared: QuicShared,
-  options: {
-    readonly reply: Uint8Array;
-    readonly id: Uint8Array;
-    readonly expected: string | null;
-    readonly offerBody: Uint8Array;
-  },
-): QuicAnswer {
-  const { crypto, isAdmitted, signer } = shared.options;
-  const decoded = decodeQuicSignal(options.reply);
-  if (!decoded.ok) throw new Error(`answer cannot be read: ${decoded.reason}`);
-  const { message, from } = decoded.signal;
-  if (message.type !== "quicAnswer") {
-    throw new Error(`reply is ${message.type}, expected quicAnswer`);
-  }
-  if (!equalBytes(message.id, options.id)) throw new Error("answer has another id");
-  if (from === deviceIdOf(signer.publicKey)) throw new Error("this address is our own");
-  if (options.expected !== null && from !== options.expected) {
-    throw new Error(`device there is ${from}, expected ${options.expected}`);
-  }
-  if (!isAdmitted(from)) throw new Error(`device there is ${from}, which is not admitted`);
-  if (!equalBytes(message.offerHash, crypto.sha256(options.offerBody))) {
-    throw new Error("answer belongs to another offer");
-  }
-  if (!verifyQuicSignal(decoded.signal as SignedQuicSignal, crypto)) {
-    throw new Error("signature of the answer is wrong");
-  }
-  return message;
 }

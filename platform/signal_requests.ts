@@ -7,7 +7,10 @@ import type { Rendezvous, RendezvousReply, RendezvousRequest } from "./transport
 
 /** The next address is asked when the one before has not answered for this long, ms. */
 const STAGGER_MS = 250;
+/** A request without a reply has failed after this long, ms. */
 const REQUEST_MS = 4_000;
+/** All that a refused stranger is told. */
+export const REFUSAL = "Not accepted";
 
 export interface SignalRequests {
   readonly clock: Clock;
@@ -84,7 +87,7 @@ export function sharedSignals(rendezvous: Rendezvous): {
   let stop: (() => void) | undefined;
   const dispatch = (request: RendezvousRequest): void => {
     const taker = served.find(({ takes }) => takes(request.body)) ?? served[0];
-    if (taker === undefined) request.refuse("Not accepted");
+    if (taker === undefined) request.refuse(REFUSAL);
     else taker.handler(request);
   };
   return {

@@ -1,7 +1,5 @@
 /** What dialling and answering over WebRTC share. */
-import type { DeviceId } from "../protocols/ids.ts";
-import type { Clock, Crypto, Random, Signer } from "./ports.ts";
-import type { Rendezvous } from "./transport.ts";
+import type { SignallingOptions } from "./signalling.ts";
 import type {
   Connection,
   IcePolicy,
@@ -15,16 +13,7 @@ const GATHER_MS = 600;
 /** The same when there are TURN servers: an allocation takes several round trips, and a way through it may be the only one. */
 const GATHER_RELAY_MS = 2_000;
 
-export interface WebRtcOptions {
-  readonly signer: Signer;
-  readonly crypto: Crypto;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly rendezvous: Rendezvous;
-  /** Is this device an admitted member now? */
-  readonly isAdmitted: (device: DeviceId) => boolean;
-  /** As announced by discovery: eight hex digits, empty while we belong to no mesh. */
-  readonly meshTag: () => string;
+export interface WebRtcOptions extends SignallingOptions {
   /** STUN and TURN servers, asked anew for every connection: credentials of TURN servers are short-lived. Default none. */
   readonly iceServers?: () => readonly IceServer[];
   /** Default all. */

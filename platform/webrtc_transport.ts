@@ -5,23 +5,22 @@
  *
  * Never allocates a connection for an offer that is not signed by an admitted member.
  */
-import { deviceIdOf, parseDeviceId, publicKeyOf } from "../protocols/ids.ts";
+import { publicKeyOf } from "../protocols/ids.ts";
 import {
-  ANY_DEVICE,
   decodeSignal,
   encodeSignal,
   fingerprintOf,
-  type SignalAnswer,
-  type SignedSignal,
   verifySignal,
   webrtcBinding,
   withoutCandidates,
 } from "../protocols/session/signalling.ts";
-import { equalBytes } from "../protocols/codec.ts";
+import { ANY_DEVICE } from "../protocols/session/signed_signal.ts";
 import { errorText } from "./error_text.ts";
+import type { Answerer } from "./answering.ts";
 import { firstReply, signalRequest } from "./signal_requests.ts";
+import { cancellable, checkedAnswer, expectedDevice } from "./signalling.ts";
 import type { DialTarget, Path, RendezvousReply, Transport } from "./transport.ts";
-import { type WebRtcAnswerer, webrtcAnswerer } from "./webrtc_answerer.ts";
+import { webrtcAnswerer } from "./webrtc_answerer.ts";
 import { type Connection, loadWebRtcLibrary, type WebRtcLibraryName } from "./webrtc_library.ts";
 import {
   gathered,
@@ -31,7 +30,6 @@ import {
   type WebRtcOptions,
 } from "./webrtc_shared.ts";
 import { type WebRtcPath, webrtcPath } from "./webrtc_path.ts";
-import type { DeviceId } from "../protocols/ids.ts";
 export type { WebRtcOptions } from "./webrtc_shared.ts";
 
 export interface WebRtcTransport extends Transport {
@@ -64,31 +62,21 @@ export async function webrtcTransport(options: WebRtcOptions): Promise<WebRtcTra
   transportsOpen.set(library.name, (transportsOpen.get(library.name) ?? 0) + 1);
   const open = new Set<Connection>();
   const shared: Shared = { options, library, open };
-  const answerer: WebRtcAnswerer = webrtcAnswerer(shared);
-  const dials = new Set<() => void>();
+  const answerer: Answerer = webrtcAnswerer(shared);
+  const dials = cancellable((target, onOutcome) => dial(shared, target, onOutcome));
   let closed = false;
 
   return {
     kind: "webrtc",
     library: library.name,
-    dial(target, onOutcome) {
-      const cancel = dial(shared, target, (outcome) => {
-        dials.delete(cancel);
-        onOutcome(outcome);
-      });
-      dials.add(cancel);
-      return () => {
-        dials.delete(cancel);
-        cancel();
-      };
-    },
+    dial: dials.dial,
     accept: (onPath) => answerer.accept(onPath),
     outsideHosts: () => outsideHosts(shared),
     async close() {
       if (closed) return;
       closed = true;
       answerer.close();
-      for (const cancel of dials) cancel();
+      dials.cancelAll();
       for (const connection of open) connection.close();
       open.clear();
       // The libraries finish closing on later turns of the event loop.
@@ -224,10 +212,7 @@ async function signal(
 ): Promise<void> {
   const { options } = shared;
   const { target } = signalling;
-  const expected = target.deviceId === "" ? null : parseDeviceId(target.deviceId) ?? null;
-  if (expected === null && target.deviceId !== "") {
-    throw new Error(`device id is "${target.deviceId}", expected 52 base32 characters or none`);
-  }
+  const expected = expectedDevice(target);
   const offerSdp = withoutCandidates(await connection.offer());
   const ours = fingerprintOf(offerSdp);
   if (ours === undefined) throw new Error("our own offer has no single SHA-256 fingerprint");
@@ -250,7 +235,13 @@ async function signal(
   });
   if (signalling.isOver()) return;
 
-  const answer = checkedAnswer(shared, { reply, id, expected, offerBody: offer.body });
+  const answer = checkedAnswer(options, {
+    decoded: decodeSignal(reply),
+    type: "answer",
+    verify: verifySignal,
+    offer: { id, body: offer.body },
+    expected,
+  });
   const theirs = fingerprintOf(answer.sdp);
   if (theirs === undefined) throw new Error("answer has no single SHA-256 fingerprint");
   signalling.onAnswered(webrtcBinding(options.crypto, ours, theirs));
@@ -268,33 +259,4 @@ async function signal(
     cancels.push(signalRequest(rendezvous, address, second.bytes, resolve));
   });
   if (sent.type !== "reply") throw new Error(`candidates were not taken: ${sent.reason}`);
-}
-
-function checkedAnswer(
-  shared: Shared,
-  options: {
-    readonly reply: Uint8Array;
-    readonly id: Uint8Array;
-    readonly expected: DeviceId | null;
-    readonly offerBody: Uint8Array;
-  },
-): SignalAnswer {
-  const { crypto, isAdmitted, signer } = shared.options;
-  const decoded = decodeSignal(options.reply);
-  if (!decoded.ok) throw new Error(`answer cannot be read: ${decoded.reason}`);
-  const { message, from } = decoded.signal;
-  if (message.type !== "answer") throw new Error(`reply is ${message.type}, expected answer`);
-  if (!equalBytes(message.id, options.id)) throw new Error("answer has another id");
-  if (from === deviceIdOf(signer.publicKey)) throw new Error("this address is our own");
-  if (options.expected !== null && from !== options.expected) {
-    throw new Error(`device there is ${from}, expected ${options.expected}`);
-  }
-  if (!isAdmitted(from)) throw new Error(`device there is ${from}, which is not admitted`);
-  if (!equalBytes(message.offerHash, crypto.sha256(options.offerBody))) {
-    throw new Error("answer belongs to another offer");
-  }
-  if (!verifySignal(decoded.signal as SignedSignal, crypto)) {
-    throw new Error("signature of the answer is wrong");
-  }
-  return message;
 }

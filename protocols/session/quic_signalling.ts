@@ -5,16 +5,13 @@
  * Both are signed. Whoever sits between can therefore neither put in a certificate of its own nor connect in somebody's place: the
  * secret travels only inside a connection whose certificate was checked against the signed one.
  *
- * A message is canonical CBOR `{body, signature}` as in `signalling.ts`, with domains of its own.
+ * How they travel is in `signed_signal.ts`.
  */
 import { z } from "zod";
-import type { Crypto, Signer } from "../../platform/ports.ts";
-import { RENDEZVOUS_BYTES_MAX } from "../../platform/transport.ts";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
+import type { Crypto } from "../../platform/ports.ts";
 import { ipBytes } from "../discovery/ip.ts";
-import { type Domain, domainSeparated } from "../domains.ts";
-import { type DeviceId, deviceIdOf, publicKeyOf } from "../ids.ts";
-import { bytes, bytes16, firstProblem, text } from "../wire_schema.ts";
+import { bytes, bytes16, text } from "../wire_schema.ts";
+import { signalWire } from "./signed_signal.ts";
 
 /** Candidates in one message, at most. */
 export const QUIC_CANDIDATES_MAX = 24;
@@ -64,19 +61,6 @@ export interface QuicAnswer extends Proof {
 
 export type QuicSignal = QuicOffer | QuicAnswer;
 
-/** A message whose signature has not been checked yet: decide first whether its sender is worth that. */
-export interface SignedQuicSignal<Message extends QuicSignal = QuicSignal> {
-  readonly message: Message;
-  readonly from: DeviceId;
-  /** The signed bytes. */
-  readonly body: Uint8Array;
-  readonly signature: Uint8Array;
-}
-
-export type QuicSignalOutcome =
-  | { readonly ok: true; readonly signal: SignedQuicSignal }
-  | { readonly ok: false; readonly reason: string };
-
 const bytes32 = bytes(32).refine((value) => value.length === 32, "expected 32 bytes");
 const port = z.int().min(1).max(65_535);
 const candidate = z.strictObject({
@@ -106,47 +90,15 @@ const message = z.discriminatedUnion("type", [
     ...proof,
   }),
 ]);
-const envelope = z.strictObject({
-  body: bytes(QUIC_SIGNAL_BYTES_MAX),
-  signature: bytes(64).refine((value) => value.length === 64, "expected 64 bytes"),
-});
-
-/** Signs and encodes a message. `body` is what `offerHash` is made of. */
-export function encodeQuicSignal(
-  signal: QuicSignal,
-  signer: Signer,
-): { readonly bytes: Uint8Array<ArrayBuffer>; readonly body: Uint8Array<ArrayBuffer> } {
-  const body = encodeCanonical(signal);
-  const signature = signer.sign(domainSeparated(domainOf(signal), body));
-  return { bytes: encodeCanonical({ body, signature }), body };
-}
-
-/** Decodes a message without checking who signed it. */
-export function decodeQuicSignal(input: Uint8Array): QuicSignalOutcome {
-  if (input.length > RENDEZVOUS_BYTES_MAX) return { ok: false, reason: "too long" };
-  const outer = decodeCanonical(input, { bytesMax: QUIC_SIGNAL_BYTES_MAX + 128, itemsMax: 8 });
-  if (!outer.ok) return outer;
-  const wrapped = envelope.safeParse(outer.value);
-  if (!wrapped.success) return { ok: false, reason: firstProblem(wrapped.error) };
-  const { body, signature } = wrapped.data;
-  const inner = decodeCanonical(body, { bytesMax: QUIC_SIGNAL_BYTES_MAX, itemsMax: 192 });
-  if (!inner.ok) return inner;
-  const parsed = message.safeParse(inner.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return {
-    ok: true,
-    signal: { message: parsed.data, from: deviceIdOf(parsed.data.from), body, signature },
-  };
-}
-
-/** True when the device that the message names as its sender has signed it. */
-export function verifyQuicSignal(signal: SignedQuicSignal, crypto: Crypto): boolean {
-  return crypto.verify({
-    publicKey: publicKeyOf(signal.from),
-    message: domainSeparated(domainOf(signal.message), signal.body),
-    signature: signal.signature,
+/** How they travel. */
+export const { encode: encodeQuicSignal, decode: decodeQuicSignal, verify: verifyQuicSignal } =
+  signalWire<QuicSignal>({
+    schema: message,
+    domainOf: ({ type }) => type,
+    bytesMax: QUIC_SIGNAL_BYTES_MAX + 128,
+    bodyBytesMax: QUIC_SIGNAL_BYTES_MAX,
+    itemsMax: 192,
   });
-}
 
 /** What a binding is made of: the same at both ends. */
 export interface QuicMeeting {
@@ -168,8 +120,4 @@ export function quicBinding(crypto: Crypto, meeting: QuicMeeting): Uint8Array<Ar
     offer.commitment,
     answer.commitment,
   );
-}
-
-function domainOf(signal: QuicSignal): Domain {
-  return signal.type;
 }

@@ -1,18 +1,13 @@
 /**
  * What two devices say over a rendezvous to open a WebRTC path: an offer answered by an answer, then the offerer's
  * candidates. Everything is signed by the device that says it, the answer also names the offer it belongs to, so that
- * nobody between them can put its own DTLS fingerprint in.
- *
- * A message is canonical CBOR `{body, signature}`; `body` is canonical CBOR of one of the messages below, and the
- * signature covers the domain and the exact body bytes.
+ * nobody between them can put its own DTLS fingerprint in. How they travel is in `signed_signal.ts`.
  */
 import { z } from "zod";
-import type { Crypto, Signer } from "../../platform/ports.ts";
+import type { Crypto } from "../../platform/ports.ts";
 import { RENDEZVOUS_BYTES_MAX } from "../../platform/transport.ts";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
-import { type Domain, domainSeparated } from "../domains.ts";
-import { type DeviceId, deviceIdOf, publicKeyOf } from "../ids.ts";
-import { bytes, firstProblem, text } from "../wire_schema.ts";
+import { bytes, text } from "../wire_schema.ts";
+import { signalWire } from "./signed_signal.ts";
 
 /** Longest session description, bytes. */
 export const SDP_BYTES_MAX = 8 * 1024;
@@ -58,22 +53,6 @@ export interface SignalCandidates {
 
 export type SignalMessage = SignalOffer | SignalAnswer | SignalCandidates;
 
-/** A message whose signature has not been checked yet: decide first whether its sender is worth that. */
-export interface SignedSignal<Message extends SignalMessage = SignalMessage> {
-  readonly message: Message;
-  readonly from: DeviceId;
-  /** The signed bytes. */
-  readonly body: Uint8Array;
-  readonly signature: Uint8Array;
-}
-
-export type SignalOutcome =
-  | { readonly ok: true; readonly signal: SignedSignal }
-  | { readonly ok: false; readonly reason: string };
-
-/** `to` of an offer to an address whose device is not known yet. */
-export const ANY_DEVICE = new Uint8Array(32);
-
 const exactly = (length: number) =>
   bytes(length).refine((value) => value.length === length, `expected ${length} bytes`);
 const candidates = z.array(text(CANDIDATE_BYTES_MAX)).max(CANDIDATES_MAX);
@@ -96,41 +75,17 @@ const message = z.discriminatedUnion("type", [
   }),
   z.strictObject({ type: z.literal("candidates"), id: exactly(16), from: exactly(32), candidates }),
 ]);
-const envelope = z.strictObject({ body: bytes(RENDEZVOUS_BYTES_MAX), signature: exactly(64) });
 
-/** Signs and encodes a message. `body` is what `offerHash` is made of. */
-export function encodeSignal(
-  signal: SignalMessage,
-  signer: Signer,
-): { readonly bytes: Uint8Array<ArrayBuffer>; readonly body: Uint8Array<ArrayBuffer> } {
-  const body = encodeCanonical(signal);
-  const signature = signer.sign(domainSeparated(domainOf(signal), body));
-  return { bytes: encodeCanonical({ body, signature }), body };
-}
-
-/** Decodes a message without checking who signed it. */
-export function decodeSignal(input: Uint8Array): SignalOutcome {
-  const outer = decodeCanonical(input, { bytesMax: RENDEZVOUS_BYTES_MAX, itemsMax: 8 });
-  if (!outer.ok) return outer;
-  const wrapped = envelope.safeParse(outer.value);
-  if (!wrapped.success) return { ok: false, reason: firstProblem(wrapped.error) };
-  const { body, signature } = wrapped.data;
-  const inner = decodeCanonical(body, { bytesMax: RENDEZVOUS_BYTES_MAX, itemsMax: 128 });
-  if (!inner.ok) return inner;
-  const parsed = message.safeParse(inner.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  const from = deviceIdOf(parsed.data.from);
-  return { ok: true, signal: { message: parsed.data, from, body, signature } };
-}
-
-/** True when the device that the message names as its sender has signed it. */
-export function verifySignal(signal: SignedSignal, crypto: Crypto): boolean {
-  return crypto.verify({
-    publicKey: publicKeyOf(signal.from),
-    message: domainSeparated(domainOf(signal.message), signal.body),
-    signature: signal.signature,
-  });
-}
+/** How they travel. */
+export const { encode: encodeSignal, decode: decodeSignal, verify: verifySignal } = signalWire<
+  SignalMessage
+>({
+  schema: message,
+  domainOf: ({ type }) => type === "answer" ? "signalAnswer" : "signalOffer",
+  bytesMax: RENDEZVOUS_BYTES_MAX,
+  bodyBytesMax: RENDEZVOUS_BYTES_MAX,
+  itemsMax: 128,
+});
 
 /** The one SHA-256 DTLS fingerprint of a session description, 32 bytes; undefined when there is none or more than one. */
 export function fingerprintOf(sdp: string): Uint8Array<ArrayBuffer> | undefined {
@@ -157,8 +112,4 @@ export function webrtcBinding(
 /** A session description without its candidate lines. */
 export function withoutCandidates(sdp: string): string {
   return sdp.replace(/^a=(candidate:.*|end-of-candidates)\r?\n/gm, "");
-}
-
-function domainOf(signal: SignalMessage): Domain {
-  return signal.type === "answer" ? "signalAnswer" : "signalOffer";
 }

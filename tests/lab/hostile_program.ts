@@ -5,7 +5,8 @@
 import { openIdentity } from "../../platform/identity.ts";
 import { systemRandom } from "../../platform/system_random.ts";
 import { parseDeviceId, publicKeyOf } from "../../protocols/ids.ts";
-import { ANY_DEVICE, encodeSignal } from "../../protocols/session/signalling.ts";
+import { encodeSignal } from "../../protocols/session/signalling.ts";
+import { ANY_DEVICE } from "../../protocols/session/signed_signal.ts";
 
 /** What was tried and what came back. */
 export interface HostileReport {

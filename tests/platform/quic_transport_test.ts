@@ -6,7 +6,7 @@ import {
   openQuicSocket,
   type QuicSocket,
 } from "../../platform/quic_library.ts";
-import { HALF_OPEN_PER_ADDRESS_MAX } from "../../platform/quic_answerer.ts";
+import { HALF_OPEN_PER_ADDRESS_MAX } from "../../platform/answering.ts";
 import { QUIC_FRAME_BYTES_MAX } from "../../platform/quic_path.ts";
 import { systemClock } from "../../platform/system_clock.ts";
 import type { DialOutcome, Path, PathEvent } from "../../platform/transport.ts";

@@ -1,7 +1,7 @@
 /** Both WebRTC libraries against the transport contract, and signalling against strangers and middle boxes. */
 import assert from "node:assert/strict";
 import type { DialOutcome } from "../../platform/transport.ts";
-import { HALF_OPEN_PER_ADDRESS_MAX } from "../../platform/webrtc_answerer.ts";
+import { HALF_OPEN_PER_ADDRESS_MAX } from "../../platform/answering.ts";
 import { loadWebRtcLibrary, type WebRtcLibraryName } from "../../platform/webrtc_library.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import {
