@@ -20,6 +20,7 @@ export const DOMAINS = {
   sumSurvivors: "kiana sum survivors v1",
   sumDealt: "kiana sum dealt v1",
   sumOpening: "kiana sum opening v1",
+  sumConfirmed: "kiana sum confirmed v1",
   sumSecondKey: "kiana sum second key v1",
 } as const;
 export type Domain = keyof typeof DOMAINS;

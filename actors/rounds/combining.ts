@@ -2,7 +2,7 @@
 import { countedLeast } from "../../learning/runs/order.ts";
 import { combineClearFrom } from "../../learning/runs/combine_clear.ts";
 import { combineSums, nextModel } from "../../learning/runs/release.ts";
-import { encodeResult, type RoundResult, type SurvivorProof } from "../../learning/runs/result.ts";
+import type { RoundResult, SurvivorProof } from "../../learning/runs/result.ts";
 import { parameterBytes } from "../../learning/parameters.ts";
 import { optimiserStateBytes } from "../../learning/strategies/optimiser_state_bytes.ts";
 import {
@@ -11,9 +11,12 @@ import {
   forgedSharesOf,
 } from "../../learning/secure/forged_shares.ts";
 import { merkleRoot } from "../../learning/secure/merkle.ts";
+import { checkTotals, type OpenedSum } from "../../learning/secure/sum_check.ts";
 import { closingReveals, finishSum, takeMasksOff } from "../../learning/secure/unmask.ts";
 import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type { VectorOffer } from "../../protocols/rounds/messages.ts";
+import type { OpenedGroup } from "./commands.ts";
+import { askToConfirm } from "./confirming.ts";
 import { noteFault } from "./faults.ts";
 import { abandon, enter } from "./lead.ts";
 import { openedSmallSum, smallProof } from "./lead_small_sums.ts";
@@ -32,8 +35,6 @@ import { tellAll } from "./talking.ts";
 
 /** Among a thousand devices masks take minutes to take off on a small machine, and so does comparing updates, ms. */
 const COMBINING_MS = 600_000;
-/** Publishing waits for the disk, ms. */
-const PUBLISH_MS = 60_000;
 
 /** Combines what was gathered and makes the next version. */
 export function combine(context: RunContext, state: RunActorState, deps: RunDependencies): void {
@@ -84,6 +85,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
         return { hash, bytes: bytes.length };
       };
       const { slots } = next.optimiser;
+      const offer = await keep(aggregate);
       const result: RoundResult = {
         version: 1,
         ...lead.key!,
@@ -92,7 +94,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
         state: slots.length === 0
           ? null
           : await keep(optimiserStateBytes(next.optimiser, next.parameters.length)),
-        aggregate: await keep(aggregate),
+        aggregate: offer,
         submissions: submissionsOf(deps, lead, counted),
         sums: lead.small === null
           ? lead.groups.filter(({ failed }) => !failed).map(survivorProof)
@@ -110,7 +112,8 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
         }),
       };
       return {
-        body: encodeResult(result),
+        result,
+        opened: await openedGroups(lead, Uint8Array.fromHex(offer.hash), deps),
         faults: clear?.faults ??
           dealers.map((device) => ({ device, fault: "forgedShare" as const })),
       };
@@ -119,7 +122,7 @@ export function combine(context: RunContext, state: RunActorState, deps: RunDepe
   );
 }
 
-/** The result is ready: the parent publishes it as a block, and the rest follows from that. */
+/** The result is ready but for what its devices say of it. */
 export function onCombined(
   context: RunContext,
   state: RunActorState,
@@ -139,11 +142,30 @@ export function onCombined(
     const reason = error instanceof Error ? error.message : String(error);
     return abandon(context, state, deps, reason);
   }
-  const { body, faults } = outcome.value;
-  lead.faults.push(...faults);
-  lead.isReleased = true;
-  enter(context, state, deps, "publishing", PUBLISH_MS);
-  context.send(deps.rounds, { type: "publishResult", run: deps.run, body });
+  lead.faults.push(...outcome.value.faults);
+  askToConfirm(context, state, deps, outcome.value);
+}
+
+/** What all parts in each opened sum must add up to. */
+async function openedGroups(
+  { groups }: Lead,
+  aggregate: Uint8Array,
+  { crypto, masks, maskWork }: RunDependencies,
+): Promise<readonly OpenedGroup[]> {
+  const pause = () => maskWork.pause();
+  const opened: OpenedGroup[] = [];
+  for (const { server: { claim, roster, round: { bits }, sum }, failed } of groups) {
+    if (failed) continue;
+    const { survivors, levels } = claim!;
+    const about: OpenedSum = {
+      roster: roster!.view.hash,
+      claim: { survivors, inputsRoot: merkleRoot(levels) },
+      aggregate,
+    };
+    const totals = await checkTotals(sum, { opened: about, bits }, { crypto, masks, pause });
+    opened.push({ sum: about, bits, totals });
+  }
+  return opened;
 }
 
 function clearSubmissions({ opened }: RunDependencies, { fetched, key }: Lead) {

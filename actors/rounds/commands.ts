@@ -2,6 +2,8 @@
 import type { ModelState } from "../../learning/runs/model_state.ts";
 import type { LocalUpdate } from "../../learning/runs/update.ts";
 import type { PaillierPrimes } from "../../learning/secure/paillier.ts";
+import type { MaskedState } from "../../learning/secure/client_state.ts";
+import type { OpenedSum } from "../../learning/secure/sum_check.ts";
 import type { KeptState } from "../../learning/secure/kept_state.ts";
 import type { RoundFault } from "../../learning/screening/reputation_effects.ts";
 import type { RunId, RunPlan } from "../../learning/runs/plan.ts";
@@ -11,6 +13,7 @@ import type { Evaluation } from "../../learning/trainer.ts";
 import type { Block } from "../../protocols/blocks/block.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type {
+  Attempt,
   GradientSubmission,
   RoundPhase,
   RoundsMessage,
@@ -268,6 +271,13 @@ export type RunPrivateCommand =
     readonly type: "combined";
     readonly outcome: TaskOutcome<CombinedRound>;
   } & Try)
+  /** This device's word about an opened sum; empty when it has none. */
+  | {
+    readonly type: "confirmationMade";
+    readonly to: DeviceId;
+    readonly key: Attempt;
+    readonly outcome: TaskOutcome<Uint8Array>;
+  }
   | {
     readonly type: "adopted";
     readonly committed: CommittedResult;
@@ -348,14 +358,25 @@ export interface TrainedUpdate {
 
 /** A round's result, ready to be published, and who was at fault. */
 export interface CombinedRound {
-  readonly body: Uint8Array;
+  readonly result: RoundResult;
+  /** What its secure sums have to be confirmed with, in the order of the result's; none in the clear and with a second party. */
+  readonly opened: readonly OpenedGroup[];
   readonly faults: readonly { readonly device: DeviceId; readonly fault: RoundFault }[];
+}
+
+/** A secure sum that is opened, and what all parts in it must add up to. */
+export interface OpenedGroup {
+  readonly sum: OpenedSum;
+  readonly bits: number;
+  readonly totals: Uint32Array;
 }
 
 /** What a device hands to the coordinator. */
 export interface PreparedSubmission {
   /** What is kept of the secure sum after masking; null in the clear. */
   readonly kept: KeptState | null;
+  /** The state after masking, for the memory only; null in the clear. */
+  readonly masked: MaskedState | null;
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** SHA-256 of the update before it was hidden in a sum; null in the clear. */
   readonly vector: string | null;

@@ -46,6 +46,7 @@ export function newLead(): Lead {
     faults: [],
     heard: new Map(),
     failures: 0,
+    confirming: null,
     isReleased: false,
   };
 }
@@ -85,6 +86,7 @@ const SHOWN = {
   matching: "collecting",
   signing: "collecting",
   unmasking: "unmasking",
+  confirming: "publishing",
   publishing: "publishing",
   finished: "finished",
 } as const;
@@ -266,6 +268,7 @@ export function onPhaseDue(
     readonly sendClaims: () => void;
     readonly closeSigning: () => void;
     readonly closeUnmasking: () => void;
+    readonly publish: () => void;
     readonly recovered: () => void;
   },
 ): void {
@@ -290,6 +293,8 @@ export function onPhaseDue(
       return sums.closeSigning();
     case "unmasking":
       return sums.closeUnmasking();
+    case "confirming":
+      return sums.publish();
     case "publishing":
       return abandon(context, state, deps, "the result could not be published in time");
     default:

@@ -33,6 +33,7 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import type { SecurePhase } from "../../protocols/rounds/messages.ts";
 import { keepCheckpoint } from "./checkpoints.ts";
 import { combine } from "./combining.ts";
+import { onConfirmed } from "./confirming.ts";
 import { noteFault } from "./faults.ts";
 import { abandon, enter } from "./lead.ts";
 import { refuseSubmission } from "./lead_updates.ts";
@@ -83,6 +84,7 @@ const HEARD_WHILE: Partial<Record<SecurePhase["phase"], Lead["phase"]>> = {
   shares: "sharing",
   consistency: "signing",
   unmask: "unmasking",
+  confirmed: "confirming",
 };
 
 /** What a device says in a phase. */
@@ -97,6 +99,7 @@ export function onDevicePhase(
   if (lead?.key == null || !sameAttempt(lead.key, message)) return;
   // What comes when its phase is over is late, no offence.
   if (lead.phase !== HEARD_WHILE[message.phase]) return;
+  if (message.phase === "confirmed") return onConfirmed(context, state, deps, from, message);
   const group = lead.groups.find(({ members, failed }) => !failed && members.includes(from));
   if (group === undefined) return;
   const dependencies = sumDependencies(deps);

@@ -26,6 +26,7 @@ import { type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import type { Decline, RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
 import type { KeptPart } from "./commands.ts";
+import { onOpened } from "./confirming.ts";
 import { releaseIn, signedAt, signedSetting, wordFor } from "./given_word.ts";
 import { goBack, storedParts } from "./kept_parts.ts";
 import { lookAgain } from "./local_training.ts";
@@ -198,6 +199,7 @@ export function onSecurePhase(
   message: SecurePhase,
 ): void {
   if (message.phase === "forgedShares") return onForgedShares(context, state, deps, message);
+  if (message.phase === "opened") return onOpened(context, state, deps, from, message);
   const isOurs = state.part !== null && sameAttempt(state.part.key, message);
   // An earlier attempt that was given up may be finished after all, by those whose vectors are in it.
   const part = isOurs

@@ -18,6 +18,7 @@ import {
 import { noBuffer } from "./buffered_state.ts";
 import { onCheckpointStored, onRecovered, recover, takeLead, tryAgain } from "./checkpoints.ts";
 import { onCombined } from "./combining.ts";
+import { onConfirmationMade, publish, publishWhenOneIsAway } from "./confirming.ts";
 import type { KeptPart, RunCommand } from "./commands.ts";
 import { reportFaults } from "./faults.ts";
 import { goBack } from "./kept_parts.ts";
@@ -83,6 +84,7 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
             sendClaims: () => sendClaims(context, state, deps),
             closeSigning: () => closeSigning(context, state, deps),
             closeUnmasking: () => closeUnmasking(context, state, deps),
+            publish: () => publish(context, state, deps),
             recovered: () => onRecovered(context, state, deps),
           });
         case "callDue":
@@ -116,6 +118,8 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
           return;
         case "combined":
           return onCombined(context, state, deps, command);
+        case "confirmationMade":
+          return onConfirmationMade(context, deps, command);
         case "adopted":
           return onAdopted(context, state, deps, command);
         case "evaluated":
@@ -244,6 +248,7 @@ function onPeersChanged(
     });
   }
   closeTrainingWhenAll(context, state, deps);
+  publishWhenOneIsAway(context, state, deps);
   remind(context, state, deps);
   if (state.lead?.phase === "waiting") call(context, state, deps);
   onPeersChangedForBuffer(context, state, deps);

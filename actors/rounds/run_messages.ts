@@ -136,6 +136,7 @@ const SAID_BY_DEVICES = new Set([
   ...SAID_OF_SMALL_SUMS,
   "shares",
   "unmask",
+  "confirmed",
 ]);
 
 function publishProgress(

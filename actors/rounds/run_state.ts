@@ -4,7 +4,7 @@ import type { RunId } from "../../learning/runs/plan.ts";
 import type { LocalUpdate } from "../../learning/runs/update.ts";
 import type { Parameters } from "../../learning/parameters.ts";
 import type { RoundFault } from "../../learning/screening/reputation_effects.ts";
-import type { ClientState } from "../../learning/secure/client_state.ts";
+import type { ClientState, MaskedState } from "../../learning/secure/client_state.ts";
 import type { ReceivedShares } from "../../learning/secure/contract.ts";
 import type { KeptState } from "../../learning/secure/kept_state.ts";
 import type { MaskWork } from "../../learning/secure/mask_work.ts";
@@ -27,6 +27,7 @@ import type { Registry } from "../../protocols/registry/registry.ts";
 import type { Store } from "../../store/store.ts";
 import type { VectorStore } from "../../store/vectors.ts";
 import type { Context, Ref } from "../kernel/actor.ts";
+import type { Confirming } from "./confirming.ts";
 import type { BufferedState } from "./buffered_state.ts";
 import type { Restored } from "./restored.ts";
 import type { SpilledUpdates } from "./spilled_updates.ts";
@@ -185,6 +186,8 @@ export interface Part {
   readonly only: readonly DeviceId[] | null;
   /** Until the update is masked; null in the clear. */
   sum: ClientState | null;
+  /** From then on, in memory only: what this device confirms the opened sum with. */
+  masked: MaskedState | null;
   /** From then on: what also the disk has. */
   kept: KeptState | null;
   received: ReceivedShares | null;
@@ -209,6 +212,7 @@ export function newPart(
     phase: "ready",
     only: null,
     sum: null,
+    masked: null,
     kept: null,
     received: null,
     small: null,
@@ -224,7 +228,14 @@ export function newPart(
 export interface Lead {
   /** Null between attempts. */
   key: Attempt | null;
-  phase: RoundPhase | "recovering" | "sharing" | "checkpoint" | "matching" | "signing";
+  phase:
+    | RoundPhase
+    | "recovering"
+    | "sharing"
+    | "checkpoint"
+    | "matching"
+    | "signing"
+    | "confirming";
   startedAtMs: number;
   called: readonly DeviceId[];
   readonly ready: Map<DeviceId, PeerReady>;
@@ -267,6 +278,8 @@ export interface Lead {
   >;
   /** Tries in a row that came to nothing: the next waits longer. */
   failures: number;
+  /** A result that its devices are asked about; null before and after. */
+  confirming: Confirming | null;
   /** True once its result was handed to be published: it may come to be known, whatever we hear of it. */
   isReleased: boolean;
 }

@@ -139,13 +139,14 @@ function submit(
   const dependencies = sumClientDependencies(context, deps);
   context.perform(
     async (): Promise<PreparedSubmission> => {
-      const { bytes, weight, kept, second } = update.type === "clear"
-        ? { ...update, kept: null, second: null }
+      const { bytes, weight, kept, masked, second } = update.type === "clear"
+        ? { ...update, kept: null, masked: null, second: null }
         : small !== null
         ? {
           ...await smallContribution(context, deps, small, update.values),
           weight: 1,
           kept: null,
+          masked: null,
         }
         : await maskedUpdate(deps, { sum, received, values: update.values, dependencies });
       const vector = update.type === "clear" ? null : crypto.sha256Hex(bytesOf(update.values));
@@ -175,6 +176,7 @@ function submit(
         );
         return {
           kept,
+          masked,
           bytes,
           vector,
           second,
@@ -218,7 +220,7 @@ async function maskedUpdate(
   const { state, message } = step;
   if (state.phase !== "masked") throw new Error("this vector was masked before");
   const kept = keptState(state, dependencies);
-  return { bytes: encodeMaskedInput(message), weight: 1, kept, second: null };
+  return { bytes: encodeMaskedInput(message), weight: 1, kept, masked: state, second: null };
 }
 
 /** Masked and signed: with secure sums our part is written down first, and our word where handing in is paid for. `onReady` hands in otherwise than at once. */
@@ -237,7 +239,7 @@ export function onPrepared(
     const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
     return refuse(context, deps, part, reason);
   }
-  const { kept, bytes, vector, second, submission } = outcome.value;
+  const { kept, masked, bytes, vector, second, submission } = outcome.value;
   const problem = problemOfVector(state, part, vector);
   if (problem !== undefined) return refuse(context, deps, part, problem);
   part.vector = vector;
@@ -255,8 +257,9 @@ export function onPrepared(
     if (!paysForHandingIn(deps)) return handIn(context, deps, part);
     return keep(context, deps, part, { [signedSetting(deps.run)]: handedIn(part) });
   }
-  // What masks the vector is needed no more.
+  // What masks the vector is needed once more, to confirm the sum; it does not go to the disk.
   part.sum = null;
+  part.masked = masked;
   part.received = null;
   part.kept = kept;
   const { coordinator, release } = part;

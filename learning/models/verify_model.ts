@@ -16,6 +16,7 @@ import { nextModel } from "../runs/release.ts";
 import { ReleaseError } from "../runs/release_error.ts";
 import type { RoundResult } from "../runs/result.ts";
 import { type ResultCheckDependencies, resultProblem } from "../runs/result_check.ts";
+import { confirmationsProblem } from "../runs/sum_confirmation.ts";
 import { OptimiserError } from "../strategies/server_optimiser.ts";
 
 /** What is checked with. */
@@ -51,6 +52,7 @@ export type RefusalReason =
   | "wrongBase"
   | "aggregateChanged"
   | "wrongCount"
+  | "otherSum"
   | "submissionChanged"
   | "otherAggregate"
   | "noModel"
@@ -64,6 +66,8 @@ export type Verification =
     readonly participants: number;
     /** True when the aggregate was made again from all submissions; false where nobody can (secure sums, noise of the coordinator) or one is not here. */
     readonly recombined: boolean;
+    /** True when all devices whose vectors are in its secure sums have confirmed these (`secure/sum_check.ts`). */
+    readonly confirmed: boolean;
   }
   | {
     readonly ok: false;
@@ -102,6 +106,8 @@ export async function verifyModel(
   if (typeof recombined === "object") return recombined;
   let model: ModelState;
   try {
+    const contradiction = await confirmationsProblem(material.aggregate, { result, opened, deps });
+    if (contradiction !== undefined) return refuse("otherSum", contradiction);
     model = nextModel(opened, material.parent, material.aggregate, result.counts.called);
   } catch (error) {
     if (error instanceof ReleaseError || error instanceof OptimiserError) {
@@ -122,7 +128,10 @@ export async function verifyModel(
       `the next round is tuned to ${model.tuning}, the result names ${result.tuning?.next}`,
     );
   }
-  return { ok: true, model, participants: result.submissions.length, recombined };
+  const { submissions, sums } = result;
+  const confirmed = sums.length > 0 &&
+    sums.every(({ confirmations }) => confirmations !== undefined);
+  return { ok: true, model, participants: submissions.length, recombined, confirmed };
 }
 
 /** The round was tuned to what the version before says. */

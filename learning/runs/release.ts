@@ -47,6 +47,33 @@ export function combineSums(
   return out;
 }
 
+/** The secure sums of an aggregate, in its order. Throws a `ReleaseError` when the bytes are none of this plan. */
+export function sumsIn(
+  opened: OpenedPlan,
+  aggregate: Uint8Array,
+  called: number,
+): readonly (SumOf & { readonly bits: number })[] {
+  const { length, bits } = sizeOf(sumFormOf(opened, called)!, {
+    devices: called,
+    count: opened.layout.count,
+  });
+  const size = COUNT_BYTES + packedBytes(length, bits);
+  if (aggregate.length === 0 || aggregate.length % size !== 0) {
+    throw new ReleaseError(
+      `Cannot read an aggregate of ${aggregate.length} bytes: expected a multiple of ${size}`,
+    );
+  }
+  return Array.from({ length: aggregate.length / size }, (_, i) => {
+    const part = aggregate.subarray(i * size, (i + 1) * size);
+    const devices = new DataView(part.buffer, part.byteOffset).getUint32(0);
+    const sum = unpack(part.subarray(COUNT_BYTES), { count: length, bits });
+    if (sum === undefined || devices < 1 || devices > called) {
+      throw new ReleaseError(`Cannot read a sum of ${devices} devices among ${called}`);
+    }
+    return { sum, devices, bits };
+  });
+}
+
 /** The version that follows from `model` and what was released. Throws a `ReleaseError` or an `OptimiserError` when none does. */
 export function nextModel(
   opened: OpenedPlan,
@@ -74,23 +101,10 @@ function updateOf(opened: OpenedPlan, aggregate: Uint8Array, called: number): Co
   const { count } = opened.layout;
   const form = sumFormOf(opened, called);
   if (form === null) return clearUpdateOf(opened, aggregate);
-  const { length, bits } = sizeOf(form, { devices: called, count });
-  const size = COUNT_BYTES + packedBytes(length, bits);
-  if (aggregate.length === 0 || aggregate.length % size !== 0) {
-    throw new ReleaseError(
-      `Cannot read an aggregate of ${aggregate.length} bytes: expected a multiple of ${size}`,
-    );
-  }
   const means: { values: Parameters; weight: number }[] = [];
   const measured = { lengths: 0, weight: 0 };
   const counted = { bits: 0, participants: 0 };
-  for (let at = 0; at < aggregate.length; at += size) {
-    const part = aggregate.subarray(at, at + size);
-    const devices = new DataView(part.buffer, part.byteOffset).getUint32(0);
-    const sum = unpack(part.subarray(COUNT_BYTES), { count: length, bits });
-    if (sum === undefined || devices < 1 || devices > called) {
-      throw new ReleaseError(`Cannot read a sum of ${devices} devices among ${called}`);
-    }
+  for (const { sum, devices, bits } of sumsIn(opened, aggregate, called)) {
     if (form.type === "release") {
       const integers = Int32Array.from(sum, (value) => signed(value, bits));
       const { mean, bits: below } = decodeRelease(integers, devices, form.release);

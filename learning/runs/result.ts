@@ -17,6 +17,7 @@ import {
   uint32,
 } from "../../protocols/wire_schema.ts";
 import { float64Bytes, positiveFloat64 } from "../float64.ts";
+import { type Confirmation, confirmationBytes } from "../secure/sum_check.ts";
 import type { RunId } from "./plan.ts";
 import { ROUNDS_MAX } from "./plan_codec.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
@@ -48,6 +49,8 @@ export interface SurvivorProof {
   /** Whose vectors are in the sum, and the hashes of these (without what stands around them), 32 bytes each. */
   readonly inputs: readonly { readonly device: DeviceId; readonly hash: Uint8Array }[];
   readonly signatures: readonly { readonly device: DeviceId; readonly signature: Uint8Array }[];
+  /** What each of `inputs`, in that order, says of its part in the sum (`secure/sum_check.ts`). Absent when one of them did not. */
+  readonly confirmations?: readonly Confirmation[];
 }
 
 export interface RoundResult {
@@ -121,6 +124,12 @@ const schema = z.strictObject({
       ).max(SUBMISSIONS_MAX).readonly(),
       signatures: z.array(z.strictObject({ device: deviceId, signature }).readonly())
         .max(SUBMISSIONS_MAX).readonly(),
+      confirmations: z.array(
+        z.strictObject({
+          totals: bytes(confirmationBytes(32)),
+          signature,
+        }).readonly(),
+      ).max(SUBMISSIONS_MAX).readonly().exactOptional(),
     }).readonly(),
   ).max(SUMS_MAX).readonly(),
   counts: z.strictObject({ called: count, ready: count, dropped: count, refused: count })

@@ -6,17 +6,16 @@ import type { Crypto, SignedMessage } from "../../platform/ports.ts";
 import type { MaskStream } from "../../platform/ports.ts";
 import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
 import { submissionStatement } from "../models/proof.ts";
-import { bitmapOf } from "../secure/bitmap.ts";
-import { merkleLevels, merkleRoot } from "../secure/merkle.ts";
-import { rosterBytes, rosterView } from "../secure/roster.ts";
-import { concat, survivorsMessage } from "../secure/transcripts.ts";
+import { confirmationMessage } from "../secure/sum_check.ts";
+import { survivorsMessage } from "../secure/transcripts.ts";
 import { smallAggregationOf } from "./aggregation_choice.ts";
 import { problemOfBases, subjectOf } from "./buffered.ts";
 import { countedLeast } from "./order.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import { atRound, problemOfTuning } from "./round_form.ts";
 import type { RoundResult, SurvivorProof } from "./result.ts";
-import { sumRoundOf, survivorsLeast } from "./secure_round.ts";
+import { survivorsLeast } from "./secure_round.ts";
+import { claimOfProof, rosterOfProof } from "./sum_confirmation.ts";
 
 export interface ResultCheckDependencies {
   readonly crypto: Pick<
@@ -99,19 +98,8 @@ function problemOfSum(
     readonly signed: (SignedMessage & { readonly device: DeviceId })[];
   },
 ): string | undefined {
-  const { roster, inputs, signatures, rosterRoot } = sum;
-  const round = sumRoundOf(opened, {
-    run: result.run,
-    round: result.round,
-    attempt: result.attempt,
-    modelHash: result.parent,
-    devices: result.counts.called,
-  });
-  const members = rosterBytes(roster);
-  const view = rosterView({ round: round!, devices: members, root: rosterRoot }, {
-    crypto: deps.crypto,
-    masks: deps.masks,
-  });
+  const { inputs, signatures } = sum;
+  const view = rosterOfProof(sum, { result, opened, deps });
   if (!view.ok) return view.detail;
   const { indexOf, shape, hash } = view.value;
   const inSum = inputs.map(({ device }) => device);
@@ -136,25 +124,25 @@ function problemOfSum(
   if (signers.length < shape.quorum) {
     return `${signers.length} devices signed for a sum, expected at least ${shape.quorum}`;
   }
-  const indices = inSum.map((device) => indexOf.get(device)!);
-  const levels = merkleLevels(
-    deps.crypto,
-    inputs.map(({ hash }, i) => concat(uint32(indices[i]!), hash)),
-  );
-  const claim = { survivors: bitmapOf(indices, roster.length), inputsRoot: merkleRoot(levels) };
+  const claim = claimOfProof(sum, view.value, deps.crypto);
   const message = survivorsMessage(hash, claim);
   for (const { device, signature } of signatures) {
     signed.push({ device, publicKey: publicKeyOf(device), message, signature });
+  }
+  const { confirmations } = sum;
+  if (confirmations === undefined) return undefined;
+  if (smallAggregationOf(opened.plan) !== null || confirmations.length !== inputs.length) {
+    return `${confirmations.length} devices confirm a sum of ${inputs.length}, expected all or none`;
+  }
+  const aggregate = Uint8Array.fromHex(result.aggregate.hash);
+  for (const [i, { totals, signature }] of confirmations.entries()) {
+    const device = inSum[i]!;
+    const confirmed = confirmationMessage({ roster: hash, claim, aggregate }, totals);
+    signed.push({ device, publicKey: publicKeyOf(device), message: confirmed, signature });
   }
   return undefined;
 }
 
 function ascending(devices: readonly DeviceId[]): boolean {
   return devices.every((device, i) => i === 0 || devices[i - 1]! < device);
-}
-
-function uint32(value: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
-  return bytes;
 }

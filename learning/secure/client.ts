@@ -16,7 +16,7 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import { agreedOnce, hasLowOrder, keyPairOf } from "./agreements.ts";
 import { hasBit, indicesOf } from "./bitmap.ts";
 import { claimProblem, neighboursProblem, requestProblem } from "./checks.ts";
-import type { ClientState, JoinedState, SignedState } from "./client_state.ts";
+import type { ClientState, JoinedState, MaskedState, SignedState } from "./client_state.ts";
 import type { KeptSignedState, KeptState } from "./kept_state.ts";
 import type {
   Advertisement,
@@ -256,20 +256,9 @@ export function prepareMasks(
     );
   }
   const opened = openShares({ state, view, present, sealed: received.sealed }, deps.crypto);
-  const orders = present.map((i): MaskOrder => {
-    const neighbour = neighbours[i]!;
-    const first = index < neighbour;
-    return {
-      type: "pair",
-      roster: view.hash,
-      secret: state.maskSecret,
-      // Keys of low order were refused with the roster.
-      publicKey: state.neighbours[i]!.maskKey,
-      earlier: first ? state.device : view.devices[neighbour]!,
-      later: first ? view.devices[neighbour]! : state.device,
-      sign: first ? 1 : -1,
-    };
-  });
+  const orders = present.map((i): MaskOrder =>
+    pairOrder(state, { view, index, neighbour: neighbours[i]!, at: i })
+  );
   orders.push({ type: "self", roster: view.hash, seed: state.seed, sign: 1 });
   const finish: PreparedMasks["finish"] = (masked) => {
     invariant(
@@ -293,6 +282,29 @@ export function prepareMasks(
     };
   };
   return { ok: true, value: { orders, finish } };
+}
+
+/** The mask that a device shares with the neighbour at place `at` among its neighbours, as the device puts it on. Keys of low order were refused with the roster. */
+export function pairOrder(
+  state: Pick<MaskedState, "device" | "maskSecret" | "neighbours">,
+  { view, index, neighbour, at }: {
+    readonly view: RosterView;
+    readonly index: number;
+    readonly neighbour: number;
+    readonly at: number;
+  },
+): MaskOrder {
+  const isFirst = index < neighbour;
+  const other = view.devices[neighbour]!;
+  return {
+    type: "pair",
+    roster: view.hash,
+    secret: state.maskSecret,
+    publicKey: state.neighbours[at]!.maskKey,
+    earlier: isFirst ? state.device : other,
+    later: isFirst ? other : state.device,
+    sign: isFirst ? 1 : -1,
+  };
 }
 
 /** Signs the survivors, once. */

@@ -16,6 +16,7 @@ const LABELS = {
   share: text("kiana sum share v1"),
   selfMask: text("kiana sum self mask v1"),
   pairMask: text("kiana sum pair mask v1"),
+  check: text("kiana sum check v1"),
 } as const;
 
 /** Bytes of a commitment to a share or a seed: finding two that fit takes 2^64 tries, one for a given share 2^128. */
@@ -176,6 +177,19 @@ export function survivorsMessage(
   claim: { readonly survivors: Uint8Array; readonly inputsRoot: Uint8Array },
 ): Uint8Array<ArrayBuffer> {
   return domainSeparated("sumSurvivors", roster, claim.survivors, claim.inputsRoot);
+}
+
+/** The key of the stream that says which numbers of a vector are in which subset of the check of a sum. */
+export function sumCheckKey(
+  crypto: Hashing,
+  opened: {
+    readonly roster: Uint8Array;
+    readonly claim: { readonly survivors: Uint8Array; readonly inputsRoot: Uint8Array };
+    readonly aggregate: Uint8Array;
+  },
+): Uint8Array<ArrayBuffer> {
+  const { roster, claim: { survivors, inputsRoot }, aggregate } = opened;
+  return crypto.sha256(LABELS.check, roster, survivors, inputsRoot, aggregate);
 }
 
 /** Bytes one after another. */

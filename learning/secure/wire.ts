@@ -17,6 +17,7 @@ import {
   type SurvivorSignature,
   type UnmaskRequest,
 } from "./contract.ts";
+import { type Confirmation, confirmationBytes } from "./sum_check.ts";
 
 /** Levels of a Merkle tree over the largest roster, and some. */
 const PROOF_BYTES_MAX = 32 * 20;
@@ -117,4 +118,9 @@ export const { encode: encodeUnmaskRequest, decode: decodeUnmaskRequest } = code
 export const { encode: encodeReveal, decode: decodeReveal } = codec<Reveal>(
   z.strictObject({ shares: bytes(32 * SUM_NEIGHBOURS_MAX) }),
   32 * SUM_NEIGHBOURS_MAX + 256,
+);
+
+export const { encode: encodeConfirmation, decode: decodeConfirmation } = codec<Confirmation>(
+  z.strictObject({ totals: bytes(confirmationBytes(32)), signature: exactly(64) }),
+  confirmationBytes(32) + 256,
 );

@@ -75,7 +75,7 @@ export interface Decline extends Attempt {
 
 /**
  * One message of a phase of secure aggregation, either way; `phase` says which, the body is `learning/secure`'s. `forgedShares` proves
- * to those who signed why their sum cannot be opened. From `key` on: sums with a second
+ * to those who signed why their sum cannot be opened. `opened` names the hash of what is to be published, `confirmed` says the device's part in it (empty: it cannot). From `key` on: sums with a second
  * party, which gets its parts from the devices and is asked by the coordinator alone.
  */
 export interface SecurePhase extends Attempt {
@@ -89,6 +89,8 @@ export interface SecurePhase extends Attempt {
     | "unmaskRequest"
     | "unmask"
     | "forgedShares"
+    | "opened"
+    | "confirmed"
     | "key"
     | "part"
     | "present"

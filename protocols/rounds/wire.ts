@@ -82,6 +82,8 @@ const message = z.discriminatedUnion("type", [
       "unmaskRequest",
       "unmask",
       "forgedShares",
+      "opened",
+      "confirmed",
       "key",
       "part",
       "present",

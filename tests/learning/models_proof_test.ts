@@ -7,11 +7,17 @@ import {
 } from "../../learning/models/verify_model.ts";
 import type { Network } from "../../learning/network.ts";
 import { nextModel } from "../../learning/runs/release.ts";
-import { decodeResult, encodeResult, type RoundResult } from "../../learning/runs/result.ts";
+import {
+  decodeResult,
+  encodeResult,
+  type RoundResult,
+  type SurvivorProof,
+} from "../../learning/runs/result.ts";
 import { parameterBytes } from "../../learning/parameters.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import {
   clearRound,
+  confirmationsOf,
   crypto,
   deps,
   type FinishedRound,
@@ -206,4 +212,62 @@ Deno.test("a device cannot sign for another", async () => {
     one.device === first!.id ? forged : one
   );
   assert.equal(await refusalOf(clear, { result: { submissions } }), "badSignatures");
+});
+
+/** A result with what its devices say of `aggregate`. */
+async function withWords(aggregate: Uint8Array, change: Partial<SurvivorProof> = {}) {
+  const confirmations = await confirmationsOf(secure, aggregate);
+  return { sums: [{ ...secure.result.sums[0]!, confirmations, ...change }] };
+}
+
+Deno.test("a sum that all its devices confirm is said to be that, also as it comes out of its block", async () => {
+  const read = decodeResult(
+    encodeResult({ ...secure.result, ...await withWords(secure.aggregate) }),
+  );
+  assert.ok(read.ok);
+  const outcome = await verify(secure, { result: read.message });
+  assert.ok(outcome.ok, outcome.ok ? "" : outcome.detail);
+  assert.equal(outcome.confirmed, true);
+  const [without, inTheClear] = [await verify(secure), await verify(clear)];
+  assert.ok(without.ok && inTheClear.ok);
+  assert.deepEqual([without.confirmed, inTheClear.confirmed], [false, false]);
+});
+
+Deno.test("a coordinator that publishes another sum than it opened is found out by what the devices say", async () => {
+  const other = secure.aggregate.slice();
+  other[10] = other[10]! ^ 1;
+  const lie = consistent(secure, other);
+  // Nobody was asked: nothing contradicts it.
+  const unasked = await verify(secure, { result: lie, material: { aggregate: other } });
+  assert.ok(unasked.ok);
+  assert.equal(unasked.confirmed, false);
+  // The devices were asked about the sum that it publishes, and answered by the book.
+  const words = await withWords(other);
+  assert.equal(
+    await refusalOf(secure, { result: { ...lie, ...words }, material: { aggregate: other } }),
+    "otherSum",
+  );
+  // They were asked about the true one.
+  const trueWords = await withWords(secure.aggregate);
+  assert.equal(
+    await refusalOf(secure, { result: { ...lie, ...trueWords }, material: { aggregate: other } }),
+    "badSignatures",
+  );
+});
+
+Deno.test("words of some, of others or of nobody are refused", async () => {
+  const words = await confirmationsOf(secure, secure.aggregate);
+  const [first, second, ...rest] = words;
+  for (
+    const confirmations of [
+      [],
+      words.slice(1),
+      [...words, first!],
+      [second!, first!, ...rest],
+      [{ ...first!, totals: second!.totals }, second!, ...rest],
+    ]
+  ) {
+    const result = await withWords(secure.aggregate, { confirmations });
+    assert.equal(await refusalOf(secure, { result }), "badSignatures");
+  }
 });

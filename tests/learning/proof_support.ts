@@ -16,7 +16,10 @@ import { localUpdate } from "../../learning/runs/update.ts";
 import { submissionStatement } from "../../learning/models/proof.ts";
 import type { Network } from "../../learning/network.ts";
 import { parameterBytes, parametersHash } from "../../learning/parameters.ts";
+import { claimOfProof, rosterOfProof } from "../../learning/runs/sum_confirmation.ts";
+import { inlineMaskWork } from "../../learning/secure/mask_work.ts";
 import { merkleRoot } from "../../learning/secure/merkle.ts";
+import { type Confirmation, confirmSum } from "../../learning/secure/sum_check.ts";
 import type { LearningTask } from "../../learning/task.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
@@ -24,7 +27,7 @@ import type { Signer } from "../../platform/ports.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import { deviceIdOf } from "../../protocols/ids.ts";
-import { play, players } from "./secure_support.ts";
+import { play, type Player, players } from "./secure_support.ts";
 
 export const crypto = nodeCrypto({ workersMax: 0 });
 export const deps = { crypto, masks: nodeMaskStream() };
@@ -50,6 +53,27 @@ export interface FinishedRound {
   readonly result: RoundResult;
   readonly submitted: ReadonlyMap<DeviceId, Uint8Array<ArrayBuffer>>;
   readonly devices: readonly TestDevice[];
+  /** Of a secure sum: its devices, each as far as it has come. */
+  readonly players?: readonly Player[];
+}
+
+/** What all devices of a round by one secure sum say of `aggregate`, in the order of the proof's inputs. */
+export async function confirmationsOf(
+  { result, opened, players = [] }: FinishedRound,
+  aggregate: Uint8Array,
+): Promise<readonly Confirmation[]> {
+  const proof = result.sums[0]!;
+  const view = rosterOfProof(proof, { result, opened, deps });
+  if (!view.ok) throw new Error(view.detail);
+  const claim = claimOfProof(proof, view.value, crypto);
+  const about = { claim, aggregate: crypto.sha256(aggregate) };
+  return await Promise.all(proof.inputs.map(async ({ device }) => {
+    const player = players.find((one) => one.device === device)!;
+    const { state } = player;
+    if (state === undefined || !("input" in state)) throw new Error(`${device} has no vector`);
+    const maskWork = inlineMaskWork(player.deps);
+    return (await confirmSum(state, about, { ...player.deps, maskWork }))!;
+  }));
 }
 
 /** A plan for `network`, by FedAvg. */
@@ -205,7 +229,7 @@ export function secureRound(
     count,
   );
   const result = { ...base, submissions, sums: [sum] };
-  return finished(open, parent, aggregate, result, { devices, submitted });
+  return finished(open, parent, aggregate, result, { devices, submitted, players: all });
 }
 
 function resultBase(parent: ModelState, called: number) {
@@ -229,7 +253,7 @@ function finished(
   parent: ModelState,
   aggregate: Uint8Array<ArrayBuffer>,
   result: Omit<RoundResult, "aggregate" | "result">,
-  held: Pick<FinishedRound, "devices" | "submitted">,
+  held: Pick<FinishedRound, "devices" | "submitted" | "players">,
 ): FinishedRound {
   const next = nextModel(open, parent, aggregate, result.counts.called);
   return {

@@ -8,6 +8,13 @@ import { decodeResult } from "../../../learning/runs/result.ts";
 import { sumRoundOf } from "../../../learning/runs/secure_round.ts";
 import * as client from "../../../learning/secure/client.ts";
 import type { ClientState } from "../../../learning/secure/client_state.ts";
+import { inlineMaskWork } from "../../../learning/secure/mask_work.ts";
+import {
+  type Confirmation,
+  confirmationMessage,
+  confirmSum,
+  type OpenedSum,
+} from "../../../learning/secure/sum_check.ts";
 import type {
   KeyShares,
   SumClientDependencies,
@@ -55,6 +62,8 @@ interface Lies {
   readonly isSigned?: boolean;
   readonly vector?: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
   readonly unmask?: (body: Uint8Array) => Uint8Array;
+  /** Null: it says nothing. */
+  readonly confirm?: (word: Confirmation, about: OpenedSum) => Uint8Array | null;
 }
 
 function good<T>(outcome: SumOutcome<T>): T {
@@ -84,7 +93,8 @@ async function play(lies: Lies, isEnough = isOver) {
       toParent.push(...TestActor.sentTo(effects, parent));
       for (const command of TestActor.sentTo(effects, sessions)) {
         if (command.type !== "sendToPeer") continue;
-        for (const message of answer(command.to, read(decodeRoundsMessage(command.body)))) {
+        const told = read(decodeRoundsMessage(command.body));
+        for (const message of await answer(command.to, told)) {
           queue.push(...actor.tell({ type: "peerMessage", from: command.to, message }));
         }
       }
@@ -95,7 +105,7 @@ async function play(lies: Lies, isEnough = isOver) {
     assert.fail("it does not come to an end");
   }
 
-  function answer(from: DeviceId, told: RoundsMessage): readonly RoundsMessage[] {
+  async function answer(from: DeviceId, told: RoundsMessage): Promise<readonly RoundsMessage[]> {
     const one = devices.find(({ id }) => id === from);
     if (one === undefined) return [];
     if (told.type === "keepCheckpoint") {
@@ -175,6 +185,16 @@ async function play(lies: Lies, isEnough = isOver) {
         const body = wire.encodeReveal(step.value.message);
         return say("unmask", lie.unmask?.(body) ?? body);
       }
+      case "opened": {
+        assert.ok(state.phase === "revealed");
+        const about = { claim: state.claim, aggregate: told.body };
+        const maskWork = inlineMaskWork(one.deps);
+        const word = (await confirmSum(state, about, { ...one.deps, maskWork }))!;
+        if (lie.confirm === undefined) return say("confirmed", wire.encodeConfirmation(word));
+        const { hash } = good(rosterView(state, one.deps));
+        const body = lie.confirm(word, { ...about, roster: hash });
+        return body === null ? [] : say("confirmed", body);
+      }
       case "forgedShares":
         // Whoever cheated is bound to nothing.
         if (from !== liar) left.add(from);
@@ -222,6 +242,33 @@ Deno.test("a sum of honest devices has all of them in it, and no faults", async 
   const { result, faults } = await play({});
   assert.deepEqual(result?.submissions.map(({ device }) => device), [...honest, liar].sort());
   assert.deepEqual([faults, result?.counts.refused], [[], 0]);
+  assert.equal(result?.sums[0]?.confirmations?.length, 5, "and all confirm it");
+});
+
+Deno.test("a device that says nothing of the sum, or something else, or what it cannot have signed, keeps nobody from the version", async () => {
+  const liarSigner = devices[2]!;
+  const lies: readonly NonNullable<Lies["confirm"]>[] = [
+    () => null,
+    () => new Uint8Array(),
+    () => new Uint8Array(700),
+    ({ totals, signature }) => wire.encodeConfirmation({ totals: totals.slice(1), signature }),
+    ({ totals }, about) => {
+      const other = totals.map((byte, i) => i === 7 ? byte ^ 4 : byte);
+      const signature = liarSigner.sign(confirmationMessage(about, other));
+      return wire.encodeConfirmation({ totals: other, signature });
+    },
+    ({ totals }, about) => {
+      const few = totals.slice(0, 5);
+      const signature = liarSigner.sign(confirmationMessage(about, few));
+      return wire.encodeConfirmation({ totals: few, signature });
+    },
+  ];
+  for (const confirm of lies) {
+    const { result, faults } = await play({ confirm });
+    assert.deepEqual(result?.submissions.map(({ device }) => device), [...honest, liar].sort());
+    assert.equal(result?.sums[0]?.confirmations, undefined);
+    assert.deepEqual(faults, []);
+  }
 });
 
 Deno.test("a forged share is refused and counted and costs points; the others' shares open the sum", async () => {
