@@ -8,10 +8,11 @@ import type { DeviceId } from "../../protocols/ids.ts";
 import type { Decline, PeerReady, RoundStart } from "../../protocols/rounds/messages.ts";
 import { reportFaults } from "./faults.ts";
 import { onBufferDue, openBuffer } from "./lead_buffered.ts";
-import { boundCall, newSmallLead, onSmallDue, openSmallSum } from "./lead_small_sums.ts";
+import { boundCall, onSmallDue, openSmallSum } from "./lead_small_sums.ts";
 import { openSums } from "./lead_sums.ts";
 import { closeTraining, closeTrainingWhenAll, giveBackRoom } from "./lead_updates.ts";
 import type { Try } from "./commands.ts";
+import { nextAttempt } from "./next_attempt.ts";
 import type { Lead, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { isTrusted, reachable, sameAttempt, shortReason, tellAll } from "./talking.ts";
 import { beat } from "./terms.ts";
@@ -114,22 +115,24 @@ export function call(context: RunContext, state: RunActorState, deps: RunDepende
   if (deps.opened.strategy.buffer !== null) return openBuffer(context, state, deps, joined);
   state.waitingFor = null;
   const round = head.round + 1;
-  // Attempts are numbered over all terms; zero is the first.
-  const attempt = state.attempt + 1;
-  state.attempt = attempt;
-  const called = boundCall(state, deps, lead, joined) ??
-    calledDevices(joined, { plan, round, attempt });
-  const key = { run: deps.run, round, term: state.term, attempt };
-  const small = newSmallLead(state, deps, { round, attempt, called });
-  if (small === null) {
+  const bound = boundCall(state, deps, lead, joined);
+  const next = nextAttempt(context, state, deps, {
+    round,
+    calledIn: (attempt) => bound ?? calledDevices(joined, { plan, round, attempt }),
+  });
+  if (next === undefined) {
     state.waitingFor = "a second device that may coordinate";
     return;
   }
+  // Attempts are numbered over all terms; zero is the first.
+  const { attempt, called, small } = next;
+  state.attempt = attempt;
+  const key = { run: deps.run, round, term: state.term, attempt };
   state.lead = {
     ...newLead(),
     key,
     called,
-    small: small ?? null,
+    small,
     startedAtMs: context.monotonicMs(),
     failures: lead.failures,
   };
@@ -143,7 +146,7 @@ export function call(context: RunContext, state: RunActorState, deps: RunDepende
     version: head.block,
     called,
     withinMs: plan.deadlines.readyMs,
-    ...(small !== undefined && { second: small.second }),
+    ...(small !== null && { second: small.second }),
   };
   tellAll(context, deps, called, message);
 }
@@ -224,6 +227,11 @@ function closeCalling(
   tellAll(context, deps, lead.participants, { type: "trainNow", ...lead.key! });
 }
 
+/** The pause after so many tries in a row that came to nothing, ms. */
+export function retryPauseMs(failures: number): number {
+  return Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
+}
+
 /** The attempt comes to nothing; another one follows. */
 export function abandon(
   context: RunContext,
@@ -241,8 +249,7 @@ export function abandon(
   state.lead = { ...newLead(), failures };
   state.waitingFor = reason;
   enter(context, state, deps, "waiting", null);
-  const pauseMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
-  context.startTimer("call", pauseMs, { type: "callDue" });
+  context.startTimer("call", retryPauseMs(failures), { type: "callDue" });
 }
 
 /** Tells those who were called that nothing was released of this attempt, and nothing will be; not where its result is on its way. */

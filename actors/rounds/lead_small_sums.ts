@@ -31,7 +31,8 @@ import { combine } from "./combining.ts";
 import { noteFault } from "./faults.ts";
 import { abandon, closeCallingWhenAll, enter } from "./lead.ts";
 import type { Lead, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
-import { secondPartyOf, smallSumFor } from "./small_part.ts";
+import { giveUpSecond } from "./next_attempt.ts";
+import { smallSumFor } from "./small_part.ts";
 import type { SmallLead } from "./small_state.ts";
 import { isReachable, sameAttempt, tell, tellAll } from "./talking.ts";
 
@@ -41,20 +42,9 @@ const OPENING_MS = 250;
 const CIPHERTEXT_BYTES_LEAST = 512;
 const NO_KEY: SecondKey = { key: new Uint8Array(), signature: new Uint8Array() };
 
-/** What a coordinator knows of a new attempt's sum: undefined when the plan has none, null when nobody may be the second party. */
-export function newSmallLead(
-  state: RunActorState,
-  deps: RunDependencies,
-  attempt: {
-    readonly round: number;
-    readonly attempt: number;
-    readonly called: readonly DeviceId[];
-  },
-): SmallLead | null | undefined {
-  const aggregation = smallAggregationOf(deps.opened.plan);
-  if (aggregation === null) return undefined;
-  const second = secondPartyOf(state, deps, { ...attempt, coordinator: deps.self });
-  if (second === undefined) return null;
+/** What a coordinator knows of a new attempt's sum. */
+export function newSmallLead({ opened }: RunDependencies, second: DeviceId): SmallLead {
+  const aggregation = smallAggregationOf(opened.plan)!;
   return {
     second,
     key: aggregation.type === "paillier" ? null : NO_KEY,
@@ -111,11 +101,11 @@ export function openSmallSum(
   const small = lead.small!;
   // It may have nothing to learn from, but it must be there.
   if (!lead.ready.has(small.second) && !lead.declined.has(small.second)) {
-    return abandon(context, state, deps, "the second party did not answer");
+    return giveUpSecond(context, state, deps, "the second party did not answer");
   }
   const { round, attempt } = lead.key!;
   const { second, key } = small;
-  if (key === null) return abandon(context, state, deps, "the second party tells no key");
+  if (key === null) return giveUpSecond(context, state, deps, "the second party tells no key");
   const devices = lead.participants;
   const sum = smallSumFor(state, deps, {
     round,
@@ -167,7 +157,7 @@ export function remind(context: RunContext, state: RunActorState, deps: RunDepen
   const { small } = lead;
   const isNeeded = lead.phase === "training" || lead.phase === "matching";
   if (isNeeded && !isReachable(state, deps, small.second)) {
-    return abandon(context, state, deps, "the second party is gone");
+    return giveUpSecond(context, state, deps, "the second party is gone");
   }
   const { sum } = small;
   switch (lead.phase) {
@@ -223,6 +213,7 @@ export function onSmallPhase(
   }
   if (message.phase === "total" && phase === "unmasking") {
     small.total = { devices: small.devices, bytes: body };
+    state.secondFailures.delete(small.second);
     combine(context, state, deps);
   }
 }
@@ -312,13 +303,13 @@ export function onSmallDue(
 ): boolean {
   switch (state.lead!.phase) {
     case "matching":
-      abandon(context, state, deps, "the second party does not say whose parts it has");
+      giveUpSecond(context, state, deps, "the second party does not say whose parts it has");
       return true;
     case "signing":
       closeWords(context, state, deps);
       return true;
     case "unmasking":
-      abandon(context, state, deps, "the second party gives no total");
+      giveUpSecond(context, state, deps, "the second party gives no total");
       return true;
     default:
       return false;

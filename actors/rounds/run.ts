@@ -166,6 +166,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     signedAtMs: null,
     checkpoint: null,
     second: null,
+    secondFailures: new Map(),
     drawing: false,
     restored: null,
     lead: null,

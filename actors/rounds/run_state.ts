@@ -129,6 +129,8 @@ export interface RunActorState {
   checkpoint: KeptCheckpoint | null;
   /** The attempt whose second party this device is. */
   second: SecondParty | null;
+  /** Second parties that have kept our attempts from their end, how often in a row, and until when they rest, ms of the monotonic clock. */
+  readonly secondFailures: Map<DeviceId, { readonly failures: number; readonly untilMs: number }>;
   /** True while a key is drawn for it. */
   drawing: boolean;
   /** Null for a device that has nothing to wait for. */

@@ -7,7 +7,7 @@
  *   exception shows nobody anything: without the coordinator that might know the first sum, under another one.
  */
 import { smallAggregationOf } from "../../learning/runs/aggregation_choice.ts";
-import { secondPartyOrder } from "../../learning/runs/order.ts";
+import { seatOrder, secondPartyOrder } from "../../learning/runs/order.ts";
 import { sumRoundOf, survivorsLeast } from "../../learning/runs/secure_round.ts";
 import { smallSumOf } from "../../learning/runs/small_sum.ts";
 import { setProblem } from "../../learning/secure/checks.ts";
@@ -26,24 +26,24 @@ import { type DeviceId, deviceIdOf, publicKeyOf } from "../../protocols/ids.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import type { RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
 import type { SignedWord } from "./commands.ts";
+import { SEATS } from "./company.ts";
 import { signedSetting } from "./given_word.ts";
 import { roundPlan } from "./round_plan.ts";
 import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import type { SmallPart, SmallSum } from "./small_state.ts";
 import { sumDependencies } from "./sum_dependencies.ts";
 import { isReachable, tell } from "./talking.ts";
-import { hasSeat } from "./terms.ts";
 import { beginTraining, refuse } from "./training.ts";
 
 const PUBLIC_KEY_BYTES = 32;
 
 /**
- * The second party of an attempt: the first by a public rule of those who were called and may coordinate, and in a large company have a seat; undefined when
- * there is none.
+ * The second party of an attempt: the first by a public rule of those who would have a seat if nobody but the called were there; undefined when there is
+ * none. All who were called find the same one, whomever else each of them has a session with.
  */
 export function secondPartyOf(
-  state: Pick<RunActorState, "registry" | "seats">,
-  { run, crypto }: Pick<RunDependencies, "run" | "crypto">,
+  { registry }: Pick<RunActorState, "registry">,
+  { run, startedBy, crypto }: Pick<RunDependencies, "run" | "startedBy" | "crypto">,
   { round, attempt, called, coordinator }: {
     readonly round: number;
     readonly attempt: number;
@@ -51,10 +51,9 @@ export function secondPartyOf(
     readonly coordinator: DeviceId;
   },
 ): DeviceId | undefined {
-  const candidates = called.filter((device) =>
-    device !== coordinator && may(state.registry, device, "learn.coordinate") &&
-    hasSeat(state, device)
-  );
+  const coordinating = called.filter((device) => may(registry, device, "learn.coordinate"));
+  const candidates = seatOrder(coordinating, { run, startedBy }, crypto).slice(0, SEATS)
+    .filter((device) => device !== coordinator);
   return secondPartyOrder(candidates, { run, round, attempt }, crypto)[0];
 }
 
