@@ -7,9 +7,7 @@ import {
   decodeCheckpoint,
   encodeCheckpoint,
   groupCheckpoint,
-  restoreGroup,
 } from "../../learning/runs/checkpoint.ts";
-import { sumRoundOf } from "../../learning/runs/secure_round.ts";
 import type { ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type {
   CheckpointKept,
@@ -18,6 +16,7 @@ import type {
   VectorOffer,
 } from "../../protocols/rounds/messages.ts";
 import { considerAdopting } from "./adopting.ts";
+import { groupsOn } from "./checkpoint_proof.ts";
 import type { KeptCheckpoint } from "./commands.ts";
 import { signedAt } from "./given_word.ts";
 import { call, enter, newLead } from "./lead.ts";
@@ -26,7 +25,6 @@ import { sendClaims } from "./lead_sums.ts";
 import { roundPlan } from "./round_plan.ts";
 import type { Incoming, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { attemptOf, isTrusted, reachable, sameAttempt, tell, tellAll } from "./talking.ts";
-import { sumDependencies } from "./sum_dependencies.ts";
 import { noteAttempt, orderOfTerm } from "./terms.ts";
 import { fetchVector, serve } from "./transfers.ts";
 
@@ -339,18 +337,11 @@ export function resume(
   if (checkpoint.round !== head.round + 1 || isTooLarge) return false;
   const { round, attempt } = checkpoint;
   const key = { run: deps.run, round, term: state.term, attempt };
-  const groups = checkpoint.groups.map((group) => {
-    const sumRound = sumRoundOf(roundPlan(state, deps), {
-      ...key,
-      modelHash: head.parameters,
-      devices: checkpoint.called.length,
-    });
-    const server = sumRound === null
-      ? undefined
-      : restoreGroup(group, sumRound, sumDependencies(deps));
-    return server && { members: [...server.advertisements.keys()], server, failed: false };
+  const groups = groupsOn(deps, checkpoint, {
+    plan: roundPlan(state, deps),
+    parameters: head.parameters,
   });
-  if (groups.some((group) => group === undefined)) return false;
+  if (groups === null) return false;
   state.lead = {
     ...newLead(),
     key,
@@ -359,7 +350,7 @@ export function resume(
     participants: checkpoint.groups.flatMap(({ advertisements }) =>
       advertisements.map(({ device }) => device)
     ),
-    groups: groups as NonNullable<(typeof groups)[number]>[],
+    groups,
     fetched: new Map(checkpoint.submissions.map((one) => [one.device, {
       submission: {
         type: "gradientSubmission",

@@ -2,6 +2,7 @@
  * One run of federated learning on this device: takes part in its rounds, coordinates them when it is our turn, and makes each published result
  * the model that the next round begins with. Lives as long as the run is joined; everything it must remember is on the disk.
  */
+import { SourceBudget } from "../../protocols/discovery/source_budget.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import { nodeEvents } from "../events.ts";
 import type { Behaviour } from "../kernel/actor.ts";
@@ -36,6 +37,7 @@ import { closeTrainingWhenAll, onUpdateStored, tendFetching } from "./lead_updat
 import { answerHeldCall, onSignedKept } from "./participant.ts";
 import { listen } from "./restored.ts";
 import { evaluateHead, onEvaluated, report } from "./reporting.ts";
+import { RETURN_RATE } from "./other_version.ts";
 import { onPeerMessage, stepDown } from "./run_messages.ts";
 import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { onRead, transferEnds } from "./run_vectors.ts";
@@ -157,6 +159,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     fetchedParameters: null,
     unavailable: new Map(),
     preferred: null,
+    returns: new SourceBudget(RETURN_RATE),
     spoiled: null,
     invalid: new Set(),
     part: null,

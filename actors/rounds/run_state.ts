@@ -13,6 +13,7 @@ import type { ServerState } from "../../learning/secure/server_state.ts";
 import type { TaskExamples } from "../../learning/task.ts";
 import type { Crypto, MaskStream, Signer } from "../../platform/ports.ts";
 import type { Trainer } from "../../learning/trainer.ts";
+import type { SourceBudget } from "../../protocols/discovery/source_budget.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import type {
   Attempt,
@@ -114,6 +115,8 @@ export interface RunActorState {
   readonly unavailable: Map<string, number>;
   /** The version of the head's round that is kept, whichever else there is: an attempt that goes on from it was signed, and this device leads it. */
   preferred: BlockId | null;
+  /** How often this device goes back to another version for what one holds. */
+  readonly returns: SourceBudget;
   /** The attempt at the round under way whose sum cannot be opened, as this device has proved to those who signed; null for none. */
   spoiled: number | null;
   /** Blocks of results that do not hold. */

@@ -1,4 +1,5 @@
 /** What becomes of vectors that a run has fetched or read. */
+import type { DeviceId } from "../../protocols/ids.ts";
 import { adopt, onObtained } from "./adopting.ts";
 import { onCheckpointFetched, resume } from "./checkpoints.ts";
 import { call, enter } from "./lead.ts";
@@ -25,7 +26,7 @@ export function transferEnds(
       if (state.lead?.phase !== "recovering") {
         return onCheckpointFetched(context, deps, incoming, purpose.attempt);
       }
-      goOn(context, state, deps, bytes);
+      goOn(context, state, deps, bytes, incoming.from);
     },
     failed(incoming: Incoming, reason: string, isWrong: boolean) {
       const { purpose } = incoming;
@@ -51,9 +52,12 @@ function goOn(
   state: RunActorState,
   deps: RunDependencies,
   bytes: Uint8Array,
+  holder: DeviceId | null,
 ): void {
   if (resume(context, state, deps, bytes)) return;
-  if (returnTo(context, state, deps, bytes)) return enter(context, state, deps, "waiting", null);
+  if (returnTo(context, state, deps, bytes, holder)) {
+    return enter(context, state, deps, "waiting", null);
+  }
   begin(context, state, deps);
 }
 
@@ -74,7 +78,7 @@ export function onRead(
   const isObtained = onObtained(context, state, deps, { hash, bytes });
   if (state.lead?.phase === "recovering" && hash === state.checkpoint?.offer.hash) {
     if (bytes === undefined) begin(context, state, deps);
-    else goOn(context, state, deps, bytes);
+    else goOn(context, state, deps, bytes, null);
   }
   if (!isObtained || state.reading.has(hash)) onVectorRead(context, state, deps, read);
 }

@@ -12,6 +12,7 @@ import { nextModel } from "../../../learning/runs/release.ts";
 import { sumRoundOf } from "../../../learning/runs/secure_round.ts";
 import { memoryVectors } from "../../../store/memory_vectors.ts";
 import type { BlockId, ContentHash } from "../../../protocols/ids.ts";
+import { partsOf } from "../../../protocols/rounds/transfer.ts";
 import { crypto, type FinishedRound, secureRound } from "../../learning/proof_support.ts";
 import { play, players } from "../../learning/secure_support.ts";
 import { peerOf, type RunActor, startedRun } from "./run_actor.ts";
@@ -45,8 +46,8 @@ const committed = (block: BlockId, { result }: FinishedRound): CommittedResult =
   result,
 });
 
-/** What finishes an attempt at the next round that goes on from the first of the two. */
-function checkpointOfNext() {
+/** What finishes an attempt at the next round that goes on from the first of the two, and which so many have handed in for. */
+function checkpointOfNext(count = 4) {
   const devices = players(4, { seed: "secure" });
   const key = { run, round: first.result.round + 1, term: 0, attempt: 1 };
   const modelHash = first.result.result;
@@ -54,7 +55,7 @@ function checkpointOfNext() {
   const values = () => new Uint32Array(round.length).fill(5);
   const { server } = play({ round, players: devices, values });
   const commitment = "77".repeat(32) as ContentHash;
-  const submissions = devices.map(({ device, deps }) => ({
+  const submissions = devices.slice(0, count).map(({ device, deps }) => ({
     device,
     commitment,
     weight: 1,
@@ -181,4 +182,52 @@ Deno.test("a further attempt is called on the version that stays, when the one t
     one.type === "roundStart" ? [one.model.hash] : []
   );
   assert.ok(models.includes(second.result.result), JSON.stringify(models));
+});
+
+/** Our device coordinates on the version that stays; another one offers it a checkpoint whenever it asks. How often it goes back for that in ten minutes. */
+async function offered(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
+  const actor = await signedOnFirst();
+  actor.state.signed = null;
+  actor.state.checkpoint = null;
+  await takesSecond(actor);
+  const { round } = first.result;
+  const offer = { hash: crypto.sha256Hex(bytes) as ContentHash, bytes: bytes.length };
+  let times = 0;
+  let before = actor.state.head?.block;
+  for (let second = 0; second < 600; second++) {
+    const heard = [...said(actor.advance(1_000), other), ...said(await settle(actor), other)];
+    for (const message of heard) {
+      const { term } = actor.state;
+      const reply = message.type === "whereAreYou"
+        ? [{
+          type: "hereIAm" as const,
+          ...{ run, round: round + 1, term, attempt: 1 },
+          phase: "unmasked" as const,
+          checkpoint: offer,
+        }]
+        : message.type === "requestParts" && message.hash === offer.hash
+        ? partsOf({ run, hash: offer.hash }, bytes, message)
+        : [];
+      for (const one of reply) {
+        heard.push(
+          ...said(actor.tell({ type: "peerMessage", from: other, message: one }), other),
+          ...said(await settle(actor), other),
+        );
+      }
+      const block = actor.state.head?.block;
+      if (block === FIRST && before === SECOND) times++;
+      before = block;
+    }
+  }
+  return times;
+}
+
+Deno.test("nobody makes a coordinator go back by what it has made up: all whose vectors are in the sum have signed for that version", async () => {
+  assert.equal(await offered(checkpointOfNext(1)), 0);
+  assert.equal(await offered(checkpointOfNext(3)), 0);
+});
+
+Deno.test("what another one holds of an attempt that cannot be finished makes a coordinator go back now and then, no more", async () => {
+  const times = await offered(checkpointOfNext());
+  assert.ok(times >= 1 && times <= 12, `${times} times in ten minutes`);
 });
