@@ -1,4 +1,4 @@
-/** `submind demo`: prepares a folder, tells the story, leaves the mesh running or ends it, and always cleans up. */
+/** `submind demo`: three devices on this machine, and what happens to the documents that are added on one of them. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorText } from "../../platform/error_text.ts";
@@ -6,6 +6,7 @@ import type { CommandContext } from "../command.ts";
 import { CliError, EXIT, type ExitCode } from "../exit_codes.ts";
 import { formatPairs } from "../output/table.ts";
 import type { ChildNode } from "./child_node.ts";
+import { runStory } from "./run_story.ts";
 import { Story } from "./story.ts";
 
 export interface DemoArguments {
@@ -15,29 +16,20 @@ export interface DemoArguments {
   readonly noMulticast: boolean;
 }
 
-/** Runs the demo. The last line of `--once --json` is the summary; the exit code is 0 only when all went well. */
+/** Runs the demo. */
 export async function runDemo(context: CommandContext, found: DemoArguments): Promise<ExitCode> {
-  const { output, texts } = context;
   const docs = docsOf(context, found.docs);
-  const folder = Deno.makeTempDirSync({ prefix: "submind-demo-" });
-  const story = new Story(context, { folder, docs, multicast: !found.noMulticast });
-  let failed = true;
-  try {
-    output.note(output.terminal.colors.bold(texts.demo.title));
-    const summary = await story.tell();
-    failed = false;
-    if (found.once) await story.stop();
-    output.event({ ok: true, ...summary }, () => "");
-    if (!found.once) await leaveRunning(context, story.nodes);
-    return EXIT.ok;
-  } finally {
-    await story.stop();
-    // After a failure the logs are what helps.
-    if (!found.keep && !failed) {
-      Deno.removeSync(folder, { recursive: true });
-      if (!found.once) output.note(texts.demo.cleaned);
-    } else output.note(texts.demo.waitedHint(folder));
-  }
+  let story: Story | undefined;
+  return await runStory(context, found, {
+    prefix: "submind-demo-",
+    title: context.texts.demo.title,
+    tell(folder, onEnd) {
+      const telling = story = new Story(context, { folder, docs, multicast: !found.noMulticast });
+      onEnd(() => telling.stop());
+      return telling.tell();
+    },
+    sayRunning: () => sayRunning(context, story?.nodes ?? []),
+  });
 }
 
 function docsOf(context: CommandContext, argument: string | undefined): string {
@@ -55,7 +47,7 @@ function docsOf(context: CommandContext, argument: string | undefined): string {
   }
 }
 
-async function leaveRunning(context: CommandContext, nodes: readonly ChildNode[]): Promise<void> {
+function sayRunning(context: CommandContext, nodes: readonly ChildNode[]): void {
   const { output, texts } = context;
   const addresses = nodes.map((node) => ({
     name: node.name,
@@ -71,8 +63,4 @@ async function leaveRunning(context: CommandContext, nodes: readonly ChildNode[]
       `submind status --data ${join(addresses[0]?.dataDirectory ?? "")}`,
       texts.demo.stop,
     ].join("\n"));
-  await new Promise<void>((resolve) => {
-    if (context.interrupted.aborted) resolve();
-    else context.interrupted.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -4,10 +4,11 @@ export const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
 /** The folder of the project, without a slash at the end. */
 export const PROJECT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
-/** The program as a process. */
-export function submind(args: readonly string[]) {
+/** The program as a process; `env` on top of our own environment. */
+export function submind(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-check", "--allow-all", MAIN, ...args],
+    env,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -15,8 +16,8 @@ export function submind(args: readonly string[]) {
 }
 
 /** Runs a command to its end. */
-export async function run(args: readonly string[]) {
-  const { code, stdout, stderr } = await submind(args).output();
+export async function run(args: readonly string[], env?: Readonly<Record<string, string>>) {
+  const { code, stdout, stderr } = await submind(args, env).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, out: text(stdout), err: text(stderr) };
 }

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { whyNoNatWorld } from "../lab/nat_world.ts";
 import { natsServer } from "../lab/nats_server.ts";
 import { skipped } from "../skipped.ts";
-import { MAIN } from "./real_program.ts";
+import { run } from "./real_program.ts";
 
 const server = await natsServer();
 const withoutServer = skipped("demo --two-homes", server.ok ? null : server.reason);
@@ -13,22 +13,8 @@ const withoutRouters = skipped("demo --two-homes behind routers", await whyNoNat
 const summaryOf = (out: string) => JSON.parse(out.trim().split("\n").at(-1) ?? "");
 const path = (server.ok ? `${dirname(server.path)}:` : "") + (Deno.env.get("PATH") ?? "");
 
-async function demo(env: Record<string, string>) {
-  const args = [
-    "run",
-    "--no-check",
-    "--allow-all",
-    MAIN,
-    "demo",
-    "--two-homes",
-    "--once",
-    "--json",
-  ];
-  const options = { args, env, stdin: "null", stdout: "piped", stderr: "piped" } as const;
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), options).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, out: text(stdout), err: text(stderr) };
-}
+const demo = (env: Readonly<Record<string, string>>) =>
+  run(["demo", "--two-homes", "--once", "--json"], env);
 
 async function namespaces(): Promise<readonly string[]> {
   const { stdout } = await new Deno.Command("ip", { args: ["netns"], stderr: "null" }).output();
