@@ -217,6 +217,8 @@ export type RunPrivateCommand =
   /** A phase of our own attempt has lasted long enough. */
   | ({ readonly type: "phaseDue"; readonly phase: string } & Try)
   | { readonly type: "callDue" }
+  /** More devices are to be told what a phase has for them. */
+  | { readonly type: "tellDue" }
   | { readonly type: "trainingStep"; readonly done: number; readonly total: number }
   | {
     readonly type: "trained";

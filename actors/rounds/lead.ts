@@ -42,6 +42,7 @@ export function newLead(): Lead {
     storing: new Set(),
     spilled: null,
     refused: 0,
+    telling: null,
     deputy: null,
     readyBefore: 0,
     faults: [],

@@ -11,12 +11,13 @@ import {
   closeKeyShares,
   closeMaskedInputs,
   closeSurvivorSignatures,
+  hasSharedKeys,
   receivedSharesFor,
   rosterFor,
   survivorClaimFor,
   unmaskRequest,
 } from "../../learning/secure/server.ts";
-import { openSum } from "../../learning/secure/server_state.ts";
+import { find, openSum, type ServerState, survived } from "../../learning/secure/server_state.ts";
 import { acceptReveal, missingSecrets } from "../../learning/secure/unmask.ts";
 import {
   decodeAdvertisement,
@@ -39,7 +40,8 @@ import { abandon, enter } from "./lead.ts";
 import { refuseSubmission } from "./lead_updates.ts";
 import { roundPlan } from "./round_plan.ts";
 import type { Lead, RunActorState, RunContext, RunDependencies, SumGroup } from "./run_state.ts";
-import { sameAttempt, tell } from "./talking.ts";
+import { sameAttempt } from "./talking.ts";
+import { tellAgain, tellInTurn } from "./telling.ts";
 import { sumDependencies } from "./sum_dependencies.ts";
 
 /** Everybody's keys become rosters. */
@@ -73,10 +75,7 @@ export function openSums(context: RunContext, state: RunActorState, deps: RunDep
   }
   if (!someGroup(context, state, deps, "begin")) return;
   enter(context, state, deps, "sharing", opened.plan.deadlines.phaseMs);
-  each(state, (group, device) => {
-    const roster = rosterFor(group.server, device);
-    if (roster !== undefined) say(context, state, deps, device, "roster", encodeRoster(roster));
-  });
+  tellInTurn(context, state, deps, "roster", membersOf(lead));
 }
 
 /** When the coordinator listens to what devices say. */
@@ -171,14 +170,12 @@ export function closeSharing(
   if (!someGroup(context, state, deps, "share keys")) return;
   enter(context, state, deps, "training", deps.opened.plan.deadlines.trainMs);
   const lead = state.lead!;
-  each(state, (group, device) => {
-    const inbox = receivedSharesFor(group.server, device);
-    if (inbox === undefined) lead.declined.add(device);
-    else say(context, state, deps, device, "inbox", encodeReceivedShares(inbox));
-  });
-  for (const { members, failed } of lead.groups) {
-    if (failed) { for (const device of members) lead.declined.add(device); }
+  for (const { members, failed, server } of lead.groups) {
+    for (const device of members) {
+      if (failed || !hasSharedKeys(server, device)) lead.declined.add(device);
+    }
   }
+  tellInTurn(context, state, deps, "inbox", membersOf(lead));
 }
 
 /** A masked vector goes into its sum; why not, else. */
@@ -214,12 +211,7 @@ export function closeMasking(
 /** The survivors are asked to sign for each other. */
 export function sendClaims(context: RunContext, state: RunActorState, deps: RunDependencies): void {
   enter(context, state, deps, "signing", deps.opened.plan.deadlines.phaseMs);
-  each(state, (group, device) => {
-    const claim = survivorClaimFor(group.server, device);
-    if (claim !== undefined) {
-      say(context, state, deps, device, "survivors", encodeSurvivorClaim(claim));
-    }
-  });
+  tellInTurn(context, state, deps, "survivors", membersOf(state.lead!));
 }
 
 /** Enough have signed: masks may come off. */
@@ -231,19 +223,23 @@ export function closeSigning(
   close(context, state, (group) => closeSurvivorSignatures(group.server));
   if (!someGroup(context, state, deps, "sign")) return;
   enter(context, state, deps, "unmasking", deps.opened.plan.deadlines.phaseMs);
-  askToUnmask(context, state, deps);
+  tellInTurn(context, state, deps, "unmaskRequest", membersOf(state.lead!));
 }
 
-/** Asks, or asks again; the same question gets the same answer. */
+/** Asks those again who have revealed nothing; the same question gets the same answer. */
 export function askToUnmask(
   context: RunContext,
   state: RunActorState,
   deps: RunDependencies,
 ): void {
-  each(state, (group, device) => {
-    const request = unmaskRequest(group.server);
-    if (request === undefined || survivorClaimFor(group.server, device) === undefined) return;
-    say(context, state, deps, device, "unmaskRequest", encodeUnmaskRequest(request));
+  const lead = state.lead!;
+  tellAgain(context, state, deps, {
+    devices: membersOf(lead),
+    isOpen(device) {
+      const { server } = groupOf(lead, device)!;
+      const index = survivorIn(server, device);
+      return index !== undefined && !server.revealers.has(index);
+    },
   });
 }
 
@@ -285,23 +281,62 @@ function someGroup(
   return false;
 }
 
-function each(state: RunActorState, act: (group: SumGroup, device: DeviceId) => void): void {
-  for (const group of state.lead!.groups) {
-    if (!group.failed) { for (const device of group.members) act(group, device); }
-  }
+/** Everybody of the groups that may still come to a sum. */
+function membersOf({ groups }: Lead): readonly DeviceId[] {
+  return groups.filter(({ failed }) => !failed).flatMap(({ members }) => members);
+}
+
+/** The place of a survivor in the roster; undefined for others. */
+function survivorIn(server: ServerState, device: DeviceId): number | undefined {
+  const index = find(server, device)?.index;
+  return index !== undefined && survived(server, index) ? index : undefined;
+}
+
+/** Undefined for a device of none, or of one that has come to nothing. */
+function groupOf({ groups }: Lead, device: DeviceId): SumGroup | undefined {
+  return groups.find(({ members, failed }) => !failed && members.includes(device));
 }
 
 function everyGroup(state: RunActorState, holds: (group: SumGroup) => boolean): boolean {
   return state.lead!.groups.every((group) => group.failed || holds(group));
 }
 
-function say(
-  context: RunContext,
-  state: RunActorState,
-  deps: RunDependencies,
-  to: DeviceId,
+/** What a phase of the attempt has for a device; undefined for nothing. */
+export function sumMessage(
+  lead: Lead,
+  device: DeviceId,
   phase: SecurePhase["phase"],
-  body: Uint8Array,
-): void {
-  tell(context, deps, to, { type: "securePhase", ...state.lead!.key!, phase, body });
+): SecurePhase | undefined {
+  const server = groupOf(lead, device)?.server;
+  const body = server === undefined ? undefined : bodyOf(server, device, phase);
+  if (body === undefined) return undefined;
+  return { type: "securePhase", ...lead.key!, phase, body };
+}
+
+function bodyOf(
+  server: ServerState,
+  device: DeviceId,
+  phase: SecurePhase["phase"],
+): Uint8Array | undefined {
+  switch (phase) {
+    case "roster": {
+      const roster = rosterFor(server, device);
+      return roster && encodeRoster(roster);
+    }
+    case "inbox": {
+      const inbox = receivedSharesFor(server, device);
+      return inbox && encodeReceivedShares(inbox);
+    }
+    case "survivors": {
+      const claim = survivorClaimFor(server, device);
+      return claim && encodeSurvivorClaim(claim);
+    }
+    case "unmaskRequest": {
+      const isAsked = survivorIn(server, device) !== undefined;
+      const request = isAsked ? unmaskRequest(server) : undefined;
+      return request && encodeUnmaskRequest(request);
+    }
+    default:
+      return undefined;
+  }
 }

@@ -44,6 +44,7 @@ import { onRead, transferEnds } from "./run_vectors.ts";
 import { onPrimesDrawn, onTotalMade } from "./second_party.ts";
 import { onWordKept } from "./small_part.ts";
 import { isReachable, reachable, tellAll } from "./talking.ts";
+import { tellMore } from "./telling.ts";
 import { beat, BEAT_MS, hasSeat, nextTerm, untilOurTurnMs } from "./terms.ts";
 import { onCharged, onPartKept, onPrepared, onTrained } from "./training.ts";
 import { elsewhere, tendTransfers } from "./transfers.ts";
@@ -91,6 +92,8 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
           });
         case "callDue":
           return tryAgain(context, state, deps);
+        case "tellDue":
+          return tellMore(context, state, deps);
         case "trainingStep":
           return onTrainingStep(context, state, deps, command);
         case "trained":
@@ -256,6 +259,7 @@ function onPeersChanged(
   remind(context, state, deps);
   if (state.lead?.phase === "waiting") call(context, state, deps);
   onPeersChangedForBuffer(context, state, deps);
+  tellMore(context, state, deps);
   considerAdopting(context, state, deps);
   report(context, state, deps);
 }

@@ -15,6 +15,7 @@ import type { RunActorState, RunContext, RunDependencies } from "./run_state.ts"
 import { transferEnds } from "./run_vectors.ts";
 import { noteSecond, onSecondPhase } from "./second_party.ts";
 import { sameAttempt } from "./talking.ts";
+import { noteAnswer } from "./telling.ts";
 import { follow, noteAttempt } from "./terms.ts";
 import { beginTraining } from "./training.ts";
 import { dropSubmissions, elsewhere, onRequestParts, onVectorPart } from "./transfers.ts";
@@ -46,6 +47,7 @@ export function onPeerMessage(
     case "decline":
       return onDecline(context, state, deps, from, message);
     case "gradientSubmission":
+      noteAnswer(context, state, deps, from);
       return onSubmission(context, state, deps, from, message);
     case "hereIAm":
       return onHereIAm(context, state, deps, from, message);
@@ -84,6 +86,7 @@ export function onPeerMessage(
         return onSmallPhase(context, state, deps, from, message);
       }
       if (SAID_BY_DEVICES.has(message.phase)) {
+        noteAnswer(context, state, deps, from);
         return onDevicePhase(context, state, deps, from, message);
       }
       break;

@@ -32,6 +32,7 @@ import type { Confirming } from "./confirming.ts";
 import type { BufferedState } from "./buffered_state.ts";
 import type { Restored } from "./restored.ts";
 import type { SpilledUpdates } from "./spilled_updates.ts";
+import type { Telling } from "./telling.ts";
 import type { SecondParty, SmallLead, SmallPart } from "./small_state.ts";
 import type { SessionsCommand } from "../sessions/commands.ts";
 import type {
@@ -264,6 +265,8 @@ export interface Lead {
   /** Updates in the clear that are not held in memory; null while there are none. */
   spilled: SpilledUpdates | null;
   refused: number;
+  /** What each device of a secure sum is being told; null before the first such phase. */
+  telling: Telling | null;
   /** Into whose care the checkpoint goes. */
   deputy: DeviceId | null;
   /** Devices that were ready, when another coordinator counted them. */

@@ -165,6 +165,12 @@ export function closeKeyShares(state: ServerState): SumOutcome<readonly DeviceId
   return close(state, { from: "sharing", to: "masking", members: state.shares.keys() });
 }
 
+/** True for a device whose shares are here. */
+export function hasSharedKeys(state: ServerState, device: DeviceId): boolean {
+  const found = find(state, device);
+  return found !== undefined && state.shares.has(found.index);
+}
+
 /** What a device's neighbours encrypted for it; undefined for devices that shared nothing themselves. */
 export function receivedSharesFor(
   state: ServerState,
