@@ -9,20 +9,30 @@ import type { CommittedResult } from "./rounds/commands.ts";
 /** What was checked, in the order in which it was, up to the first thing that did not hold. */
 export function checksOf(
   verification: Awaited<ReturnType<typeof verifyModel>>,
-  { result }: CommittedResult,
+  { result }: Pick<CommittedResult, "result">,
 ): Verification["checks"] {
   const devices = result.submissions.length;
-  const steps = [
+  const isSum = result.sums.length > 0;
+  const isConfirmed = isSum && result.sums.every((sum) => sum.confirmations !== undefined);
+  const all = [
     ["subject", ["wrongSubject"], `round ${result.round} follows ${result.parent}`],
     ["participants", ["notParticipant"], `all ${devices} are members of the mesh`],
     ["signatures", ["badSignatures", "wrongBase"], `all ${devices} signed what they sent`],
-    ["aggregate", ["aggregateChanged", "wrongCount"], "what was released is what was signed for"],
+    [
+      "aggregate",
+      ["aggregateChanged", "wrongCount"],
+      isSum && !isConfirmed
+        ? "what was released is what its coordinator signed for; not all devices have confirmed the sum"
+        : "what was released is what was signed for",
+    ],
+    ["sum", ["otherSum"], `all ${devices} confirm that it is the sum of what they sent`],
     [
       "version",
       ["noModel", "otherResult"],
       "made again from its parent and what was released, bit by bit",
     ],
   ] as const;
+  const steps = all.filter(([check]) => check !== "sum" || isConfirmed);
   if (verification.ok) return steps.map(([check, , detail]) => ({ check, ok: true, detail }));
   const failed = steps.findIndex(([, reasons]) =>
     (reasons as readonly string[]).includes(verification.reason)

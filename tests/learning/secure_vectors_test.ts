@@ -4,10 +4,12 @@ import fixture from "../fixtures/learning/secure_aggregation.json" with { type: 
 import * as client from "../../learning/secure/client.ts";
 import type { Assumptions, SumRound } from "../../learning/secure/contract.ts";
 import { graphFrom, neighboursOf, shapeFor } from "../../learning/secure/graph.ts";
+import { inlineMaskWork } from "../../learning/secure/mask_work.ts";
 import { merkleRoot } from "../../learning/secure/merkle.ts";
 import * as server from "../../learning/secure/server.ts";
 import { openSum } from "../../learning/secure/server_state.ts";
 import { combineShares, splitSecret } from "../../learning/secure/shamir.ts";
+import { addsUp, checkTotals, confirmSum } from "../../learning/secure/sum_check.ts";
 import { concat, graphSeed, roundHash } from "../../learning/secure/transcripts.ts";
 import * as unmask from "../../learning/secure/unmask.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
@@ -35,7 +37,7 @@ function scripted(draws: readonly string[]): Random {
   };
 }
 
-Deno.test("a sum of six devices, two of which fall away, is what its description says, byte by byte", () => {
+Deno.test("a sum of six devices, two of which fall away, is what its description says, byte by byte", async () => {
   const { play } = fixture;
   const round = play.round as SumRound;
   assert.equal(roundHash(DEPENDENCIES.crypto, round).toHex(), play.roundHash);
@@ -102,7 +104,30 @@ Deno.test("a sum of six devices, two of which fall away, is what its description
   }
   const work = good(unmask.closeReveals(state, DEPENDENCIES));
   unmask.unmaskStep(state, work, { max: 100 }, DEPENDENCIES);
-  assert.deepEqual([...unmask.finishSum(state, work).sum], play.sum);
+  const { sum } = unmask.finishSum(state, work);
+  assert.deepEqual([...sum], play.sum);
+  const claim = {
+    survivors: Uint8Array.fromHex(play.survivors),
+    inputsRoot: Uint8Array.fromHex(play.inputsRoot),
+  };
+  const about = { claim, aggregate: Uint8Array.fromHex(play.aggregate) };
+  const words = [];
+  for (const one of all) {
+    if (one.vector.totals === null) continue;
+    assert.ok("input" in one.state);
+    const word = await confirmSum(one.state, about, {
+      ...one.deps,
+      maskWork: inlineMaskWork(one.deps),
+    });
+    assert.equal(word?.totals.toHex(), one.vector.totals);
+    assert.equal(word.signature.toHex(), one.vector.confirmed);
+    words.push(word);
+  }
+  const { bits } = state.round;
+  const opened = { ...about, roster: Uint8Array.fromHex(play.rosterHash) };
+  const pause = () => Promise.resolve();
+  const totals = await checkTotals(sum, { opened, bits }, { ...DEPENDENCIES, pause });
+  assert.ok(addsUp(words, { totals, bits }));
 });
 
 Deno.test("degree, thresholds and quorum are those of the bounds in exact fractions", () => {

@@ -195,17 +195,20 @@ def play():
         device["commitment"] = commit(2, i, i, device["b"])
         device["signedShares"] = device["identity"].sign(label("kiana sum dealt v1") + roster + device["commitment"] + committed)
 
+    def pair_mask(i, j):
+        low, high = sorted((i, j))
+        agreed = devices[i]["mask"].exchange(devices[j]["mask"].public_key())
+        key = hkdf(agreed, roster, label("kiana sum pair mask v1") + devices[low]["key"] + devices[high]["key"])
+        return [(1 if i < j else -1) * word for word in stream(key, ROUND["length"])]
+
     for i, device in enumerate(devices):
         masked = list(device["values"])
         for j in neighbours[i]:
-            low, high = sorted((i, j))
-            agreed = device["mask"].exchange(devices[j]["mask"].public_key())
-            key = hkdf(agreed, roster, label("kiana sum pair mask v1") + devices[low]["key"] + devices[high]["key"])
-            sign = 1 if i < j else -1
-            masked = [value + sign * word for value, word in zip(masked, stream(key, len(masked)))]
+            masked = [value + word for value, word in zip(masked, pair_mask(i, j))]
         key = hkdf(device["b"], roster, label("kiana sum self mask v1"))
-        masked = [value + word for value, word in zip(masked, stream(key, len(masked)))]
-        device["packed"] = pack(masked, ROUND["bits"])
+        device["selfMask"] = stream(key, len(masked))
+        device["masked"] = [value + word for value, word in zip(masked, device["selfMask"])]
+        device["packed"] = pack(device["masked"], ROUND["bits"])
 
     survivors = [i for i in range(n) if i != silent]
     inputs = [struct.pack(">I", i) + sha256(devices[i]["packed"]) for i in survivors]
@@ -220,7 +223,26 @@ def play():
             devices[j]["dealt"][0 if j in survivors else 1][neighbours[j].index(i)] for j in neighbours[i]
         )
     total = [sum(devices[i]["values"][j] for i in survivors) % 2 ** ROUND["bits"] for j in range(ROUND["length"])]
-    # The sum again, from the masked vectors alone and what was revealed: that these do unmask is the point.
+    # What each device of the sum says of it: from what the coordinator has of it when the sum is open, not from its values.
+    aggregate = sha256(pack(total, ROUND["bits"]))
+    subsets = stream(sha256(label("kiana sum check v1"), roster, claim, aggregate), 3 * ROUND["length"])
+    said = []
+    for i in survivors:
+        device = devices[i]
+        rest = [value - word for value, word in zip(device["masked"], device["selfMask"])]
+        rest = [value - word for value, word in zip(rest, pair_mask(i, silent))]
+        totals = [
+            sum(value for at, value in enumerate(rest) if subsets[3 * at + check // 32] >> check % 32 & 1)
+            for check in range(96)
+        ]
+        said.append(totals)
+        device["totals"] = pack(totals, ROUND["bits"])
+        device["confirmed"] = device["identity"].sign(
+            label("kiana sum confirmed v1") + roster + claim + aggregate + device["totals"]
+        )
+    for check in range(96):
+        of_sum = sum(value for at, value in enumerate(total) if subsets[3 * at + check // 32] >> check % 32 & 1)
+        assert (sum(totals[check] for totals in said) - of_sum) % 2 ** ROUND["bits"] == 0
     return {
         "round": ROUND,
         "roundHash": the_round.hex(),
@@ -244,6 +266,8 @@ def play():
                 "inputProof": merkle_path(inputs, survivors.index(i)).hex() if i != silent else None,
                 "signed": device["signed"].hex() if i not in (silent, late) else None,
                 "revealed": device["revealed"].hex() if i in signers else None,
+                "totals": device["totals"].hex() if i != silent else None,
+                "confirmed": device["confirmed"].hex() if i != silent else None,
             }
             for i, device in enumerate(devices)
         ],
@@ -254,6 +278,7 @@ def play():
         "signers": bitmap(signers, n).hex(),
         "signatures": b"".join(devices[i]["signed"] for i in signers).hex(),
         "sum": total,
+        "aggregate": aggregate.hex(),
     }
 
 
