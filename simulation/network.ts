@@ -68,6 +68,8 @@ export class Network {
   readonly #stations = new Map<string, Station>();
   readonly #bySegment = new Map<string, Station[]>();
   readonly #connections = new Set<Connection>();
+  /** The same ones, by either end, in the order in which they were opened: in a crowd a device has few of all. */
+  readonly #byStation = new Map<Station, Set<Connection>>();
   readonly #cuts = new Set<string>();
   readonly #directCuts = new Set<string>();
   readonly #corruption = new Map<string, number>();
@@ -108,8 +110,11 @@ export class Network {
 
   /** Whether anything from `a` reaches `b` now that way. */
   reaches(a: Station, b: Station, way: Way = "relayed"): boolean {
-    if (way === "direct" && this.#directCuts.has(pairName(a, b))) return false;
-    if (this.#cuts.has(pairName(a, b))) return false;
+    // Names of pairs are made only where something is cut: every datagram of a crowd asks.
+    if (way === "direct" && this.#directCuts.size > 0 && this.#directCuts.has(pairName(a, b))) {
+      return false;
+    }
+    if (this.#cuts.size > 0 && this.#cuts.has(pairName(a, b))) return false;
     if (
       this.homesApart && a.segment !== b.segment && a.segment !== INTERNET && b.segment !== INTERNET
     ) return false;
@@ -155,13 +160,20 @@ export class Network {
   /** Notes a connection, so that cuts and crashes end it. Returns a function that forgets it. */
   track(connection: Connection): () => void {
     this.#connections.add(connection);
-    return () => void this.#connections.delete(connection);
+    for (const station of connection.stations) {
+      const own = this.#byStation.get(station) ?? new Set();
+      this.#byStation.set(station, own.add(connection));
+    }
+    return () => {
+      this.#connections.delete(connection);
+      for (const station of connection.stations) this.#byStation.get(station)?.delete(connection);
+    };
   }
 
   /** Nothing passes between two devices until `mend`. */
   cut(a: Station, b: Station): void {
     this.#cuts.add(pairName(a, b));
-    this.#breakUnreachable();
+    this.#breakUnreachable(this.#between(a, b));
   }
 
   mend(a: Station, b: Station): void {
@@ -171,7 +183,7 @@ export class Network {
   /** Nothing passes between two devices without a detour, until `mendDirect`: their routers let no strangers in. */
   cutDirect(a: Station, b: Station): void {
     this.#directCuts.add(pairName(a, b));
-    this.#breakUnreachable();
+    this.#breakUnreachable(this.#between(a, b));
   }
 
   mendDirect(a: Station, b: Station): void {
@@ -180,10 +192,8 @@ export class Network {
 
   /** A device gets other addresses: what it had open straight to others falls silent, and it is told. */
   move(station: Station): void {
-    for (const connection of [...this.#connections]) {
-      if (connection.way === "direct" && connection.stations.includes(station)) {
-        connection.breakSilently();
-      }
+    for (const connection of this.#connectionsOf(station)) {
+      if (connection.way === "direct") connection.breakSilently();
     }
     for (const onMove of this.#watchers.get(station) ?? []) onMove();
   }
@@ -200,7 +210,7 @@ export class Network {
     this.#islands = new Map(
       groups.flatMap((group, island) => group.map(({ host }) => [host, island] as const)),
     );
-    this.#breakUnreachable();
+    this.#breakUnreachable([...this.#connections]);
   }
 
   /** Ends every cut, partition and corruption. */
@@ -213,9 +223,7 @@ export class Network {
 
   /** A device has lost power: its connections fall silent. */
   dropStation(station: Station): void {
-    for (const connection of [...this.#connections]) {
-      if (connection.stations.includes(station)) connection.breakSilently();
-    }
+    for (const connection of this.#connectionsOf(station)) connection.breakSilently();
     this.#watchers.delete(station);
   }
 
@@ -241,8 +249,16 @@ export class Network {
     return least + this.random.float() * (most - least);
   }
 
-  #breakUnreachable(): void {
-    for (const connection of [...this.#connections]) {
+  #connectionsOf(station: Station): readonly Connection[] {
+    return [...this.#byStation.get(station) ?? []];
+  }
+
+  #between(a: Station, b: Station): readonly Connection[] {
+    return this.#connectionsOf(a).filter(({ stations }) => stations.includes(b));
+  }
+
+  #breakUnreachable(connections: readonly Connection[]): void {
+    for (const connection of connections) {
       if (!this.reaches(...connection.stations, connection.way ?? "relayed")) {
         connection.breakSilently();
       }
