@@ -18,8 +18,12 @@ const BUFFER_BYTES_MAX = 1024 * 1024;
 const BUFFER_BYTES_LOW = 256 * 1024;
 /** Frames are acknowledged after this many bytes, */
 const ACKNOWLEDGE_BYTES = BROKER_WINDOW_BYTES / 4;
-/** or this long after the first of them, ms. */
+/** or this long after so many, */
+const ACKNOWLEDGE_SOON_BYTES = BROKER_WINDOW_BYTES / 16;
+/** ms; */
 const ACKNOWLEDGE_MS = 20;
+/** and what is less, this long after the first of it, ms: the window stays open without, and at rest a path would carry as many acknowledgements as heartbeats. */
+const ACKNOWLEDGE_FEW_MS = 5_000;
 /** Each end says this often that it is here, ms. */
 const PING_MS = 5_000;
 /** An end that says nothing for this long is gone, ms. */
@@ -74,6 +78,7 @@ export class BrokerPath implements Path {
   #unacknowledgedBytes = 0;
   #heardAtMs: number;
   #cancelAcknowledge: (() => void) | null = null;
+  #acknowledgesSoon = false;
   #cancelPing = () => {};
   #cancelFlush = () => {};
   #cancelAgain: (() => void) | null = null;
@@ -192,8 +197,14 @@ export class BrokerPath implements Path {
     listener(event);
     if (this.#ended) return;
     if (this.#unacknowledgedBytes >= ACKNOWLEDGE_BYTES) return this.#acknowledge();
+    const isSoon = this.#unacknowledgedBytes >= ACKNOWLEDGE_SOON_BYTES;
+    if (isSoon && !this.#acknowledgesSoon) {
+      this.#cancelAcknowledge?.();
+      this.#cancelAcknowledge = null;
+      this.#acknowledgesSoon = true;
+    }
     this.#cancelAcknowledge ??= this.#options.clock.schedule(
-      ACKNOWLEDGE_MS,
+      isSoon ? ACKNOWLEDGE_MS : ACKNOWLEDGE_FEW_MS,
       () => this.#acknowledge(),
     );
   }
@@ -201,6 +212,7 @@ export class BrokerPath implements Path {
   #acknowledge(): void {
     this.#cancelAcknowledge?.();
     this.#cancelAcknowledge = null;
+    this.#acknowledgesSoon = false;
     this.#unacknowledgedBytes = 0;
     this.#publish({ type: "acknowledge", id: "", next: this.#taken });
   }

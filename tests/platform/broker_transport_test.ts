@@ -155,6 +155,27 @@ Deno.test("a path that is only idle stays open", async () => {
   await world.close();
 });
 
+Deno.test("a little now and then is acknowledged now and then, and much of it soon", async () => {
+  const { world, ours, theirs } = await connected();
+  let messages = 0;
+  world.broker.tamper(() => {
+    messages++;
+    return 1;
+  });
+  for (let second = 0; second < 60; second++) {
+    for (const end of [ours, theirs]) end.path.send(new Uint8Array(40));
+    await world.clock.advance(1_000);
+  }
+  // Frames, and with each twelfth of a minute a ping and an acknowledgement of either end.
+  assert.ok(messages <= 2 * (60 + 12 + 12), `${messages} messages`);
+  const before = messages;
+  ours.path.send(new Uint8Array(BROKER_FRAME_BYTES_MAX));
+  ours.path.send(new Uint8Array(BROKER_FRAME_BYTES_MAX));
+  await world.clock.advance(30);
+  assert.equal(messages - before, 3);
+  await world.close();
+});
+
 Deno.test("when the broker dies all paths close at once, and new ones open when it is back", async () => {
   const { world, ours, theirs } = await connected();
   world.broker.stop();
