@@ -6,9 +6,8 @@ import { invariant } from "../../platform/invariant.ts";
 import { type AggregationRule, ruleOf } from "./rule.ts";
 import { krumClientsMin, krumOrder } from "./krum.ts";
 import { pairwiseDistancesBytes } from "./pairwise_distances.ts";
-import { TILE_LENGTH } from "./tiles.ts";
 import { requireClients } from "./update_source.ts";
-import { sumOfSource } from "./weighted_sum.ts";
+import { SUM_WORKING_BYTES, sumOfSource } from "./weighted_sum.ts";
 
 const RULE = "multiKrum";
 
@@ -27,7 +26,7 @@ export function multiKrum(
     clientsMin,
     weighted: false,
     workingBytes: ({ clients }) =>
-      Math.max(pairwiseDistancesBytes(clients), 12 * TILE_LENGTH + 24 * clients),
+      Math.max(pairwiseDistancesBytes(clients), SUM_WORKING_BYTES + 24 * clients),
     *steps(source) {
       requireClients(source, clientsMin, `${RULE} with ${faulty} faulty keeping ${keep}`);
       // In the order of clients, not of scores: then the sum does not depend on ties.

@@ -3,38 +3,25 @@
  * Backdoor Federated Learning?", 2019 (arXiv 1911.07963), section 4. Bounds what one client can do, does not tell liars from others.
  */
 import { invariant } from "../../platform/invariant.ts";
-import { type AggregationRule, ruleOf } from "./rule.ts";
-import { requireClients } from "./update_source.ts";
-import { normOf, normsOf, TILE_LENGTH } from "./tiles.ts";
-import { streamSum, sumOfSource } from "./weighted_sum.ts";
-
-const RULE = "normClipping";
+import type { AggregationRule } from "./rule.ts";
+import { normOf, normsOf } from "./tiles.ts";
+import { type Share, summingRule } from "./weighted_sum.ts";
 
 /** The rule with a bound > 0 on the Euclidean norm of each update. Streams. */
 export function normClipping(options: { readonly norm: number }): AggregationRule {
   const bound = options.norm;
   invariant(bound > 0, () => `Cannot clip norms: bound is ${bound}, expected > 0`);
-  const share = (norm: number, weight: number) => ({
+  const share = (norm: number, weight: number): Share => ({
     factor: weight * clippingFactor(norm, bound),
     weight,
   });
-  return ruleOf({
-    name: RULE,
-    clientsMin: 1,
-    weighted: true,
-    workingBytes: () => 12 * TILE_LENGTH,
-    *steps(source) {
-      requireClients(source, 1, RULE);
+  return summingRule({
+    name: "normClipping",
+    shareOf: ({ values, weight }) => share(normOf(values), weight),
+    *sharesOf(source) {
       const norms = yield* normsOf(source);
-      const shares = Array.from(norms, (norm, client) => share(norm, source.weight(client)));
-      return yield* sumOfSource(source, shares, RULE);
+      return Array.from(norms, (norm, client) => share(norm, source.weight(client)));
     },
-    begin: (count) =>
-      streamSum({
-        rule: RULE,
-        count,
-        shareOf: ({ values, weight }) => share(normOf(values), weight),
-      }),
   });
 }
 

@@ -1,12 +1,13 @@
-/** Σ factor · update, kept in double precision: the sum of streaming rules. */
+/** Σ factor · update / Σ weight, kept in double precision, and the rules that are such a sum: they stream. */
 import type { Parameters } from "../parameters.ts";
-import type { StreamingAggregate } from "./rule.ts";
+import { type AggregationRule, ruleOf, type StreamingAggregate } from "./rule.ts";
 import {
   AggregationError,
   checkUpdate,
   type ClientUpdate,
   finiteResult,
   type Reading,
+  requireClients,
   type UpdateSource,
   WEIGHT_MAX,
 } from "./update_source.ts";
@@ -25,8 +26,44 @@ export interface Share {
   readonly weight: number;
 }
 
+/** A rule whose result is such a sum: the same share of a client whether its update is read from a source or streamed. */
+export function summingRule(options: {
+  readonly name: string;
+  readonly shareOf: (update: ClientUpdate) => Share;
+  /** The shares of all clients of a source, in their order. */
+  readonly sharesOf: (source: UpdateSource) => Reading<readonly Share[]>;
+}): AggregationRule {
+  const { name, shareOf, sharesOf } = options;
+  return ruleOf({
+    name,
+    clientsMin: 1,
+    weighted: true,
+    workingBytes: () => SUM_WORKING_BYTES,
+    *steps(source) {
+      requireClients(source, 1, name);
+      return yield* sumOfSource(source, yield* sharesOf(source), name);
+    },
+    begin: (count) => streamSum({ rule: name, count, shareOf }),
+  });
+}
+
+/** A summing rule that looks at nothing but weights. */
+export function summingRuleOfWeights(
+  name: string,
+  shareOf: (weight: number) => Share,
+): AggregationRule {
+  return summingRule({
+    name,
+    shareOf: ({ weight }) => shareOf(weight),
+    // deno-lint-ignore require-yield -- weights are at hand
+    *sharesOf(source) {
+      return Array.from({ length: source.clients }, (_, i) => shareOf(source.weight(i)));
+    },
+  });
+}
+
 /** Streams updates into one sum, which lives in the kernels' memory. `shareOf` is asked once per update. */
-export function streamSum(options: {
+function streamSum(options: {
   readonly rule: string;
   readonly count: number;
   readonly shareOf: (update: ClientUpdate) => Share;
@@ -97,6 +134,9 @@ export function* sumOfSource(
   }
   return finiteResult(result, rule);
 }
+
+/** Working memory of `sumOfSource`, bytes: a tile of an update and one of the sum. */
+export const SUM_WORKING_BYTES = 12 * TILE_LENGTH;
 
 /** A sum in the kernels' memory, and a part of an update in front of it. */
 interface KernelSum {
