@@ -27,6 +27,18 @@ function pairOfStations(seed = 1, quality: LinkQuality = LAN) {
   return { world, network, a, b };
 }
 
+function announcement(deviceId: string): Announcement {
+  return {
+    deviceId,
+    displayName: deviceId,
+    role: "submind",
+    capabilities: [],
+    meshTag: "",
+    protocolVersion: 1,
+    port: 7464,
+  };
+}
+
 // deno-lint-ignore require-await -- the contract makes real ones too
 transportContract("simulated", async () => {
   const { world, network, a, b } = pairOfStations();
@@ -102,15 +114,6 @@ Deno.test("discovery: seen in spite of loss, told once, gone by goodbye or by si
   for (const station of [a, b]) {
     made.set(station, simulatedDiscovery(network, station, (at) => made.get(at)));
   }
-  const announcement = (deviceId: string): Announcement => ({
-    deviceId,
-    displayName: deviceId,
-    role: "submind",
-    capabilities: [],
-    meshTag: "",
-    protocolVersion: 1,
-    port: 7464,
-  });
   const heard: DiscoveryEvent[] = [];
   made.get(a)!.start(announcement("a"), (event) => heard.push(event));
   const session = made.get(b)!.start(announcement("b"), () => {});
@@ -128,4 +131,30 @@ Deno.test("discovery: seen in spite of loss, told once, gone by goodbye or by si
   // The one goodbye may be lost, as on a real network.
   await world.advance(200_000);
   assert.equal(heard.at(-1)?.type, "gone");
+});
+
+Deno.test("discovery: in a crowd questions and answers are shared, and everybody is seen all the same", async () => {
+  const world = new World({ seed: "crowd" });
+  const network = new Network(world, { ...LAN, loss: 0, duplication: 0 });
+  const stations = Array.from(
+    { length: 80 },
+    (_, i) => network.addStation(world.addDevice(`d${i}`)),
+  );
+  const seen = stations.map(() => new Set<string>());
+  const discoveries = new Map<unknown, SimulatedDiscovery>();
+  for (const station of stations) {
+    discoveries.set(
+      station,
+      simulatedDiscovery(network, station, (other) => discoveries.get(other)),
+    );
+  }
+  stations.forEach((station, i) =>
+    discoveries.get(station)!.start(announcement(`d${i}`), (event) => {
+      if (event.type === "sighted") seen[i]!.add(event.sighting.deviceId);
+    })
+  );
+  await world.advance(5_000);
+  assert.ok(seen.every(({ size }) => size === 79));
+  // Everybody announces itself to all, and says so once more to all who asked; an answer for each question would be 80 times as much.
+  assert.ok(world.steps < 4 * 80 * 80, `${world.steps} steps`);
 });
