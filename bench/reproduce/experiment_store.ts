@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { readSafetensors, writeSafetensors } from "../../learning/models/safetensors.ts";
 import { layoutOf } from "../../learning/parameters.ts";
 import type { FederationState } from "../../learning/simulate/federation.ts";
+import { errorText } from "../../platform/error_text.ts";
+import { type FileLock, lockFile } from "../../platform/file_lock.ts";
 
 /** One round in the log. */
 export interface RoundRecord {
@@ -25,16 +27,31 @@ export interface Left {
   readonly state: FederationState | null;
 }
 
+/** Files that cannot be kept or continued; the message says what to do. */
+export class ExperimentError extends Error {
+  override readonly name = "ExperimentError";
+}
+
 /** The files of one experiment; `settings` are all that fixes its result. */
 export class ExperimentStore {
   readonly #log: string;
   readonly #state: string;
+  readonly #lock: string;
   readonly #settings: string;
 
+  /** @throws {ExperimentError} when the folder cannot be made */
   constructor(folder: string, name: string, settings: Readonly<Record<string, unknown>>) {
-    Deno.mkdirSync(folder, { recursive: true });
+    try {
+      Deno.mkdirSync(folder, { recursive: true });
+    } catch (cause) {
+      throw new ExperimentError(
+        `Cannot keep results in ${folder}: ${errorText(cause)}; choose another --results`,
+        { cause },
+      );
+    }
     this.#log = join(folder, `${name}.jsonl`);
     this.#state = join(folder, `${name}.state`);
+    this.#lock = join(folder, `${name}.lock`);
     this.#settings = JSON.stringify(settings);
   }
 
@@ -42,13 +59,28 @@ export class ExperimentStore {
     return this.#log;
   }
 
-  /** What is there. Throws an `Error` when the files are of an experiment with other settings. */
+  /**
+   * Makes sure that nobody else writes these files until it is released; a crash releases it.
+   * @throws {ExperimentError} when another run has them
+   */
+  async lock(): Promise<FileLock> {
+    const outcome = await lockFile(this.#lock);
+    if (outcome.type === "locked") return outcome.lock;
+    throw new ExperimentError(
+      `Cannot write ${this.#log}: it is being run by process ${outcome.pid}; wait for its end, or choose another --results`,
+    );
+  }
+
+  /**
+   * What is there.
+   * @throws {ExperimentError} when the files are damaged, or of an experiment with other settings
+   */
   load(): Left {
     const bytes = readIfThere(this.#state);
     if (bytes === undefined) return { records: [], state: null };
-    const { layout, parameters, metadata } = readSafetensors(bytes);
+    const { layout, parameters, metadata } = this.#read(bytes);
     if (metadata["settings"] !== this.#settings) {
-      throw new Error(
+      throw new ExperimentError(
         `Cannot go on with ${this.#state}: it was made with ${
           metadata["settings"]
         }, now it is ${this.#settings}; move it away or choose another --results`,
@@ -62,7 +94,9 @@ export class ExperimentStore {
     const records = recordsOf(new TextDecoder().decode(lines), last.round);
     if (records.at(-1)?.round !== last.round) records.push(last);
     if (records.length !== last.round) {
-      throw new Error(`Cannot go on with ${this.#log}: it lacks rounds before ${last.round}`);
+      throw new ExperimentError(
+        `Cannot go on with ${this.#log}: it lacks rounds before ${last.round}`,
+      );
     }
     this.#rewrite(records);
     const step = Number(metadata["step"]);
@@ -70,6 +104,19 @@ export class ExperimentStore {
       records,
       state: { round: last.round, parameters: head!, optimiser: { step, slots } },
     };
+  }
+
+  #read(bytes: Uint8Array): ReturnType<typeof readSafetensors> {
+    try {
+      return readSafetensors(bytes);
+    } catch (cause) {
+      throw new ExperimentError(
+        `Cannot go on with ${this.#state}: ${
+          errorText(cause)
+        }; move it away or choose another --results`,
+        { cause },
+      );
+    }
   }
 
   /** Keeps a round: durable state first, then the line. */

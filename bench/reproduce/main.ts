@@ -33,6 +33,7 @@ import {
   paperTarget,
   parseCell,
 } from "./cells.ts";
+import { ExperimentError } from "./experiment_store.ts";
 import { type CellResult, runCell } from "./run_cell.ts";
 import { createTrainer } from "./trainer.ts";
 
@@ -41,6 +42,8 @@ const ROUNDS_FACTOR = 3;
 const ROUNDS_MAX = 2_000;
 const DATA_HINT =
   "Bring MNIST with: deno task submind learn data fetch mnist (--from FOLDER without a network), or name a folder with its four files: --mnist FOLDER";
+
+const HELP_HINT = "deno task reproduce --help";
 
 const parser = object({
   what: argument(choice(["mcmahan"], { metavar: "PAPER" }), {
@@ -100,7 +103,30 @@ const parser = object({
 type Options = ReturnType<typeof readArguments>;
 
 function readArguments() {
-  return parseArguments(parser, { programName: "reproduce", help: "option", errorExitCode: 2 });
+  // What cannot be parsed cannot say either that JSON is wanted.
+  if (!Deno.args.includes("--json")) {
+    return parseArguments(parser, { programName: "reproduce", help: "option", errorExitCode: 2 });
+  }
+  let problem = "";
+  return parseArguments(parser, {
+    programName: "reproduce",
+    help: "option",
+    aboveError: "none",
+    colors: false,
+    stderr: (text) => problem += text,
+    onExit: (code) => {
+      if (code !== 0) refuse({ text: problem.replace(/^Error: /, "").trim(), hint: HELP_HINT });
+      Deno.exit(code);
+    },
+  });
+}
+
+/** Ends the program for wrong arguments or data. */
+function refuse({ text, hint }: { readonly text: string; readonly hint: string }): never {
+  if (Deno.args.includes("--json")) {
+    console.log(JSON.stringify({ ok: false, error: { message: text, hint } }));
+  } else console.error(`Error: ${text}\n→ ${hint}`);
+  Deno.exit(EXIT.usage);
 }
 
 /** "fedAvgM,serverRate=0.5" as a plan has it. Throws a `RangeError` that names what does not fit. */
@@ -227,11 +253,9 @@ if (import.meta.main) {
   try {
     Deno.exit(await main(options));
   } catch (error) {
-    if (!(error instanceof RangeError || error instanceof DataError)) throw error;
-    const { message: text } = error;
-    const hint = error instanceof DataError ? DATA_HINT : "deno task reproduce --help";
-    if (options.json) console.log(JSON.stringify({ ok: false, error: { message: text, hint } }));
-    else console.error(`Error: ${text}\n→ ${hint}`);
-    Deno.exit(EXIT.usage);
+    const known = error instanceof RangeError || error instanceof DataError ||
+      error instanceof ExperimentError;
+    if (!known) throw error;
+    refuse({ text: error.message, hint: error instanceof DataError ? DATA_HINT : HELP_HINT });
   }
 }

@@ -75,10 +75,26 @@ export interface CellResult {
   readonly log: string;
 }
 
-/** Runs until the target, the last round, or the end of its time. Rejects as `simulateRound` does. */
+/**
+ * Runs until the target, the last round, or the end of its time. Rejects as `simulateRound` does, and with an `ExperimentError` when
+ * its files cannot be continued, or another run has them.
+ */
 export async function runCell(run: CellRun, machine: CellMachine): Promise<CellResult> {
-  const federation = federationOf(run, machine);
   const store = new ExperimentStore(machine.resultsFolder, fileName(run), settingsOf(run));
+  const lock = await store.lock();
+  try {
+    return await runStored(run, machine, store);
+  } finally {
+    lock.release();
+  }
+}
+
+async function runStored(
+  run: CellRun,
+  machine: CellMachine,
+  store: ExperimentStore,
+): Promise<CellResult> {
+  const federation = federationOf(run, machine);
   const left = store.load();
   const records = [...left.records];
   let state = left.state ?? startFederation(federation);

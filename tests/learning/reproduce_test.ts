@@ -1,5 +1,6 @@
 /** Experiments: rounds are counted as the paper counts, equal seeds give equal bits, and a run that was cut off goes on as if it had not been. */
 import assert from "node:assert/strict";
+import { basename } from "node:path";
 import {
   cellName,
   EXAMPLES_EACH,
@@ -57,6 +58,9 @@ Deno.test("the program says which cell it can read, and without data how to get 
       /Cannot read the cell "cnn,noniid": expected .*like cnn,noniid/,
     );
     assert.equal(paperRounds(parseCell(cell))[0], 229);
+    const high = await told("--cell", cell, "--target", "1.5");
+    assert.deepEqual([high.code, high.ok], [2, false]);
+    assert.match(high.error.message, /--target.*"1\.5"/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -236,6 +240,43 @@ Deno.test("a target that is reached ends the run, and another target looks at th
     assert.ok(low.rounds !== null && low.rounds <= 6);
     const higher = await runCell({ ...RUN, roundsMax: 4 }, await machine(folder));
     assert.equal(higher.roundsRun, 4);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("what is running is not run a second time beside it", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "submind_reproduce_" });
+  try {
+    const first = await runCell({ ...RUN, roundsMax: 2 }, await machine(folder));
+    const name = basename(first.log, ".jsonl");
+    const lock = await new ExperimentStore(folder, name, {}).lock();
+    await assert.rejects(runCell(RUN, await machine(folder, () => assert.fail("ran"))), {
+      name: "ExperimentError",
+      message: new RegExp(`is being run by process ${Deno.pid}.*--results`),
+    });
+    lock.release();
+    // Given back: it goes on.
+    assert.equal((await runCell({ ...RUN, roundsMax: 3 }, await machine(folder))).roundsRun, 3);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("a state that is no state, and a folder that cannot be made, are said in words", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "submind_reproduce_" });
+  try {
+    await runCell({ ...RUN, roundsMax: 1 }, await machine(folder));
+    const state = [...Deno.readDirSync(folder)].find(({ name }) => name.endsWith(".state"))!.name;
+    Deno.writeTextFileSync(`${folder}/${state}`, "half of it");
+    await assert.rejects(runCell(RUN, await machine(folder)), {
+      name: "ExperimentError",
+      message: /Cannot go on with .*\.state: .*move it away/,
+    });
+    await assert.rejects(runCell(RUN, await machine(`${folder}/${state}/below`)), {
+      name: "ExperimentError",
+      message: /Cannot keep results in .*--results/,
+    });
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
