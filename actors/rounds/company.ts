@@ -147,7 +147,7 @@ function takeSeats(
   const candidates = [self, ...company].filter((device) =>
     may(registry, device, "learn.coordinate") && !gone.has(device)
   );
-  const order = seatOrder(candidates, run, crypto);
+  const order = seatOrder(candidates, run, crypto, run.places);
   const isMet = (device: DeviceId) => device === self || run.devices.has(device);
   run.seats = new Set(order.filter((device) => isMet(device) || !run.isSettled).slice(0, SEATS));
   const sought = new Map<DeviceId | undefined, number>();

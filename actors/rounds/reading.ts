@@ -174,6 +174,7 @@ export function take(
       child: null,
       devices: new Map(),
       heardOf: new Map(),
+      places: new Map(),
       arrivals: 0,
       told: new Map(),
       seats: null,

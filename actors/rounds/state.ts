@@ -44,6 +44,8 @@ export interface KnownRun {
   arrivals: number;
   /** What `arrivals` was when a device was told who has joined; until its next session. */
   readonly told: Map<DeviceId, number>;
+  /** What `seatOrder` has worked out for this run. */
+  readonly places: Map<DeviceId, string>;
   /** Those who take turns at coordinating a large company; null when all do who may. */
   seats: ReadonlySet<DeviceId> | null;
   /** Those who would have a seat if all had joined that were named: they are looked for. */

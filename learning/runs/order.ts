@@ -10,30 +10,41 @@ import type { Participation, RunId, RunPlan } from "./plan.ts";
  */
 export function coordinatorOrder(
   candidates: readonly DeviceId[],
-  { run, term, startedBy }: {
-    readonly run: RunId;
-    readonly term: number;
-    readonly startedBy: DeviceId;
-  },
+  term: Term,
   crypto: Pick<Crypto, "sha256">,
 ): readonly DeviceId[] {
-  const place = (device: DeviceId) =>
-    term === 0 && device === startedBy
-      ? ""
-      : crypto.sha256(Uint8Array.fromHex(run), uint32(term), publicKeyOf(device)).toHex();
-  return ordered(candidates, place);
+  return ordered(candidates, placeIn(term, crypto));
+}
+
+interface Term {
+  readonly run: RunId;
+  readonly term: number;
+  readonly startedBy: DeviceId;
+}
+
+function placeIn({ run, term, startedBy }: Term, crypto: Pick<Crypto, "sha256">) {
+  const named = [Uint8Array.fromHex(run), uint32(term)];
+  return (device: DeviceId): string =>
+    term === 0 && device === startedBy ? "" : crypto.sha256(...named, publicKeyOf(device)).toHex();
 }
 
 /**
  * Candidates in the order in which they have a seat among those who coordinate a large company: whoever started the run, then by
- * SHA-256(run ‖ 0 ‖ device).
+ * SHA-256(run ‖ 0 ‖ device). `places` remembers the hashes of this run: a large company is put in order whenever somebody comes.
  */
 export function seatOrder(
   candidates: readonly DeviceId[],
   { run, startedBy }: { readonly run: RunId; readonly startedBy: DeviceId },
   crypto: Pick<Crypto, "sha256">,
+  places: Map<DeviceId, string> = new Map(),
 ): readonly DeviceId[] {
-  return coordinatorOrder(candidates, { run, term: 0, startedBy }, crypto);
+  const placeOf = placeIn({ run, term: 0, startedBy }, crypto);
+  const placed = (device: DeviceId): string => {
+    const place = placeOf(device);
+    places.set(device, place);
+    return place;
+  };
+  return ordered(candidates, (device) => places.get(device) ?? placed(device));
 }
 
 /**
