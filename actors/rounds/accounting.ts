@@ -16,6 +16,7 @@ import { nodeEvents } from "../events.ts";
 import type { BudgetSummary, ChargeAnswer, ChargeRequest } from "./commands.ts";
 import { ledgerSetting, secretSetting } from "./ledger_setting.ts";
 import { partSetting } from "./kept_parts.ts";
+import { forgetUpdate } from "./kept_update.ts";
 import { onJoinSaved } from "./library.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import type { Of, RoundsContext, RoundsState } from "./state.ts";
@@ -169,11 +170,14 @@ export function forgetSecrets(
 /** A run has ended: nothing of it will be signed or revealed any more. */
 export function forgetParts(
   context: RoundsContext,
-  { store }: Pick<RoundsDependencies, "store">,
+  { store, vectors }: Pick<RoundsDependencies, "store" | "vectors">,
   run: RunId,
 ): void {
   context.perform(
-    () => store.settings.set({ [partSetting(run)]: undefined }),
+    async () => {
+      await store.settings.set({ [partSetting(run)]: undefined });
+      await forgetUpdate({ store, vectors }, run);
+    },
     (outcome) => ({ type: "saved", request: 0, outcome }),
   );
 }

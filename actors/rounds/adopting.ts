@@ -25,6 +25,7 @@ import type {
 import { checkpointSetting } from "./checkpoints.ts";
 import { signedSetting } from "./given_word.ts";
 import { partsAreOver, partSetting, readParts } from "./kept_parts.ts";
+import { forgetUpdate } from "./kept_update.ts";
 import { verifiedSetting } from "./old_vectors.ts";
 import { versionInstead } from "./other_version.ts";
 import { readRestored } from "./restored.ts";
@@ -373,6 +374,7 @@ function finish(
         ...(isOver(care) && { [checkpointSetting(deps.run)]: undefined }),
       });
       if (isOver(care)) await deps.vectors.remove(care!.offer.hash);
+      await forgetUpdate(deps, deps.run, result.round);
       return { type: "adopted", head: { round: result.round, block, parameters: hash, model } };
     },
     (outcome) => ({ type: "adopted", committed, outcome }),

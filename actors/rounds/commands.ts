@@ -353,7 +353,8 @@ export interface KeptCheckpoint {
 
 /** An update that may leave: fixed for the round. */
 export interface TrainedUpdate {
-  readonly loss: number;
+  /** Null when it is not known any more. */
+  readonly loss: number | null;
   readonly examples: number;
   readonly update: LocalUpdate;
 }

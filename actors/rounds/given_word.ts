@@ -44,8 +44,9 @@ export function wordFor(
 }
 
 /**
- * Why an update may not be summed in an attempt of the set that this device has given its word for: it is not the one that the first sum may have. After a restart
- * it is made anew, and examples that have come since, or what compression had left over, make it another one. Undefined when it may.
+ * Why an update may not be summed in an attempt of the set that this device has given its word for: it is not the one that the first sum may have. What is kept on
+ * the disk for that may be damaged; then it is made anew, and examples that have come since, or what compression had left over, make it another one.
+ * Undefined when it may.
  */
 export function problemOfVector(
   { signed }: Pick<RunActorState, "signed">,

@@ -14,6 +14,7 @@ import type { LoadedRuns, RunSummary } from "./commands.ts";
 import { gridRun } from "./grid/grid_run.ts";
 import { tellChild, tellMembership } from "./joined.ts";
 import { partSetting } from "./kept_parts.ts";
+import { forgetUpdate } from "./kept_update.ts";
 import { JOINED_PREFIX, take } from "./reading.ts";
 import { wholeSetting } from "./restored.ts";
 import type { RoundsDependencies } from "./rounds.ts";
@@ -293,13 +294,15 @@ function join(
   state.requests.set(id, { type: "join", ...request });
   const value = request.joined ? true : undefined;
   context.perform(
-    () =>
-      deps.store.settings.set({
+    async () => {
+      // Whoever has left finishes nothing.
+      if (!request.joined) await forgetUpdate(deps, request.run);
+      await deps.store.settings.set({
         [`${JOINED_PREFIX}${request.run}`]: value,
         ...(request.joined && { [wholeSetting(request.run)]: 0 }),
-        // Whoever has left finishes nothing.
         ...(!request.joined && { [partSetting(request.run)]: undefined }),
-      }),
+      });
+    },
     (outcome) => ({ type: "saved", request: id, outcome }),
   );
 }

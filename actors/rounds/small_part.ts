@@ -28,6 +28,7 @@ import type { RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts
 import type { SignedWord } from "./commands.ts";
 import { SEATS } from "./company.ts";
 import { signedSetting } from "./given_word.ts";
+import { keepUpdate, updateToKeep } from "./kept_update.ts";
 import { roundPlan } from "./round_plan.ts";
 import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import type { SmallPart, SmallSum } from "./small_state.ts";
@@ -266,8 +267,13 @@ export function onSmallClaim(
     vector: part.vector,
     coordinator: before === null && small.sum.paillier === null ? coordinator : null,
   };
+  const update = updateToKeep(part, state, deps);
+  const secret = context.random.bytes(32);
   context.perform(
-    () => deps.store.settings.set({ [signedSetting(deps.run)]: word }),
+    async () => {
+      await keepUpdate(deps, update, secret);
+      await deps.store.settings.set({ [signedSetting(deps.run)]: word });
+    },
     (outcome) => ({ type: "wordKept", round, attempt, word, outcome }),
   );
 }

@@ -18,6 +18,7 @@ import { type ContentHash, publicKeyOf } from "../../protocols/ids.ts";
 import type { ChargeAnswer, PreparedSubmission, TrainedUpdate } from "./commands.ts";
 import { handedIn, paysForHandingIn, problemOfVector, signedSetting } from "./given_word.ts";
 import { storedParts, withPart } from "./kept_parts.ts";
+import { keepUpdate, type KeptUpdate, readUpdate, updateToKeep } from "./kept_update.ts";
 import { localTraining } from "./local_training.ts";
 import { roundPlan } from "./round_plan.ts";
 import type { Of, Part, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
@@ -88,6 +89,9 @@ export function onCharged(
   });
   context.perform(
     async (): Promise<TrainedUpdate> => {
+      // From before a restart: the very same, whatever there is to learn from by now.
+      const kept = await readUpdate(deps, { round, release });
+      if (kept !== undefined) return { ...kept, examples: training.count };
       const trained = await train();
       const update = localUpdate(forRound, {
         subject: { run: deps.run, round, device: deps.self },
@@ -264,18 +268,24 @@ export function onPrepared(
   part.kept = kept;
   const { coordinator, release } = part;
   state.kept = withPart(state.kept, { round, attempt, coordinator, release, vector, sum: kept });
-  keep(context, deps, part, storedParts(deps.run, state.kept));
+  const update = updateToKeep(part, state, deps);
+  keep(context, deps, part, storedParts(deps.run, state.kept), update);
 }
 
 /** Writes down what must be on the disk before the update leaves. */
 function keep(
   context: RunContext,
-  { store }: RunDependencies,
+  deps: RunDependencies,
   { key: { round, attempt } }: Part,
   settings: Readonly<Record<string, unknown>>,
+  update: KeptUpdate | null = null,
 ): void {
+  const secret = context.random.bytes(32);
   context.perform(
-    () => store.settings.set(settings),
+    async () => {
+      await keepUpdate(deps, update, secret);
+      await deps.store.settings.set(settings);
+    },
     (outcome) => ({ type: "partKept", round, attempt, outcome }),
   );
 }

@@ -11,6 +11,7 @@ import type { LearningTask } from "../../learning/task.ts";
 import type { RoundMetrics } from "../../actors/learning_handle.ts";
 import type { BudgetSummary, RoundsCommand, RunSummary } from "../../actors/rounds/commands.ts";
 import { partSetting } from "../../actors/rounds/kept_parts.ts";
+import { updateSetting } from "../../actors/rounds/kept_update.ts";
 import { metricsSetting } from "../../actors/rounds/reporting.ts";
 import type { Outcome } from "../../actors/handle.ts";
 import type { Ref } from "../../actors/kernel/actor.ts";
@@ -196,8 +197,11 @@ export async function playLearning(
 async function leftBehind(nodes: readonly SimulatedNode[], run: RunId): Promise<readonly string[]> {
   const problems: string[] = [];
   for (const { name, running } of nodes) {
-    const left = await running.store.settings.get(partSetting(run));
-    if (left !== undefined) problems.push(`${name} keeps its part in a round that is over`);
+    const { settings } = running.store;
+    for (const setting of [partSetting(run), updateSetting(run)]) {
+      if (await settings.get(setting) === undefined) continue;
+      problems.push(`${name} keeps ${setting} of a round that is over`);
+    }
   }
   return problems;
 }

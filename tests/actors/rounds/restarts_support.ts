@@ -11,9 +11,10 @@ import { openSum, type ServerState } from "../../../learning/secure/server_state
 import * as wire from "../../../learning/secure/wire.ts";
 import { nodeSigner } from "../../../platform/node_crypto.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
-import { type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
+import { type ContentHash, type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
 import type { Attempt, RoundsMessage, SecurePhase } from "../../../protocols/rounds/messages.ts";
 import { MemoryDisk, openMemoryStore } from "../../../store/memory_store.ts";
+import { memoryVectors } from "../../../store/memory_vectors.ts";
 import { opened } from "../../learning/proof_support.ts";
 import { DEPENDENCIES } from "../../learning/secure_support.ts";
 import {
@@ -48,6 +49,15 @@ export function good<T>(outcome: SumOutcome<T>): T {
   return outcome.value;
 }
 
+const folders = new WeakMap<MemoryDisk, Map<ContentHash, Uint8Array>>();
+
+/** The large vectors beside a disk. */
+export function vectorsBeside(disk: MemoryDisk): Map<ContentHash, Uint8Array> {
+  const known = folders.get(disk) ?? new Map();
+  folders.set(disk, known);
+  return known;
+}
+
 /** Our device starts with what the disk has, in a run of sums where no other is named. */
 export async function start(disk: MemoryDisk, runPlan: OpenedPlan = plan): Promise<RunActor> {
   const registry = registryOf(members);
@@ -56,6 +66,7 @@ export async function start(disk: MemoryDisk, runPlan: OpenedPlan = plan): Promi
     examples: () => zeroExamples(2),
     deps: {
       store: openMemoryStore({ disk }),
+      vectors: memoryVectors(vectorsBeside(disk)),
       trainer: QUARTER_STEPS,
     },
   });

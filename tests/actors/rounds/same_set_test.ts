@@ -2,11 +2,14 @@
 import assert from "node:assert/strict";
 import type { RunCommand } from "../../../actors/rounds/commands.ts";
 import { signedSetting } from "../../../actors/rounds/given_word.ts";
+import { forgetUpdate, updateSetting } from "../../../actors/rounds/kept_update.ts";
 import { SILENCE_MS } from "../../../actors/rounds/terms.ts";
 import * as server from "../../../learning/secure/server.ts";
 import * as wire from "../../../learning/secure/wire.ts";
 import type { DeviceId } from "../../../protocols/ids.ts";
-import { MemoryDisk } from "../../../store/memory_store.ts";
+import { MemoryDisk, openMemoryStore } from "../../../store/memory_store.ts";
+import { memoryVectors } from "../../../store/memory_vectors.ts";
+import { ONCE_PREFIX } from "../../../store/store.ts";
 import { openedRun, peerOf, type RunActor, zeroExamples } from "./run_actor.ts";
 import {
   answer,
@@ -21,6 +24,7 @@ import {
   submit,
   told,
   train,
+  vectorsBeside,
 } from "./restarts_support.ts";
 import { other, registryOf, run, said, self } from "./support.ts";
 
@@ -124,13 +128,60 @@ Deno.test("a coordinator calls the set when all of it are there, and no others; 
   }
 });
 
-Deno.test("an update that is made anew after a restart, and is another one, goes into no second sum over the set", async () => {
-  const { disk } = await signed();
+/** Our device has restarted after it has signed, and examples have come since; it is called with all of the set, and trains. */
+async function trainedAnew(disk: MemoryDisk) {
   const actor = await start(disk);
-  // Examples have come since.
   actor.state.examples = zeroExamples(3);
   const again = call(actor, 2);
   await train(actor, again);
+  return { actor, again };
+}
+
+Deno.test("a device whose update would come out differently after a restart hands in the one that it has kept", async () => {
+  const { disk } = await signed();
+  const word = JSON.parse(disk.tables.settings.get(signedSetting(run))!);
+  const { actor, again } = await trainedAnew(disk);
+  await submit(actor, again);
+  assert.equal(actor.state.part?.vector, word.vector);
+  const signature = answer(await claim(actor, again), "consistency");
+  assert.ok(answer(await revealed(actor, again, signature), "unmask").length > 0);
+});
+
+Deno.test("so does one that had handed in and not signed yet when it lost power", async () => {
+  const disk = new MemoryDisk();
+  const first = await start(disk);
+  const sum = call(first, 1);
+  await train(first, sum);
+  await submit(first, sum);
+  const { vector } = first.state.part!;
+  await claim(await start(disk), sum);
+  const { actor, again } = await trainedAnew(disk);
+  await submit(actor, again);
+  assert.equal(actor.state.part?.vector, vector);
+});
+
+Deno.test("the update that is kept is encrypted, its key is in no backup, and both are removed with the round or when the run is left", async () => {
+  const { actor, disk } = await signed();
+  const { update } = actor.state.part!;
+  assert.ok(update?.type === "secure");
+  const folder = vectorsBeside(disk);
+  const inTheClear = new Uint8Array(update.values.buffer).toHex().slice(0, 32);
+  assert.equal(folder.size, 1);
+  for (const bytes of folder.values()) assert.ok(!bytes.toHex().includes(inTheClear));
+  assert.ok(updateSetting(run).startsWith(ONCE_PREFIX));
+  const store = openMemoryStore({ disk });
+  const here = { store, vectors: memoryVectors(folder) };
+  await forgetUpdate(here, run, 0);
+  assert.equal(folder.size, 1, "its round is under way");
+  await forgetUpdate(here, run, 1);
+  assert.deepEqual([folder.size, disk.tables.settings.has(updateSetting(run))], [0, false]);
+});
+
+Deno.test("an update that is made anew after a restart, and is another one, goes into no second sum over the set", async () => {
+  const { disk } = await signed();
+  // What it has kept is damaged.
+  for (const bytes of vectorsBeside(disk).values()) bytes[7]! ^= 1;
+  const { actor } = await trainedAnew(disk);
   const effects = [];
   while (actor.pendingTasks().length > 0) effects.push(...await actor.runTask());
   const [refusal] = said(effects);
