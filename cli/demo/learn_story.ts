@@ -8,11 +8,11 @@ import { figure, percent, SHORT_ID } from "../learning/figures.ts";
 import { type InPlace, inPlace } from "../learning/in_place.ts";
 import { isIncomplete, ToldRounds } from "../learning/told_rounds.ts";
 import { curveLine, livePicture, roundLine } from "../learning/live_picture.ts";
-import { formatCount, formatDuration } from "../output/units.ts";
 import { type ChildNode, startChild } from "./child_node.ts";
 import type { DemoPictures } from "./learn_data.ts";
-import { pairNodes } from "./pair_nodes.ts";
-import { DemoError, waitFor } from "./wait_for.ts";
+import { pairNodes, tellAddresses } from "./pair_nodes.ts";
+import { Teller } from "./teller.ts";
+import { DemoError } from "./wait_for.ts";
 
 /** The last line of `submind demo --learn --once --json`, beside `ok`. */
 export interface LearnSummary {
@@ -41,6 +41,7 @@ const ROUNDS = 12;
 /** The coordinator is killed in the round after this one, another device drops out in the round after that one. */
 const KILL_AFTER = 3;
 const DROP_AFTER = 6;
+/** Five devices are too few for noise behind which one disappears: the demo shows that what is spent is counted, not that it is little. */
 const CLIP = 0.4;
 const SIGMA = 0.05;
 const DELTA = 1e-5;
@@ -48,7 +49,9 @@ const DELTA = 1e-5;
 const EPSILON_MAX = 100_000;
 /** A model that reads less has not learned; guessing gives a tenth. */
 const ACCURACY_MIN = 0.75;
+/** A step that takes longer hangs, ms. */
 const STEP_MS = 120_000;
+/** Between two looks at the nodes, ms. */
 const LOOK_MS = 100;
 const UNDER_WAY: readonly RunJson["phase"][] = ["training", "collecting", "unmasking"];
 
@@ -74,6 +77,7 @@ export class LearnStory {
   readonly #folder: string;
   readonly #pictures: DemoPictures;
   readonly #place: InPlace;
+  readonly #teller: Teller;
   #nodes: ChildNode[] = [];
   #run = "";
   #rounds: readonly RoundMetrics[] = [];
@@ -84,6 +88,7 @@ export class LearnStory {
     this.#folder = folder;
     this.#pictures = pictures;
     this.#place = inPlace(context);
+    this.#teller = new Teller(context, LOOK_MS);
   }
 
   /** Those that still run. */
@@ -119,15 +124,11 @@ export class LearnStory {
 
   #say(name: string, fields: Record<string, unknown>, text: string): void {
     this.#place.clear();
-    this.#context.output.event({ type: "step", name, ...fields }, () => text);
-  }
-
-  #time(ms: number): string {
-    return formatDuration(ms, this.#context.language);
+    this.#teller.say(name, fields, text);
   }
 
   #wait<T>(what: string, attempt: () => Promise<T | null>): Promise<T> {
-    return waitFor(this.#context, { what, timeoutMs: STEP_MS, everyMs: LOOK_MS }, attempt);
+    return this.#teller.wait(what, STEP_MS, attempt);
   }
 
   async #start(): Promise<void> {
@@ -139,24 +140,23 @@ export class LearnStory {
     }
     const { training, test, source } = this.#pictures;
     for (const node of this.#nodes) this.#pictures.giveTo(node.options.directory);
-    const count = (value: number) => formatCount(value, this.#context.language);
     const each = Math.floor(training / NAMES.length);
     this.#say(
       "data",
       { training, test, each, source },
-      this.#texts.data(count(training), count(each), count(test), source),
+      this.#texts.data(
+        this.#teller.count(training),
+        this.#teller.count(each),
+        this.#teller.count(test),
+        source,
+      ),
     );
   }
 
   async #pairAll(): Promise<void> {
     const startedMs = this.#now();
     const [first, ...others] = this.#nodes;
-    for (const node of this.#nodes) {
-      for (const other of this.#nodes) {
-        if (other === node) continue;
-        await node.client.addPeer(`http://127.0.0.1:${other.rendezvousPort}`);
-      }
-    }
+    await tellAddresses(this.#nodes);
     for (const other of others) {
       const words = await pairNodes(this.#context, first!, other);
       const text = this.#context.texts.demo.pairing(other.name, words.join(" "));
@@ -172,7 +172,7 @@ export class LearnStory {
       return true;
     });
     const ms = Math.round(this.#now() - startedMs);
-    this.#say("connected", { ms }, this.#texts.connected(this.#time(ms)));
+    this.#say("connected", { ms }, this.#texts.connected(this.#teller.time(ms)));
   }
 
   async #startRun(): Promise<void> {
@@ -202,7 +202,7 @@ export class LearnStory {
   /** The device whose view is shown: it stays to the end. */
   get #observer(): ChildNode {
     const node = this.nodes.at(-1);
-    if (node === undefined) throw new DemoError(this.#context, this.#texts.events.start);
+    if (node === undefined) throw new DemoError(this.#texts.events.start);
     return node;
   }
 
@@ -250,13 +250,13 @@ export class LearnStory {
     });
     const replaced_ms = Math.round(this.#now() - killedMs);
     const successor = this.#nodeOf(after.coordinator).name;
-    const text = this.#texts.replaced(successor, this.#time(replaced_ms));
+    const text = this.#texts.replaced(successor, this.#teller.time(replaced_ms));
     this.#say("replaced", { node: successor, ms: replaced_ms }, text);
     await this.#wait(this.#texts.events.round(round), async () => {
       return (await this.#look()).round >= round ? true : null;
     });
     const round_after_kill_ms = Math.round(this.#now() - killedMs);
-    const went = this.#texts.wentOn(round, this.#time(round_after_kill_ms));
+    const went = this.#texts.wentOn(round, this.#teller.time(round_after_kill_ms));
     this.#say("wentOn", { round, ms: round_after_kill_ms }, went);
     return { replaced_ms, round_after_kill_ms };
   }
@@ -298,7 +298,7 @@ export class LearnStory {
       }
       const versions = new Set(runs.map((run) => run.version));
       if (versions.size === 1) return runs[0]!.version;
-      throw new DemoError(this.#context, this.#texts.differ, this.#texts.differHint);
+      throw new DemoError(this.#texts.differ, this.#texts.differHint);
     });
     // Measuring ends a moment after the round does.
     const metrics = await this.#wait(this.#texts.events.last, async () => {
@@ -308,7 +308,6 @@ export class LearnStory {
     });
     this.#place.clear();
     const accuracy = metrics.accuracy ?? 0;
-    const { language } = this.#context;
     this.#say(
       "finished",
       { rounds: last.rounds, accuracy, ms: times.learned_ms },
@@ -317,23 +316,19 @@ export class LearnStory {
         this.#texts.finished(
           last.rounds,
           percent(accuracy, this.#context),
-          this.#time(times.learned_ms),
+          this.#teller.time(times.learned_ms),
         ),
       ].join("\n"),
     );
     if (accuracy < ACCURACY_MIN) {
       const said = percent(accuracy, this.#context);
-      throw new DemoError(
-        this.#context,
-        this.#texts.tooLow(said, percent(ACCURACY_MIN, this.#context)),
-        "--keep",
-      );
+      throw new DemoError(this.#texts.tooLow(said, percent(ACCURACY_MIN, this.#context)), "--keep");
     }
     const epsilon = await this.#spent();
     this.#say(
       "privacy",
       { epsilon, delta: DELTA },
-      this.#texts.privacy(formatCount(Math.round(epsilon), language), String(DELTA)),
+      this.#texts.privacy(this.#teller.count(Math.round(epsilon)), String(DELTA)),
     );
     const verified = await this.#verify(version!);
     this.#say(
@@ -366,7 +361,7 @@ export class LearnStory {
       const wrong = found.checks.find(({ ok }) => !ok);
       if (found.valid) continue;
       const what = wrong === undefined ? version : `${wrong.check}: ${wrong.detail}`;
-      throw new DemoError(this.#context, this.#texts.invalid(node.name, what), "--keep");
+      throw new DemoError(this.#texts.invalid(node.name, what), "--keep");
     }
     return this.nodes.length;
   }

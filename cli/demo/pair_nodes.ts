@@ -1,10 +1,12 @@
-/** Pairs two nodes as two people would: one invites, the other accepts, the words are compared, both confirm. */
+/** Brings nodes together as people would: tells where they are; one invites, the other accepts, the words are compared, both confirm. */
 import type { PairingView } from "../../actors/handle.ts";
 import type { CommandContext } from "../command.ts";
 import type { ChildNode } from "./child_node.ts";
 import { DemoError, waitFor } from "./wait_for.ts";
 
+/** A step of a pairing that takes longer has failed: nobody here has to read the words, ms. */
 const TIMEOUT_MS = 30_000;
+/** Between two looks at a node, ms. */
 const EVERY_MS = 50;
 
 /** Brings `joiner` into the mesh of `inviter`. Gives the words that were equal on both. */
@@ -36,12 +38,22 @@ export async function pairNodes(
     inviter.client.confirmPairing(here.pairingId, match),
     joiner.client.confirmPairing(there.pairingId, match),
   ]);
-  if (!match) throw new DemoError(context, texts.wordsDiffer);
+  if (!match) throw new DemoError(texts.wordsDiffer);
   await Promise.all([
     completed(context, inviter, here.pairingId),
     completed(context, joiner, there.pairingId),
   ]);
   return here.words;
+}
+
+/** Tells each node where the others are, for where multicast does not reach. */
+export async function tellAddresses(nodes: readonly ChildNode[]): Promise<void> {
+  for (const node of nodes) {
+    for (const other of nodes) {
+      if (other === node) continue;
+      await node.client.addPeer(`http://127.0.0.1:${other.rendezvousPort}`);
+    }
+  }
 }
 
 function completed(context: CommandContext, node: ChildNode, pairingId: string): Promise<true> {
@@ -55,6 +67,6 @@ function completed(context: CommandContext, node: ChildNode, pairingId: string):
 
 function failWhenOver(context: CommandContext, view: PairingView | undefined): void {
   if (view?.phase === "failed" || view?.phase === "refused") {
-    throw new DemoError(context, context.texts.pair.failed(view.problem ?? view.phase));
+    throw new DemoError(context.texts.pair.failed(view.problem ?? view.phase));
   }
 }

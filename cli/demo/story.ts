@@ -5,11 +5,11 @@ import type { CommandContext } from "../command.ts";
 import { addDocuments } from "../ingest/add_documents.ts";
 import { showMarks } from "../output/marks.ts";
 import { printable } from "../output/table.ts";
-import { formatCount, formatDuration } from "../output/units.ts";
 import { type ChildNode, type ChildOptions, startChild } from "./child_node.ts";
-import { pairNodes } from "./pair_nodes.ts";
+import { pairNodes, tellAddresses } from "./pair_nodes.ts";
+import { Teller } from "./teller.ts";
 import { createView } from "./view.ts";
-import { DemoError, waitFor, type WaitOptions } from "./wait_for.ts";
+import { DemoError } from "./wait_for.ts";
 
 export interface StoryOptions {
   /** Folder for the data and logs of the nodes. */
@@ -42,17 +42,22 @@ export interface StorySummary {
 }
 
 const NAMES = ["Alder", "Birch", "Cedar"];
+/** Where multicast works nodes hear each other within a few seconds, ms. */
 const DISCOVERY_TIMEOUT_MS = 10_000;
+/** Between two looks at the nodes, ms. */
+const LOOK_MS = 50;
 
 /** One telling. Nodes it has started are ended by `stop`, whatever happens. */
 export class Story {
   readonly #context: CommandContext;
   readonly #options: StoryOptions;
+  readonly #teller: Teller;
   #nodes: ChildNode[] = [];
 
   constructor(context: CommandContext, options: StoryOptions) {
     this.#context = context;
     this.#options = options;
+    this.#teller = new Teller(context, LOOK_MS);
   }
 
   get nodes(): readonly ChildNode[] {
@@ -71,7 +76,7 @@ export class Story {
     const { multicast, discovered_ms } = await this.#discover();
     const [first, second, third] = this.#nodes;
     if (first === undefined || second === undefined || third === undefined) {
-      throw new DemoError(this.#context, texts.events.start);
+      throw new DemoError(texts.events.start);
     }
     const connected_ms = await this.#pairAll(first, [second, third]);
     const { blocks, converged_ms } = await this.#addDocs(first);
@@ -91,35 +96,14 @@ export class Story {
     };
   }
 
-  #say(name: string, fields: Record<string, unknown>, text: string): void {
-    this.#context.output.event({ type: "step", name, ...fields }, () => text);
-  }
-
-  #time(ms: number): string {
-    return formatDuration(ms, this.#context.language);
-  }
-
-  #wait<T>(what: string, timeoutMs: number, attempt: () => Promise<T | null>): Promise<T> {
-    const options: WaitOptions = { what, timeoutMs, everyMs: 50 };
-    return waitFor(this.#context, options, attempt);
-  }
-
-  /** Runs `work` and gives its duration, ms. */
-  async #stopwatch(work: () => Promise<unknown>): Promise<number> {
-    const { clock } = this.#context;
-    const startedMs = clock.monotonicMs();
-    await work();
-    return Math.round(clock.monotonicMs() - startedMs);
-  }
-
   async #startNodes(): Promise<void> {
     const texts = this.#context.texts.demo;
-    this.#say("starting", { names: NAMES }, texts.starting);
+    this.#teller.say("starting", { names: NAMES }, texts.starting);
     for (const name of NAMES) {
       const node = await startChild(this.#context, this.#childOptions(name));
       this.#nodes.push(node);
       const { gatewayUrl, deviceId } = node.ready;
-      this.#say("up", { node: name, gatewayUrl, deviceId }, texts.up(name, gatewayUrl));
+      this.#teller.say("up", { node: name, gatewayUrl, deviceId }, texts.up(name, gatewayUrl));
     }
   }
 
@@ -148,37 +132,36 @@ export class Story {
       return true;
     };
     let found = false;
-    const discovered_ms = await this.#stopwatch(async () => {
+    const discovered_ms = await this.#teller.stopwatch(async () => {
       if (!multicast) return;
-      const wait = this.#wait(texts.events.discovery, DISCOVERY_TIMEOUT_MS, seeEachOther);
+      const wait = this.#teller.wait(texts.events.discovery, DISCOVERY_TIMEOUT_MS, seeEachOther);
       found = await wait.catch((error: unknown) => {
         if (error instanceof DemoError) return false;
         throw error;
       });
     });
     if (!found) {
-      this.#say("noMulticast", {}, texts.noMulticast);
-      const toldMs = await this.#stopwatch(() => this.#tellAddresses());
+      this.#teller.say("noMulticast", {}, texts.noMulticast);
+      const toldMs = await this.#teller.stopwatch(() => tellAddresses(this.#nodes));
       return { multicast: false, discovered_ms: toldMs };
     }
-    this.#say("discovered", { ms: discovered_ms }, texts.discovered(this.#time(discovered_ms)));
+    this.#teller.say(
+      "discovered",
+      { ms: discovered_ms },
+      texts.discovered(this.#teller.time(discovered_ms)),
+    );
     return { multicast: true, discovered_ms };
-  }
-
-  async #tellAddresses(): Promise<void> {
-    for (const node of this.#nodes) {
-      for (const other of this.#nodes) {
-        if (other === node) continue;
-        await node.client.addPeer(`http://127.0.0.1:${other.rendezvousPort}`);
-      }
-    }
   }
 
   async #pairAll(first: ChildNode, others: readonly ChildNode[]): Promise<number> {
     const texts = this.#context.texts.demo;
     for (const other of others) {
       const words = await pairNodes(this.#context, first, other);
-      this.#say("paired", { node: other.name, words }, texts.pairing(other.name, words.join(" ")));
+      this.#teller.say(
+        "paired",
+        { node: other.name, words },
+        texts.pairing(other.name, words.join(" ")),
+      );
     }
     const connected = async () => {
       for (const node of this.#nodes) {
@@ -187,32 +170,34 @@ export class Story {
       }
       return true;
     };
-    const ms = await this.#stopwatch(() => this.#wait(texts.events.connection, 30_000, connected));
-    this.#say("connected", { ms }, texts.paired(this.#time(ms)));
+    const ms = await this.#teller.stopwatch(() =>
+      this.#teller.wait(texts.events.connection, 30_000, connected)
+    );
+    this.#teller.say("connected", { ms }, texts.paired(this.#teller.time(ms)));
     return ms;
   }
 
   async #addDocs(node: ChildNode): Promise<{ blocks: number; converged_ms: number }> {
     const texts = this.#context.texts.demo;
-    this.#say(
+    this.#teller.say(
       "adding",
       { folder: this.#options.docs },
       texts.adding(this.#options.docs, node.name),
     );
     let blocks = 0;
-    const converged_ms = await this.#stopwatch(async () => {
+    const converged_ms = await this.#teller.stopwatch(async () => {
       const added = this.#add(node, this.#options.docs).then((summary) => {
         blocks = summary.added;
       });
       // Not awaited first: the others receive while we still add, and the view shows it.
       await Promise.all([added, this.#converge(texts.events.convergence, added)]);
     });
-    if (blocks === 0) throw new DemoError(this.#context, this.#context.texts.add.nothing);
+    if (blocks === 0) throw new DemoError(this.#context.texts.add.nothing);
     const text = texts.converged(
-      formatCount(blocks, this.#context.language),
-      this.#time(converged_ms),
+      this.#teller.count(blocks),
+      this.#teller.time(converged_ms),
     );
-    this.#say("converged", { blocks, ms: converged_ms }, text);
+    this.#teller.say("converged", { blocks, ms: converged_ms }, text);
     return { blocks, converged_ms };
   }
 
@@ -236,7 +221,7 @@ export class Story {
     let over = false;
     void ready.then(() => over = true, () => over = true);
     const view = createView(this.#context);
-    await this.#wait(what, 60_000, async () => {
+    await this.#teller.wait(what, 60_000, async () => {
       const wasOver = over;
       const statuses = await Promise.all(
         this.#nodes.map((node): Promise<NodeStatus | null> =>
@@ -259,7 +244,7 @@ export class Story {
   async #search(author: ChildNode, node: ChildNode): Promise<number> {
     const texts = this.#context.texts.demo;
     const text = await wordOf(author);
-    const page = await this.#wait(texts.searching(node.name, text), 15_000, async () => {
+    const page = await this.#teller.wait(texts.searching(node.name, text), 15_000, async () => {
       const page = await node.client.search({ text, limit: 3, offset: 0 });
       return page.total > 0 ? page : null;
     });
@@ -268,13 +253,13 @@ export class Story {
       `  ${colors.cyan(printable(hit.title))}\n    ${showMarks(hit.snippet, colors)}`
     );
     const title = texts.searching(node.name, text);
-    this.#say("search", { text, hits: page.total }, [title, ...hits].join("\n"));
+    this.#teller.say("search", { text, hits: page.total }, [title, ...hits].join("\n"));
     return page.total;
   }
 
   async #kill(victim: ChildNode, others: readonly ChildNode[]): Promise<number> {
     const texts = this.#context.texts.demo;
-    this.#say("killing", { node: victim.name }, texts.killed(victim.name));
+    this.#teller.say("killing", { node: victim.name }, texts.killed(victim.name));
     const noticed = async () => {
       for (const other of others) {
         const peers = await other.client.peers();
@@ -285,8 +270,10 @@ export class Story {
       return true;
     };
     await victim.kill();
-    const ms = await this.#stopwatch(() => this.#wait(texts.events.down, 60_000, noticed));
-    this.#say("downNoticed", { ms }, texts.downNoticed(this.#time(ms)));
+    const ms = await this.#teller.stopwatch(() =>
+      this.#teller.wait(texts.events.down, 60_000, noticed)
+    );
+    this.#teller.say("downNoticed", { ms }, texts.downNoticed(this.#teller.time(ms)));
     return ms;
   }
 
@@ -294,9 +281,9 @@ export class Story {
     const texts = this.#context.texts.demo;
     const note = join(this.#options.folder, "note.md");
     Deno.writeTextFileSync(note, `# Written meanwhile\n\nWhile ${gone.name} was away.\n`);
-    this.#say("meanwhile", { node: author.name }, texts.meanwhile(author.name));
+    this.#teller.say("meanwhile", { node: author.name }, texts.meanwhile(author.name));
     await this.#add(author, note);
-    const ms = await this.#stopwatch(async () => {
+    const ms = await this.#teller.stopwatch(async () => {
       const back = await startChild(this.#context, {
         ...gone.options,
         multicast,
@@ -305,7 +292,11 @@ export class Story {
       this.#nodes = this.#nodes.map((node) => node === gone ? back : node);
       await this.#converge(texts.events.caughtUp, Promise.resolve());
     });
-    this.#say("caughtUp", { node: gone.name, ms }, texts.caughtUp(gone.name, this.#time(ms)));
+    this.#teller.say(
+      "caughtUp",
+      { node: gone.name, ms },
+      texts.caughtUp(gone.name, this.#teller.time(ms)),
+    );
     return ms;
   }
 }

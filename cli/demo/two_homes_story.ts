@@ -1,13 +1,12 @@
 /** What happens to Anna and Ben, step by step: each step does something, waits until it shows, and says how long that took. */
 import type { PeerView } from "../../actors/handle.ts";
 import type { CommandContext } from "../command.ts";
-import { formatCount, formatDuration } from "../output/units.ts";
 import { sleep } from "../wait.ts";
 import { type ChildNode, startChild } from "./child_node.ts";
 import { pairNodes } from "./pair_nodes.ts";
+import { Teller } from "./teller.ts";
 import { Correspondence, shownBy } from "./two_homes_mail.ts";
 import { HOME_NAMES, homeFolder, type HomePlace, type TwoHomesWorld } from "./two_homes_world.ts";
-import { waitFor } from "./wait_for.ts";
 
 /** How frames travel between the homes. */
 export type WayKind = "direct" | "turn" | "nats";
@@ -31,10 +30,14 @@ export interface TwoHomesSummary {
   readonly healed_ms: number;
 }
 
+/** Written in each home at a time. */
 const NOTES = 20;
 const TOPIC = "homes";
+/** Homes that have not found each other, or noticed that they cannot, by then do not, ms. */
 const MEET_MS = 60_000;
+/** What was written and is not shown by then is lost, ms: longer than it takes to find another way first. */
 const DELIVER_MS = 90_000;
+/** Between two looks at the nodes, ms. */
 const LOOK_MS = 50;
 /** How long the cut lasts, and how long people write undisturbed before something happens, ms. */
 const CUT_MS = 8_000;
@@ -44,6 +47,7 @@ export class TwoHomesStory {
   readonly #context: CommandContext;
   readonly #world: TwoHomesWorld;
   readonly #folder: string;
+  readonly #teller: Teller;
   #nodes: readonly ChildNode[] = [];
   #mail: Correspondence | undefined;
   readonly #ways: WayKind[] = [];
@@ -52,6 +56,7 @@ export class TwoHomesStory {
     this.#context = context;
     this.#world = world;
     this.#folder = folder;
+    this.#teller = new Teller(context, LOOK_MS);
   }
 
   /** Ends both nodes; harmless when they are gone. */
@@ -65,21 +70,25 @@ export class TwoHomesStory {
     await this.#pairInTheKitchen();
     const met_ms = await this.#meet();
     const [anna, ben] = this.#pair();
-    this.#say("flowing", {}, this.#texts.flowing);
+    this.#teller.say("flowing", {}, this.#texts.flowing);
     const mail = this.#mail = new Correspondence(this.#context, anna, ben);
     const blocks = await this.#addNotes("first", true);
     const failover_ms = await this.#breakAndMend(mail);
     const healed_ms = await this.#cutAndHeal(mail);
     await mail.stop();
-    await this.#wait(this.#texts.events.messages, DELIVER_MS, async () => {
+    await this.#teller.wait(this.#texts.events.messages, DELIVER_MS, async () => {
       const { lost } = await mail.count();
       return lost === 0 ? true : null;
     }).catch(() => {});
     const { messages, lost, duplicated } = await mail.count();
-    this.#say(
+    this.#teller.say(
       "counted",
       { messages, lost, duplicated },
-      this.#texts.counted(this.#count(messages), this.#count(lost), this.#count(duplicated)),
+      this.#texts.counted(
+        this.#teller.count(messages),
+        this.#teller.count(lost),
+        this.#teller.count(duplicated),
+      ),
     );
     return {
       world: this.#world.kind,
@@ -104,26 +113,6 @@ export class TwoHomesStory {
     return [anna, ben];
   }
 
-  #say(name: string, fields: Record<string, unknown>, text: string): void {
-    this.#context.output.event({ type: "step", name, ...fields }, () => text);
-  }
-  #time(ms: number): string {
-    return formatDuration(ms, this.#context.language);
-  }
-  #count(value: number): string {
-    return formatCount(value, this.#context.language);
-  }
-  #wait<T>(what: string, timeoutMs: number, attempt: () => Promise<T | null>): Promise<T> {
-    return waitFor(this.#context, { what, timeoutMs, everyMs: LOOK_MS }, attempt);
-  }
-
-  async #stopwatch(work: () => Promise<unknown>): Promise<number> {
-    const { clock } = this.#context;
-    const startedMs = clock.monotonicMs();
-    await work();
-    return Math.round(clock.monotonicMs() - startedMs);
-  }
-
   async #start(places: readonly HomePlace[]): Promise<void> {
     const starting = places.map(({ multicast, place }, index) => {
       const name = HOME_NAMES[index] ?? "";
@@ -142,30 +131,30 @@ export class TwoHomesStory {
   }
 
   async #pairInTheKitchen(): Promise<void> {
-    this.#say("starting", { names: HOME_NAMES }, this.#texts.starting);
+    this.#teller.say("starting", { names: HOME_NAMES }, this.#texts.starting);
     await this.#start(this.#world.kitchen);
     const [anna, ben] = this.#pair();
     const words = await pairNodes(this.#context, anna, ben);
-    await this.#wait(this.#texts.events.sync, MEET_MS, async () => {
+    await this.#teller.wait(this.#texts.events.sync, MEET_MS, async () => {
       const [there, back] = await this.#peers();
       return there?.inSync === true && back?.inSync === true ? true : null;
     });
-    this.#say("paired", { words }, this.#texts.paired(words.join(" ")));
+    this.#teller.say("paired", { words }, this.#texts.paired(words.join(" ")));
     await Promise.all(this.#nodes.map((node) => node.stop()));
   }
 
   async #meet(): Promise<number> {
     const wanted = this.#world.kind === "routers" ? "direct" : "nats";
-    const ms = await this.#stopwatch(async () => {
+    const ms = await this.#teller.stopwatch(async () => {
       await this.#start(this.#world.homes);
-      await this.#wait(this.#texts.events.meeting, MEET_MS, async () => {
+      await this.#teller.wait(this.#texts.events.meeting, MEET_MS, async () => {
         return await this.#way() === wanted ? true : null;
       });
     });
-    this.#say(
+    this.#teller.say(
       "met",
       { way: wanted, ms },
-      this.#texts.met(this.#texts.ways[wanted], this.#time(ms)),
+      this.#texts.met(this.#texts.ways[wanted], this.#teller.time(ms)),
     );
     return ms;
   }
@@ -187,13 +176,13 @@ export class TwoHomesStory {
 
   /** Adds notes in both homes; waits until both have all of them. How many there are then. */
   async #addNotes(label: string, say: boolean): Promise<number> {
-    const ms = await this.#stopwatch(async () => {
+    const ms = await this.#teller.stopwatch(async () => {
       await this.#writeNotes(label);
       await this.#haveNotes(label);
     });
     if (say) {
-      const text = this.#texts.blocks(this.#count(NOTES), this.#time(ms));
-      this.#say("blocks", { notes: NOTES * 2, ms }, text);
+      const text = this.#texts.blocks(this.#teller.count(NOTES), this.#teller.time(ms));
+      this.#teller.say("blocks", { notes: NOTES * 2, ms }, text);
     }
     return NOTES * 2;
   }
@@ -213,7 +202,7 @@ export class TwoHomesStory {
   }
 
   async #haveNotes(label: string): Promise<void> {
-    await this.#wait(this.#texts.events.blocks, DELIVER_MS, async () => {
+    await this.#teller.wait(this.#texts.events.blocks, DELIVER_MS, async () => {
       const pages = await Promise.all(
         this.#nodes.map((node) => node.client.blocks({ topic: `${TOPIC}/${label}`, limit: 200 })),
       );
@@ -227,33 +216,33 @@ export class TwoHomesStory {
     await sleep(clock, QUIET_MS, interrupted);
     const best = await this.#way();
     const what = await this.#world.breakWay();
-    this.#say("broken", {}, what);
+    this.#teller.say("broken", {}, what);
     const text = "written right after the cut";
-    const failoverMs = await this.#stopwatch(async () => {
+    const failoverMs = await this.#teller.stopwatch(async () => {
       await mail.send(anna, ben, text);
-      await this.#wait(this.#texts.events.failover, DELIVER_MS, async () => {
+      await this.#teller.wait(this.#texts.events.failover, DELIVER_MS, async () => {
         return (await shownBy(ben)).includes(text) ? true : null;
       });
     });
-    const way = await this.#wait(this.#texts.events.failover, MEET_MS, () => this.#way());
-    this.#say(
+    const way = await this.#teller.wait(this.#texts.events.failover, MEET_MS, () => this.#way());
+    this.#teller.say(
       "failedOver",
       { ms: failoverMs, way },
-      this.#texts.failedOver(this.#time(failoverMs), this.#texts.ways[way]),
+      this.#texts.failedOver(this.#teller.time(failoverMs), this.#texts.ways[way]),
     );
     await sleep(clock, QUIET_MS, interrupted);
-    const rejoinedMs = await this.#stopwatch(async () => {
+    const rejoinedMs = await this.#teller.stopwatch(async () => {
       const mended = await this.#world.mendWay();
-      if (mended !== "") this.#say("mended", {}, mended);
-      await this.#wait(this.#texts.events.rejoin, MEET_MS * 2, async () => {
+      if (mended !== "") this.#teller.say("mended", {}, mended);
+      await this.#teller.wait(this.#texts.events.rejoin, MEET_MS * 2, async () => {
         return best === null || await this.#way() === best ? true : null;
       });
     });
     const now = best ?? way;
-    this.#say(
+    this.#teller.say(
       "rejoined",
       { ms: rejoinedMs, way: now },
-      this.#texts.joined(this.#time(rejoinedMs), this.#texts.ways[now]),
+      this.#texts.joined(this.#teller.time(rejoinedMs), this.#texts.ways[now]),
     );
     return failoverMs;
   }
@@ -261,8 +250,8 @@ export class TwoHomesStory {
   async #cutAndHeal(mail: Correspondence): Promise<number> {
     const { clock, interrupted } = this.#context;
     const before = mail.sent;
-    this.#say("cut", {}, await this.#world.cut());
-    await this.#wait(this.#texts.events.down, MEET_MS, async () => {
+    this.#teller.say("cut", {}, await this.#world.cut());
+    await this.#teller.wait(this.#texts.events.down, MEET_MS, async () => {
       const [there] = await this.#peers();
       return there?.state === "up" ? null : true;
     });
@@ -275,19 +264,19 @@ export class TwoHomesStory {
       await mail.send(node, other, text);
       return { other, text };
     }));
-    const healedMs = await this.#stopwatch(async () => {
+    const healedMs = await this.#teller.stopwatch(async () => {
       await this.#world.heal();
       await this.#haveNotes("meanwhile");
-      await this.#wait(this.#texts.events.messages, DELIVER_MS, async () => {
+      await this.#teller.wait(this.#texts.events.messages, DELIVER_MS, async () => {
         for (const { other, text } of marks) {
           if (!(await shownBy(other)).includes(text)) return null;
         }
         return true;
       });
     });
-    await this.#wait(this.#texts.events.meeting, MEET_MS, () => this.#way());
-    const text = this.#texts.healed(this.#count(meanwhile), this.#time(healedMs));
-    this.#say("healed", { messages: meanwhile, ms: healedMs }, text);
+    await this.#teller.wait(this.#texts.events.meeting, MEET_MS, () => this.#way());
+    const text = this.#texts.healed(this.#teller.count(meanwhile), this.#teller.time(healedMs));
+    this.#teller.say("healed", { messages: meanwhile, ms: healedMs }, text);
     return healedMs;
   }
 }

@@ -6,7 +6,7 @@ import { poll } from "../wait.ts";
 
 /** A story that did not go as it should. */
 export class DemoError extends CliError {
-  constructor(_context: CommandContext, message: string, hint = "") {
+  constructor(message: string, hint = "") {
     super(message, { code: "demo", exitCode: EXIT.failed, hint });
   }
 }
@@ -29,5 +29,5 @@ export async function waitFor<T>(
   if (found !== null) return found;
   throwIfInterrupted(context);
   const time = formatDuration(options.timeoutMs, context.language);
-  throw new DemoError(context, context.texts.demo.waited(options.what, time));
+  throw new DemoError(context.texts.demo.waited(options.what, time));
 }
