@@ -2,8 +2,7 @@
 import type { ModelState } from "../../learning/runs/model_state.ts";
 import type { LocalUpdate } from "../../learning/runs/update.ts";
 import type { PaillierPrimes } from "../../learning/secure/paillier.ts";
-import type { MaskedState } from "../../learning/secure/client_state.ts";
-import type { OpenedSum } from "../../learning/secure/sum_check.ts";
+import type { ConfirmingState, OpenedSum } from "../../learning/secure/sum_check.ts";
 import type { KeptState } from "../../learning/secure/kept_state.ts";
 import type { RoundFault } from "../../learning/screening/reputation_effects.ts";
 import type { RunId, RunPlan } from "../../learning/runs/plan.ts";
@@ -379,7 +378,7 @@ export interface PreparedSubmission {
   /** What is kept of the secure sum after masking; null in the clear. */
   readonly kept: KeptState | null;
   /** The state after masking, for the memory only; null in the clear. */
-  readonly masked: MaskedState | null;
+  readonly masked: ConfirmingState | null;
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** SHA-256 of the update before it was hidden in a sum; null in the clear. */
   readonly vector: string | null;

@@ -4,7 +4,11 @@
  */
 import { addsUp, confirmationMessage, confirmSum } from "../../learning/secure/sum_check.ts";
 import type { Confirmation } from "../../learning/secure/sum_check.ts";
-import { decodeConfirmation, encodeConfirmation } from "../../learning/secure/wire.ts";
+import {
+  decodeConfirmation,
+  decodeMaskedInput,
+  encodeConfirmation,
+} from "../../learning/secure/wire.ts";
 import { encodeResult } from "../../learning/runs/result.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { SecurePhase } from "../../protocols/rounds/messages.ts";
@@ -124,9 +128,12 @@ export function onOpened(
   const { part } = state;
   const key = attemptOf(message);
   const isOurs = part !== null && sameAttempt(part.key, message);
-  const masked = isOurs ? part.masked : null;
-  const kept = isOurs ? part.kept : null;
-  if (masked === null || kept?.phase !== "revealed" || message.body.length !== 32) {
+  const { masked = null, kept = null, bytes = null } = isOurs ? part : {};
+  const input = bytes && decodeMaskedInput(bytes);
+  if (
+    masked === null || kept?.phase !== "revealed" || input?.ok !== true ||
+    message.body.length !== 32
+  ) {
     return tell(context, deps, from, {
       type: "securePhase",
       ...key,
@@ -141,6 +148,7 @@ export function onOpened(
       const word = await confirmSum(masked, {
         aggregate: message.body,
         claim: kept.claim,
+        packed: input.message.packed,
       }, dependencies);
       return word === undefined ? new Uint8Array() : encodeConfirmation(word);
     },

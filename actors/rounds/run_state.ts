@@ -4,7 +4,8 @@ import type { RunId } from "../../learning/runs/plan.ts";
 import type { LocalUpdate } from "../../learning/runs/update.ts";
 import type { Parameters } from "../../learning/parameters.ts";
 import type { RoundFault } from "../../learning/screening/reputation_effects.ts";
-import type { ClientState, MaskedState } from "../../learning/secure/client_state.ts";
+import type { ConfirmingState } from "../../learning/secure/sum_check.ts";
+import type { ClientState } from "../../learning/secure/client_state.ts";
 import type { ReceivedShares } from "../../learning/secure/contract.ts";
 import type { KeptState } from "../../learning/secure/kept_state.ts";
 import type { MaskWork } from "../../learning/secure/mask_work.ts";
@@ -193,7 +194,7 @@ export interface Part {
   /** Until the update is masked; null in the clear. */
   sum: ClientState | null;
   /** From then on, in memory only: what this device confirms the opened sum with. */
-  masked: MaskedState | null;
+  masked: ConfirmingState | null;
   /** From then on: what also the disk has. */
   kept: KeptState | null;
   received: ReceivedShares | null;

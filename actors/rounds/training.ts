@@ -224,7 +224,9 @@ async function maskedUpdate(
   const { state, message } = step;
   if (state.phase !== "masked") throw new Error("this vector was masked before");
   const kept = keptState(state, dependencies);
-  return { bytes: encodeMaskedInput(message), weight: 1, kept, masked: state, second: null };
+  // The vector itself is in the bytes.
+  const { input: _, phase: __, ...masked } = state;
+  return { bytes: encodeMaskedInput(message), weight: 1, kept, masked, second: null };
 }
 
 /** Masked and signed: with secure sums our part is written down first, and our word where handing in is paid for. `onReady` hands in otherwise than at once. */

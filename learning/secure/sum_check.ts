@@ -12,7 +12,7 @@
 import { domainSeparated } from "../../protocols/domains.ts";
 import type { Crypto, MaskStream } from "../../platform/ports.ts";
 import { hasBit, indicesOf } from "./bitmap.ts";
-import type { MaskedState, SignedState } from "./client_state.ts";
+import type { MaskedState } from "./client_state.ts";
 import type { SumDependencies, SurvivorClaim } from "./contract.ts";
 import { pairOrder } from "./client.ts";
 import type { MaskOrder } from "./mask_keys.ts";
@@ -133,13 +133,16 @@ function totalsOf(counts: Uint32Array, bits: number): Uint32Array<ArrayBuffer> {
   return totals.map((total) => total & mask);
 }
 
+/** What a survivor remembers of its part, from its masked vector on: what it takes the rest of the masks off with. Secret. */
+export type ConfirmingState = Omit<MaskedState, "phase" | "input">;
+
 /**
- * What a survivor that has revealed says of the sum of those for whom it has signed `claim`: its totals and its signature. Undefined when the state
- * does not fit itself.
+ * What a survivor that has revealed says of the sum of those for whom it has signed `claim`: its totals and its signature. `packed` is its masked
+ * vector. Undefined when that and the state do not fit.
  */
 export async function confirmSum(
-  state: MaskedState | SignedState,
-  { aggregate, claim }: Omit<OpenedSum, "roster">,
+  state: ConfirmingState,
+  { aggregate, claim, packed }: Omit<OpenedSum, "roster"> & { readonly packed: Uint8Array },
   deps: SumDependencies & {
     readonly maskWork: MaskWork;
     readonly sign: (message: Uint8Array) => Uint8Array;
@@ -148,7 +151,7 @@ export async function confirmSum(
   const view = rosterView(state, deps);
   if (!view.ok) return undefined;
   const { bits, length: count } = state.round;
-  const numbers = unpack(state.input.packed, { count, bits });
+  const numbers = unpack(packed, { count, bits });
   const orders = leftOver(state, view.value, claim.survivors);
   if (numbers === undefined || orders === undefined) return undefined;
   await deps.maskWork.apply(numbers, await deps.maskWork.keys(orders));
@@ -160,7 +163,7 @@ export async function confirmSum(
 
 /** The masks on a survivor's vector that no other survivor's cancel, with the signs that take them off. */
 function leftOver(
-  state: MaskedState | SignedState,
+  state: ConfirmingState,
   view: RosterView,
   survivors: Uint8Array,
 ): readonly MaskOrder[] | undefined {

@@ -72,7 +72,10 @@ export async function confirmationsOf(
     const { state } = player;
     if (state === undefined || !("input" in state)) throw new Error(`${device} has no vector`);
     const maskWork = inlineMaskWork(player.deps);
-    return (await confirmSum(state, about, { ...player.deps, maskWork }))!;
+    return (await confirmSum(state, { ...about, packed: state.input.packed }, {
+      ...player.deps,
+      maskWork,
+    }))!;
   }));
 }
 

@@ -108,7 +108,10 @@ function isMasked(state: ClientState | undefined): state is SignedState {
 async function confirmed(one: Player, about: OpenedSum): Promise<Confirmation> {
   assert.ok(isMasked(one.state));
   const maskWork = inlineMaskWork(DEPENDENCIES);
-  const word = await confirmSum(one.state, about, { ...one.deps, maskWork });
+  const word = await confirmSum(one.state, { ...about, packed: one.state.input.packed }, {
+    ...one.deps,
+    maskWork,
+  });
   assert.ok(word);
   return word;
 }

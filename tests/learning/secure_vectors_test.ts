@@ -115,7 +115,7 @@ Deno.test("a sum of six devices, two of which fall away, is what its description
   for (const one of all) {
     if (one.vector.totals === null) continue;
     assert.ok("input" in one.state);
-    const word = await confirmSum(one.state, about, {
+    const word = await confirmSum(one.state, { ...about, packed: one.state.input.packed }, {
       ...one.deps,
       maskWork: inlineMaskWork(one.deps),
     });

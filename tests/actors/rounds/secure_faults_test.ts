@@ -187,7 +187,8 @@ async function play(lies: Lies, isEnough = isOver) {
       }
       case "opened": {
         assert.ok(state.phase === "revealed");
-        const about = { claim: state.claim, aggregate: told.body };
+        const { claim, input: { packed } } = state;
+        const about = { claim, aggregate: told.body, packed };
         const maskWork = inlineMaskWork(one.deps);
         const word = (await confirmSum(state, about, { ...one.deps, maskWork }))!;
         if (lie.confirm === undefined) return say("confirmed", wire.encodeConfirmation(word));
