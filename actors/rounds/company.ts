@@ -25,6 +25,8 @@ export const SEATS = 8;
 export const SEAT_MS = 60_000;
 /** News of others is collected so long before the number is said, ms. */
 const COMPANY_MS = 1_000;
+/** So long after its last round a device keeps sessions for those who are behind: whoever says so for good gets no more, ms. */
+export const LAST_MS = 3_600_000;
 /** Of those that one device has named, so many are looked for at once: names that are made up delay others little. */
 const SOUGHT_OF_ONE = 2;
 
@@ -109,7 +111,8 @@ export function keepCompany(
   const kept = new Set<DeviceId>();
   let most = 0;
   for (const run of state.runs.values()) {
-    if (isOver(state, run)) continue;
+    noteFinished(context, run);
+    if (isOver(context, state, run)) continue;
     const company = [...run.devices.keys(), ...run.heardOf.keys()]
       .filter((device) => may(state.registry, device, "learn.join"));
     takeSeats(state, deps, run, company);
@@ -171,7 +174,7 @@ function awaitSeats(
   if (state.awaited.size > 0) return;
   const absent: DeviceId[] = [];
   for (const run of state.runs.values()) {
-    if (run.seats === null || isOver(state, run)) continue;
+    if (run.seats === null || isOver(context, state, run)) continue;
     const missing = [...run.seats, ...run.sought].filter((device) =>
       device !== self && !(state.up.has(device) && run.devices.has(device))
     );
@@ -183,9 +186,21 @@ function awaitSeats(
   context.startTimer("seats", SEAT_MS, { type: "seatsDue" });
 }
 
-/** True when nobody who is there needs this device for the run any more. */
-function isOver(state: RoundsState, { child, round, plan, devices }: KnownRun): boolean {
+/** From now on the others have a while to come to the end as well. */
+function noteFinished(context: RoundsContext, run: KnownRun): void {
+  if (run.finishedAtMs !== null || run.round < run.plan.rounds) return;
+  run.finishedAtMs = context.monotonicMs();
+  context.startTimer(`over/${run.run}`, LAST_MS, { type: "companyDue", run: run.run });
+}
+
+/** True when nobody who is there needs this device for the run any more; who has not come to the end by then asks for sessions itself. */
+function isOver(
+  context: RoundsContext,
+  state: RoundsState,
+  { child, round, plan, devices, finishedAtMs }: KnownRun,
+): boolean {
   if (child === null) return true;
   if (round < plan.rounds) return false;
+  if (finishedAtMs !== null && context.monotonicMs() - finishedAtMs >= LAST_MS) return true;
   return [...devices].every(([device, done]) => done >= plan.rounds || !state.up.has(device));
 }

@@ -117,6 +117,7 @@ export function onCompanyDue(
   for (const device of run.devices.keys()) {
     if (run.joined && state.up.has(device)) say(context, deps, device, run);
   }
+  keepCompany(context, state, deps);
 }
 
 /** Whoever has a seat and did not come loses it to the next; so does whoever came, and has not joined. */

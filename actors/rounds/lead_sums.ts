@@ -123,7 +123,9 @@ export function onDevicePhase(
     case "shares": {
       const shares = decodeKeyShares(message.body);
       if (!shares.ok) return undecodable(shares.reason);
-      if (!dealingHolds(group.server, from, shares.message, dependencies)) {
+      // What is said again is compared with what was taken, and not verified once more.
+      const isFirst = !hasSharedKeys(group.server, from);
+      if (isFirst && !dealingHolds(group.server, from, shares.message, dependencies)) {
         return undecodable("it has not signed the shares that it deals");
       }
       if (refused(acceptKeyShares(group.server, from, shares.message))) return;

@@ -166,6 +166,7 @@ export function take(
       stopped: false,
       problem: null,
       round: 0,
+      finishedAtMs: null,
       roomUpTo: 1,
       results: (state.early.get(block.id) ?? []).filter(({ result }) =>
         result.round <= decoded.message.rounds

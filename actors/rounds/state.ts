@@ -30,6 +30,8 @@ export interface KnownRun {
   problem: string | null;
   /** Rounds done here. */
   round: number;
+  /** When this device had done all rounds, ms of the monotonic clock; null before. */
+  finishedAtMs: number | null;
   /** No vectors of rounds before this one are kept any more. */
   roomUpTo: number;
   readonly results: CommittedResult[];

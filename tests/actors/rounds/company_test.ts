@@ -1,7 +1,7 @@
 /** In a large mesh those who have joined a run find each other, and keep sessions until it is over. */
 import assert from "node:assert/strict";
 import { TestActor, testActor } from "../../../actors/kernel/testkit.ts";
-import { COMPANY_MAX, SEAT_MS, SEATS } from "../../../actors/rounds/company.ts";
+import { COMPANY_MAX, LAST_MS, SEAT_MS, SEATS } from "../../../actors/rounds/company.ts";
 import type { LoadedRuns, RoundsCommand } from "../../../actors/rounds/commands.ts";
 import { rounds } from "../../../actors/rounds/rounds.ts";
 import type { RoundsState } from "../../../actors/rounds/state.ts";
@@ -105,6 +105,16 @@ Deno.test("sessions are kept until the run is over for all who are there", () =>
   assert.deepEqual(kept(hears(actor, a, membership(2, { round: 3 }))), []);
   // The third one is away; nobody waits for it.
   assert.deepEqual(kept(hears(actor, b, membership(2, { round: 3 }))), [[]]);
+});
+
+Deno.test("sessions are kept an hour for one that stays behind, whatever it says", () => {
+  const actor = joined();
+  up(actor, a);
+  hears(actor, a, membership(2));
+  actor.tell({ type: "runAdvanced", run, round: 3 });
+  assert.deepEqual(kept(actor.advance(LAST_MS - 1)), []);
+  assert.deepEqual(kept(actor.advance(1)), [[]]);
+  assert.deepEqual(kept(hears(actor, a, membership(2, { round: 1 }))), []);
 });
 
 /** A company of `count` others and `a`, all of whom may coordinate, and what our device then wants. */
