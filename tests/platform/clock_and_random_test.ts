@@ -29,6 +29,60 @@ Deno.test("system clock: a delay beyond what timers can hold does not fire at on
   assert.equal(fired, false);
 });
 
+Deno.test("system clock: work that schedules itself at once lets sockets have their say within milliseconds", async () => {
+  const clock = systemClock();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const [ours, theirs] = await Promise.all([
+    Deno.connect({ port: listener.addr.port }),
+    listener.accept(),
+  ]);
+  const part = new Uint8Array(1);
+  // What has come is read, so that the next word is news.
+  await ours.write(part);
+  await theirs.read(part);
+  let turns = 0;
+  let isHeard = false;
+  const heard = theirs.read(part).then(() => isHeard = true);
+  const work = () => {
+    const untilMs = clock.monotonicMs() + 2;
+    while (clock.monotonicMs() < untilMs);
+    turns++;
+    if (!isHeard && turns < 1_000) clock.schedule(0, work);
+  };
+  clock.schedule(0, work);
+  await ours.write(part);
+  await heard;
+  // 61 where nothing is done about it; of 2 ms or more each here.
+  assert.ok(turns <= 30, `${turns} turns of 2 ms`);
+  for (const one of [ours, theirs, listener]) one.close();
+});
+
+Deno.test("system clock: what is scheduled at once comes in order, whatever is looked at in between", async () => {
+  const clock = systemClock();
+  const seen: number[] = [];
+  const done = Promise.withResolvers<void>();
+  let next = 0;
+  const work = () => {
+    const untilMs = clock.monotonicMs() + 3;
+    while (clock.monotonicMs() < untilMs);
+    if (next >= 60) return next++ === 60 ? done.resolve() : undefined;
+    for (let i = 0; i < 2; i++) {
+      const mine = next++;
+      clock.schedule(0, () => {
+        seen.push(mine);
+        if (i === 1) work();
+      });
+    }
+    queueMicrotask(() => {
+      const mine = next++;
+      clock.schedule(0, () => void seen.push(mine));
+    });
+  };
+  work();
+  await done.promise;
+  assert.deepEqual(seen, seen.toSorted((a, b) => a - b));
+});
+
 randomContract("system random", systemRandom);
 randomContract("seeded random", () => seededRandom("contract"));
 
