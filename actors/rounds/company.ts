@@ -27,6 +27,11 @@ export const SEAT_MS = 60_000;
 const COMPANY_MS = 1_000;
 /** So long after its last round a device keeps sessions for those who are behind: whoever says so for good gets no more, ms. */
 export const LAST_MS = 3_600_000;
+/**
+ * Of a large company so many are named: more than make it large, those first who come first for a seat. With whom else nobody would have a session: a thousand
+ * would tell each other a thousand names.
+ */
+export const NAMED_MAX = 2 * COMPANY_MAX;
 /** Of those that one device has named, so many are looked for at once: names that are made up delay others little. */
 const SOUGHT_OF_ONE = 2;
 
@@ -48,14 +53,35 @@ export function tellCompany(
   { joined, company }: RunMembership,
 ): void {
   if (!joined || !known.joined || company >= companySize(known)) return;
-  const { run, arrivals } = known;
-  const devices = [...known.devices.keys()].filter((device) => device !== to)
+  const { run } = known;
+  const named = toName(state, deps, known);
+  const devices = named.filter((device) => device !== to && known.devices.has(device))
     .slice(0, PARTICIPANTS_MAX).sort();
-  if (devices.length === 0 || known.told.get(to) === arrivals) return;
+  if (devices.length === 0 || known.told.get(to) === named) return;
   if (!state.asking.allows(to, context.monotonicMs())) return;
-  known.told.set(to, arrivals);
+  known.told.set(to, named);
   const body = encodeRoundsMessage({ type: "runCompany", run, devices });
   context.send(deps.sessions, { type: "sendToPeer", to, protocol: "rounds", body });
+}
+
+/** Whom this device names to others; the same array as long as they are the same. */
+function toName(
+  { registry }: RoundsState,
+  { crypto }: RoundsDependencies,
+  known: KnownRun,
+): readonly DeviceId[] {
+  const { devices, arrivals, plan, places, naming } = known;
+  if (naming.arrivals === arrivals) return naming.devices;
+  let named = [...devices.keys()];
+  if (named.length > NAMED_MAX && plan.aggregation.type !== "grid") {
+    const seated = named.filter((device) => may(registry, device, "learn.coordinate"));
+    const others = named.filter((device) => !may(registry, device, "learn.coordinate"));
+    named = [...seatOrder(seated, known, crypto, places), ...others].slice(0, NAMED_MAX);
+  }
+  const isSame = named.length === naming.devices.length &&
+    named.every((device, i) => device === naming.devices[i]);
+  known.naming = { arrivals, devices: isSame ? naming.devices : named };
+  return known.naming.devices;
 }
 
 /** This device knows of more than it has said. */

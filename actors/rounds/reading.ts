@@ -177,6 +177,7 @@ export function take(
       heardOf: new Map(),
       places: new Map(),
       arrivals: 0,
+      naming: { arrivals: 0, devices: [] },
       told: new Map(),
       seats: null,
       sought: new Set(),

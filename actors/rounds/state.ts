@@ -42,10 +42,12 @@ export interface KnownRun {
   readonly devices: Map<DeviceId, number>;
   /** Devices of which others say that they have joined, and who named them first; they have not said so themselves yet. */
   readonly heardOf: Map<DeviceId, DeviceId>;
-  /** Others that have said to this device that they have joined, counted: whoever was told of all of them hears nothing new. */
+  /** Others that have said to this device that they have joined, counted. */
   arrivals: number;
-  /** What `arrivals` was when a device was told who has joined; until its next session. */
-  readonly told: Map<DeviceId, number>;
+  /** Whom this device names to others, as it was when there were so many arrivals. */
+  naming: { readonly arrivals: number; readonly devices: readonly DeviceId[] };
+  /** What `naming.devices` was when a device was told them, until its next session: it hears nothing that it was told before. */
+  readonly told: Map<DeviceId, readonly DeviceId[]>;
   /** What `seatOrder` has worked out for this run. */
   readonly places: Map<DeviceId, string>;
   /** Those who take turns at coordinating a large company; null when all do who may. */

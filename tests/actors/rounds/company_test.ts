@@ -1,7 +1,7 @@
 /** In a large mesh those who have joined a run find each other, and keep sessions until it is over. */
 import assert from "node:assert/strict";
 import { TestActor, testActor } from "../../../actors/kernel/testkit.ts";
-import { COMPANY_MAX, LAST_MS, SEAT_MS, SEATS } from "../../../actors/rounds/company.ts";
+import { COMPANY_MAX, LAST_MS, NAMED_MAX, SEAT_MS, SEATS } from "../../../actors/rounds/company.ts";
 import type { LoadedRuns, RoundsCommand } from "../../../actors/rounds/commands.ts";
 import { rounds } from "../../../actors/rounds/rounds.ts";
 import type { RoundsState } from "../../../actors/rounds/state.ts";
@@ -270,4 +270,23 @@ Deno.test("one that names very many does not crowd out what others name, and is 
   for (let i = 0; i < 100; i++) hears(actor, a, { type: "runCompany", run, devices: [] });
   hears(actor, a, { type: "runCompany", run, devices: made.slice(-1) });
   assert.ok(!known.heardOf.has(made.at(-1)!));
+});
+
+Deno.test("of a large company those are named who come first for a seat, and told again only when they are others", () => {
+  const { actor, others } = largeCompany(300);
+  const known = actor.state.runs.get(run)!;
+  const order = seatOrder(others, known, nodeCrypto({ workersMax: 0 }));
+  const [first, ...rest] = order;
+  const last = rest.pop()!;
+  for (const device of rest) hears(actor, device, membership(1));
+  const told = () =>
+    said(hears(actor, c, membership(1)), c).flatMap((message) =>
+      message.type === "runCompany" ? [message.devices] : []
+    );
+  // Whoever started the run comes before all.
+  assert.deepEqual(told(), [[a, ...rest.slice(0, NAMED_MAX - 1)].sort()]);
+  hears(actor, last, membership(1));
+  assert.deepEqual(told(), [], "it comes too late for a seat");
+  hears(actor, first!, membership(1));
+  assert.deepEqual(told(), [[a, ...order.slice(0, NAMED_MAX - 1)].sort()]);
 });
