@@ -6,7 +6,8 @@ import { encodeSurvivorClaim } from "../../../learning/secure/wire.ts";
 import { nodeCrypto } from "../../../platform/node_crypto.ts";
 import type { DeviceId } from "../../../protocols/ids.ts";
 import { MemoryDisk, openMemoryStore } from "../../../store/memory_store.ts";
-import { peerOf, type RunActor } from "./run_actor.ts";
+import { memoryVectors } from "../../../store/memory_vectors.ts";
+import { peerOf, type RunActor, zeroExamples } from "./run_actor.ts";
 import { other, registryOf, run, said, self } from "./support.ts";
 import {
   attemptWith,
@@ -143,6 +144,22 @@ Deno.test("without noise the word binds to its set, over restarts too: other cal
   const same = attemptWith(SECOND, { after: less.attempt, called: set, term: term + 1 });
   assert.equal((await handedIn(actor, same, set)).own.length, 64);
   assert.deepEqual(actor.state.part!.release, 0, "it is the same update");
+});
+
+Deno.test("after a restart a device hands in the update that it has given its word for, whatever it could learn from by then", async () => {
+  const disk = {
+    store: openMemoryStore({ disk: new MemoryDisk() }),
+    vectors: memoryVectors(),
+  };
+  const first = start(disk);
+  const given = await handedIn(first);
+  await asked(first, given, members);
+  const actor = start(disk);
+  actor.state.signed = first.state.signed;
+  actor.state.examples = zeroExamples(3);
+  const again = attemptWith(SECOND, { after: given.key.attempt });
+  await handedIn(actor, again);
+  assert.equal(actor.state.part!.vector, first.state.signed!.vector);
 });
 
 Deno.test("under another coordinator the set may be summed without the one that might know its sum, once", async () => {
