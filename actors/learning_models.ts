@@ -5,7 +5,13 @@ import { compareModels } from "../learning/models/compare.ts";
 import { writeOnnx } from "../learning/models/onnx.ts";
 import { writeSafetensors } from "../learning/models/safetensors.ts";
 import { verifyModel } from "../learning/models/verify_model.ts";
-import { type Parameters, parametersFromBytes, parametersHash } from "../learning/parameters.ts";
+import {
+  isSameLayout,
+  type ParameterLayout,
+  type Parameters,
+  parametersFromBytes,
+  parametersHash,
+} from "../learning/parameters.ts";
 import { initialState } from "../learning/strategies/server_optimiser.ts";
 import { optimiserStateFrom } from "../learning/strategies/optimiser_state_bytes.ts";
 import type { LearningTask } from "../learning/task.ts";
@@ -227,13 +233,15 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
       return isRefusal(found) ? found : { type: "done", value: await viewOf(found) };
     },
 
-    /** The whole name of a version whose parameters are here. */
-    async versionHere(prefix: string): Promise<Outcome<ContentHash>> {
+    /** The whole name of a version whose parameters are here, and which numbers it has. */
+    async versionHere(
+      prefix: string,
+    ): Promise<Outcome<{ readonly version: ContentHash; readonly layout: ParameterLayout }>> {
       const found = await find(prefix);
       if (isRefusal(found)) return found;
       return await parametersOf(found) === null
         ? notHere(found.version)
-        : { type: "done", value: found.version };
+        : { type: "done", value: { version: found.version, layout: found.opened.layout } };
     },
 
     async compare(a: string, b: string): Promise<Outcome<ModelComparison>> {
@@ -244,7 +252,7 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
       if (before === null) return notHere(first.version);
       if (after === null) return notHere(second.version);
       const { layout } = first.opened;
-      if (JSON.stringify(layout.tensors) !== JSON.stringify(second.opened.layout.tensors)) {
+      if (!isSameLayout(layout, second.opened.layout)) {
         return refused("invalid", "Cannot compare them: they are of different networks");
       }
       const none = { metrics: {} };

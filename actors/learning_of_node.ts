@@ -1,6 +1,9 @@
 /** The node's learning for its views: asks the rounds actor for runs, reads versions and numbers from the store. */
+import { examplesFor } from "../learning/runs/examples.ts";
 import { planRun } from "../learning/runs/new_run.ts";
+import type { OpenedPlan } from "../learning/runs/opened_plan.ts";
 import { parameterLayout } from "../learning/engine/shapes.ts";
+import { isSameLayout, type ParameterLayout } from "../learning/parameters.ts";
 import type { ExampleSource, LearningTask, TaskOptions } from "../learning/task.ts";
 import { errorText } from "../platform/error_text.ts";
 import type { Random } from "../platform/ports.ts";
@@ -15,6 +18,7 @@ import type {
   RunView,
   TaskView,
 } from "./learning_handle.ts";
+import { idempotencyKeyOf } from "./publisher/prepare.ts";
 import { modelsOfNode, type ModelsOfNodeOptions } from "./learning_models.ts";
 import { chainOf, findByPrefix, metricsOfResult, runView } from "./learning_views.ts";
 import type { BudgetSummary, RoundsCommand, RunSummary } from "./rounds/commands.ts";
@@ -47,6 +51,8 @@ type Availability =
   & {
     /** What is here is not for these options. */
     readonly misfit: boolean;
+    /** Looking for examples has failed: whether there are any is not known. */
+    readonly failed: boolean;
   };
 
 /** Makes the learning part of a node handle. */
@@ -134,7 +140,7 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
   return {
     tasks: () =>
       Promise.all(options.tasks.map(async (task): Promise<TaskView> => {
-        const { misfit: _, ...availability } = await availabilityOf(task);
+        const { misfit: _, failed: __, ...availability } = await availabilityOf(task);
         return {
           task: task.name,
           title: task.title,
@@ -163,21 +169,31 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
         ? undefined
         : await models.versionHere(wish.startFrom);
       if (from?.type === "refused") return from;
-      // A device of a grid keeps its newest version only, and this one is where others begin.
-      if (from !== undefined) await settings.set({ [keptSetting(from.value)]: true });
       const members = [...registry.members.keys()].filter((id) => may(registry, id, "learn.join"));
       const task = options.tasks.find(({ name }) => name === wish.task);
       // By the run's own options: another set of pictures has other examples.
       const own = task === undefined ? undefined : await lookFor(task, wish.options ?? {});
       if (own?.misfit === true) return refused("invalid", `Cannot plan the run: ${own.reason}`);
-      const planned = planRun({ ...wish, ...(from && { startFrom: from.value }) }, {
+      // Asked for once more: who was there, and what was left to spend, was weighed when it began.
+      const isRetry = idempotencyKey !== undefined &&
+        await settings.get(idempotencyKeyOf(idempotencyKey)) !== undefined;
+      const planned = planRun({
+        ...wish,
+        ...(isRetry && { wait: true }),
+        ...(from && { startFrom: from.value.version }),
+      }, {
         tasks: options.tasks,
         crypto: options.crypto,
         members,
         seed: options.random.bytes(SEED_BYTES),
         ownExamples: own?.trainingExamples ?? null,
+        ownLack: own === undefined || own.failed ? null : own.reason,
+        coordinators: members.filter((id) => may(registry, id, "learn.coordinate")).length,
       });
       if (planned.type === "impossible") return refused("invalid", planned.message);
+      const problem = from && problemOfStart(from.value, planned.opened) ||
+        own?.available && await problemOfShare(planned.opened);
+      if (problem) return refused("invalid", `Cannot plan the run: ${problem}`);
       const { plan } = planned.opened;
       const { epsilonMax } = await budget();
       if (plan.privacy !== null && plan.privacy.epsilonMax > epsilonMax) {
@@ -186,8 +202,16 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
           `Cannot start a run that may cost ε ${plan.privacy.epsilonMax}: this device allows ε ${epsilonMax} in all; ask for less, or raise what it allows`,
         );
       }
+      // A device of a grid keeps its newest version only, and this one is where others begin.
+      if (from !== undefined) await settings.set({ [keptSetting(from.value.version)]: true });
       const outcome = await request<BlockId>(
-        (replyTo) => ({ type: "startRun", plan, idempotencyKey: idempotencyKey ?? null, replyTo }),
+        (replyTo) => ({
+          type: "startRun",
+          plan,
+          idempotencyKey: idempotencyKey ?? null,
+          ...(isRetry && { retry: true }),
+          replyTo,
+        }),
         START_TIMEOUT_MS,
       );
       return outcome.type === "refused" ? outcome : await run(outcome.value);
@@ -252,9 +276,19 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
     },
   } satisfies LearningHandle;
 
+  /** Why what is here does not do when it is divided; undefined when it does, or is not divided. All get equally many. */
+  async function problemOfShare({ plan }: OpenedPlan): Promise<string | undefined> {
+    const { share } = plan;
+    if (share === null) return undefined;
+    const examples = await examplesFor(plan, { ...options, self: share.devices[0]! });
+    return "unavailable" in examples
+      ? `share.kind is "${share.kind}" among ${share.devices.length} devices: ${examples.unavailable}; expected more examples, or no share`
+      : undefined;
+  }
+
   async function lookFor(task: LearningTask, chosen: TaskOptions): Promise<Availability> {
-    const none = (reason: string, misfit = false): Availability => (
-      { available: false, reason, trainingExamples: 0, testExamples: 0, misfit }
+    const none = (reason: string, { misfit = false, failed = false } = {}): Availability => (
+      { available: false, reason, trainingExamples: 0, testExamples: 0, misfit, failed }
     );
     try {
       const examples = await task.examples({
@@ -262,18 +296,30 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
         options: chosen,
         share: null,
       });
-      if ("unavailable" in examples) return none(examples.unavailable, examples.misfit);
+      if ("unavailable" in examples) return none(examples.unavailable, examples);
       return {
         misfit: false,
+        failed: false,
         available: true,
         reason: null,
         trainingExamples: examples.training.count,
         testExamples: examples.test?.count ?? 0,
       };
     } catch (error) {
-      return none(errorText(error));
+      return none(errorText(error), { failed: true });
     }
   }
+}
+
+/** Why a run cannot go on from a version; undefined when it can. */
+function problemOfStart(
+  { version, layout }: { readonly version: string; readonly layout: ParameterLayout },
+  { plan, layout: ours }: OpenedPlan,
+): string | undefined {
+  if (isSameLayout(layout, ours)) return undefined;
+  return `startFrom is ${
+    version.slice(0, 12)
+  }, of another network with ${layout.count} numbers, and task "${plan.task}" with these options has ${ours.count}; expected a version of a run with the same options`;
 }
 
 /** Numbers of a task's model with default options; 0 for one that is nothing without options. */

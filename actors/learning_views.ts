@@ -2,6 +2,7 @@
 import type { RunPlan } from "../learning/runs/plan.ts";
 import type { ContentHash } from "../protocols/ids.ts";
 import type { RoundMetrics, RunView } from "./learning_handle.ts";
+import { moreDevices } from "./rounds/waiting.ts";
 import type { BudgetSummary, CommittedResult, RunSummary } from "./rounds/commands.ts";
 
 /**
@@ -91,12 +92,21 @@ export function runView(
     coordinator: report?.coordinator ?? null,
     term: report?.term ?? 0,
     devices: Math.max(report?.devices ?? 0, summary.devices),
-    waitingFor: isOver ? null : summary.problem ?? report?.waitingFor ?? null,
+    waitingFor: isOver
+      ? null
+      : summary.problem ?? report?.waitingFor ?? missingDevices(summary) ?? null,
     plan,
     version,
     metrics,
     epsilonSpent: epsilonOf(plan, run, budget),
   };
+}
+
+/** What a joined run lacks to begin a round, where its coordinator has not said so here; undefined while enough are there. */
+function missingDevices({ plan, joined, report, devices }: RunSummary): string | undefined {
+  if (!joined || (report !== null && report.phase !== "waiting")) return undefined;
+  const missing = plan.participation.least - Math.max(report?.devices ?? 0, devices);
+  return missing > 0 ? moreDevices(missing) : undefined;
 }
 
 function epsilonOf(plan: RunPlan, run: string, budget: BudgetSummary): number | null {

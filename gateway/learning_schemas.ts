@@ -139,6 +139,10 @@ export const newRunSchema = z.strictObject({
     alpha: z.number().positive().max(1e6).optional(),
   }).optional(),
   startFrom: shortIdSchema.optional(),
+  wait: z.boolean().optional().openapi({
+    description:
+      "More devices or examples will come: begin also where the members of now cannot play the run.",
+  }),
 }).openapi("NewRun", { example: { task: "mnist", rounds: 50 } });
 
 const planSchema = z.strictObject({

@@ -23,6 +23,11 @@ export interface ParameterLayout {
   readonly count: number;
 }
 
+/** Whether the numbers of both stand for the same tensors. */
+export function isSameLayout(a: ParameterLayout, b: ParameterLayout): boolean {
+  return JSON.stringify(a.tensors) === JSON.stringify(b.tensors);
+}
+
 /** Parameters, or a difference of parameters: `layout.count` numbers. */
 export type Parameters = Float32Array<ArrayBuffer>;
 

@@ -11,7 +11,7 @@ import {
 import { mechanismOf } from "../../learning/runs/secure_round.ts";
 import { LEDGER_ROUNDS_MAX } from "../../learning/privacy/ledger.ts";
 import type { RunId } from "../../learning/runs/plan.ts";
-import { openPlan } from "../../learning/runs/opened_plan.ts";
+import { type OpenedPlan, openPlan } from "../../learning/runs/opened_plan.ts";
 import { nodeEvents } from "../events.ts";
 import type { BudgetSummary, ChargeAnswer, ChargeRequest } from "./commands.ts";
 import { ledgerSetting, secretSetting } from "./ledger_setting.ts";
@@ -180,6 +180,30 @@ export function forgetParts(
     },
     (outcome) => ({ type: "saved", request: 0, outcome }),
   );
+}
+
+/** Why this device could not pay for all rounds of a run, for people; undefined when it can, or the run costs nothing. */
+export function problemOfBudget(ledger: Ledger, opened: OpenedPlan): string | undefined {
+  const { privacy, rounds } = opened.plan;
+  if (privacy === null) return undefined;
+  const limit = { epsilon: privacy.epsilonMax, delta: privacy.delta };
+  const mechanism = mechanismOf(opened)!;
+  const outcome = openRun(
+    ledger,
+    { run: "planned", limit, mechanism, sampling: { rate: 1 } },
+    rounds,
+  );
+  // What the run itself allows, whoever wrote its plan has weighed.
+  if (outcome.type === "opened" || outcome.reason === "runLimit") return undefined;
+  if (outcome.reason === "ledgerFull") {
+    return "this device's privacy ledger has no room for another run";
+  }
+  const { wouldBe, roundsLeft } = outcome;
+  return `this device allows ε ${ledger.limit.epsilon} in all, ε ${
+    spentOf(ledger).device.toFixed(2)
+  } is spent, and after ${rounds} rounds of it that would be ε ${
+    wouldBe.device.toFixed(2)
+  }; possible would be ${roundsLeft} rounds, a smaller epsilon, or a larger budget (submind learn budget --set)`;
 }
 
 /** What was spent, of what is allowed. */

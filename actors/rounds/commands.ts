@@ -33,6 +33,8 @@ export type RoundsCommand =
     readonly type: "startRun";
     readonly plan: RunPlan;
     readonly idempotencyKey: string | null;
+    /** Asked for before under this key: what it costs was weighed then. */
+    readonly retry?: true;
     readonly replyTo: Ref<Outcome<RunId>>;
   }
   | { readonly type: "joinRun"; readonly run: RunId; readonly replyTo: Ref<Outcome<RunId>> }

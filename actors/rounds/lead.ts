@@ -16,6 +16,7 @@ import { nextAttempt } from "./next_attempt.ts";
 import type { Lead, Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { isTrusted, reachable, sameAttempt, shortReason, tellAll } from "./talking.ts";
 import { beat } from "./terms.ts";
+import { moreDevices } from "./waiting.ts";
 import { dropSubmissions, serve } from "./transfers.ts";
 
 /** Pause before a round that came to nothing is tried again: doubling from the first to the last, ms. */
@@ -110,7 +111,7 @@ export function call(context: RunContext, state: RunActorState, deps: RunDepende
     .filter((device) => isTrusted(state, deps, device));
   const missing = plan.participation.least - joined.length;
   if (missing > 0) {
-    state.waitingFor = missing === 1 ? "1 more device" : `${missing} more devices`;
+    state.waitingFor = moreDevices(missing);
     return;
   }
   if (deps.opened.strategy.buffer !== null) return openBuffer(context, state, deps, joined);

@@ -9,7 +9,7 @@ import { nodeEvents } from "../events.ts";
 import type { Outcome, Refusal } from "../handle.ts";
 import type { TaskOutcome } from "../kernel/actor.ts";
 import { replyOnce } from "../kernel/reply_once.ts";
-import { restoreLedger } from "./accounting.ts";
+import { problemOfBudget, restoreLedger } from "./accounting.ts";
 import type { LoadedRuns, RunSummary } from "./commands.ts";
 import { gridRun } from "./grid/grid_run.ts";
 import { tellChild, tellMembership } from "./joined.ts";
@@ -100,7 +100,7 @@ export function onStartRun(
   context: RoundsContext,
   state: RoundsState,
   deps: RoundsDependencies,
-  { plan, idempotencyKey, replyTo }: Of<"startRun">,
+  { plan, idempotencyKey, retry, replyTo }: Of<"startRun">,
 ): void {
   const refuse = (reason: Refusal["reason"], why: string) =>
     context.send(replyTo, { type: "refused", reason, message: `Cannot start a run: ${why}` });
@@ -114,11 +114,19 @@ export function onStartRun(
       "this device lacks the permission learn.coordinate; an owner can grant it",
     );
   }
+  if (!may(state.registry, deps.self, "learn.join")) {
+    return refuse(
+      "notPermitted",
+      "this device lacks the permission learn.join; an owner can grant it",
+    );
+  }
   try {
-    const { network } = openPlan(plan, deps);
-    if (networkHash(network, deps.crypto) !== plan.networkHash) {
+    const opened = openPlan(plan, deps);
+    if (networkHash(opened.network, deps.crypto) !== plan.networkHash) {
       return refuse("invalid", "its network differs");
     }
+    const unpaid = retry ? undefined : problemOfBudget(state.ledger, opened);
+    if (unpaid !== undefined) return refuse("invalid", unpaid);
   } catch (error) {
     return refuse("invalid", error instanceof Error ? error.message : String(error));
   }

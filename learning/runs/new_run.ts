@@ -14,6 +14,7 @@ import { strategyOf } from "../strategies/strategy.ts";
 import type { LearningTask, TaskOptions } from "../task.ts";
 import { TrainingError } from "../trainer.ts";
 import { type Aggregation, EXAMPLES_PER_WEIGHT_MAX } from "./aggregation_choice.ts";
+import { leastPossible, problemOfCompany } from "./enough_members.ts";
 import { gridOfMembers, NO_PRIVACY_ON_A_GRID } from "./grid_plan.ts";
 import { privacyOf, type PrivacyWish } from "./new_run_privacy.ts";
 import { networkHash, type OpenedPlan, openPlan } from "./opened_plan.ts";
@@ -48,6 +49,8 @@ export interface NewRun {
   /** Divides a common data set among the members of now, for experiments. */
   readonly share?: { readonly kind: "iid" | "shards" | "dirichlet"; readonly alpha?: number };
   readonly startFrom?: ContentHash;
+  /** More devices will come, or examples: a run that the members of now cannot play begins all the same, and waits. */
+  readonly wait?: boolean;
   /** The same key within 24 h is the same run. */
   readonly idempotencyKey?: string;
 }
@@ -58,8 +61,12 @@ export interface PlanningContext {
   readonly crypto: Pick<Crypto, "sha256Hex">;
   /** Members that may join, this device among them. */
   readonly members: readonly DeviceId[];
+  /** Those of them that may coordinate; absent: all. */
+  readonly coordinators?: number;
   /** Examples that this device has to train on; null or absent when it has none or does not know. */
   readonly ownExamples?: number | null;
+  /** Why it has none; null or absent when it has, or does not know. */
+  readonly ownLack?: string | null;
   /** 32 random bytes. */
   readonly seed: Uint8Array;
 }
@@ -86,7 +93,12 @@ const OVER_SELECTION = 0.3;
 /** The plan of a new run, or why there is none and what would be possible. */
 export function planRun(wish: NewRun, context: PlanningContext): Planning {
   try {
-    return { type: "planned", opened: plan(wish, context) };
+    const opened = plan(wish, context);
+    const { members, coordinators = members.length, ownLack = null } = context;
+    const company = { members: members.length, coordinators, ownLack };
+    const problem = problemOfCompany(opened, company, wish.wait === true);
+    if (problem !== undefined) throw new RangeError(problem);
+    return { type: "planned", opened };
   } catch (error) {
     if (!(error instanceof RangeError || error instanceof TrainingError)) throw error;
     return { type: "impossible", message: `Cannot plan the run: ${error.message}` };
@@ -212,22 +224,6 @@ function withWeights(
       examplesPerWeight: Math.min(EXAMPLES_PER_WEIGHT_MAX, examplesPerWeight),
     },
   };
-}
-
-/** Fewest devices with which a round can end. */
-function leastPossible(aggregation: Aggregation, clientsMin: number): number {
-  switch (aggregation.type) {
-    case "secure":
-    case "twoServers":
-    case "paillier":
-      return SUM_DEVICES_MIN;
-    case "secureGroups":
-      return aggregation.groupSize * clientsMin;
-    case "grid":
-      return 2;
-    case "clear":
-      return clientsMin;
-  }
 }
 
 function participationFor(

@@ -82,13 +82,13 @@ Deno.test("tasks say why they cannot be learned here, and the privacy budget is 
     assert.equal((await set(-1)).status, 400);
   }));
 
-Deno.test("a small model is summed with a second party when that is asked for", () =>
+Deno.test("a small model is summed with a second party when that is asked for, and with too few members when more are said to come", () =>
   withGateway(async ({ request }) => {
     const options = { model: "softmax" };
     for (
       const [aggregation, more] of [["twoServers", {}], ["paillier", { keyBits: 2_048 }]] as const
     ) {
-      const run = await started({ request }, { aggregation, options });
+      const run = await started({ request }, { aggregation, options, wait: true });
       const encoding = { range: 1, bits: 16 };
       assert.deepEqual(run.plan.aggregation, { type: aggregation, encoding, ...more });
     }
@@ -108,6 +108,10 @@ Deno.test("what cannot be is refused with a reason", () =>
   withGateway(async ({ request }) => {
     const bad: readonly (readonly [object, RegExp])[] = [
       [{ task: "chess" }, /no task "chess" is known/],
+      [
+        { task: "mnist", options: { model: "softmax" }, aggregation: "paillier" },
+        /needs 3 devices, and 2 members may join.*say wait/,
+      ],
       [{ task: "mnist", rounds: 0 }, /rounds/],
       [{ task: "mnist", surprise: true }, /surprise/],
       [

@@ -330,6 +330,8 @@ Deno.test("a buffer that nobody gave a size has one for half of the members, ten
       task: "mnist",
       aggregation: "clear",
       strategy: { name: "fedBuff", numbers },
+      // Also a single member, who waits for another one.
+      wait: true,
     }, {
       tasks: [mnistTask],
       crypto,
