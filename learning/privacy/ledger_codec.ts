@@ -4,8 +4,8 @@
  * cannot read what it spent must not spend more.
  */
 import { z } from "zod";
-import { decodeCanonical, encodeCanonical } from "../../protocols/codec.ts";
-import { type Decoded, firstProblem, type Identical } from "../../protocols/wire_schema.ts";
+import { encodeCanonical } from "../../protocols/codec.ts";
+import { decodeAs, type Decoded, type Identical } from "../../protocols/wire_schema.ts";
 import {
   COST_UNBOUNDED,
   type Ledger,
@@ -81,11 +81,9 @@ export function encodeLedger(value: Ledger): Uint8Array<ArrayBuffer> {
 
 /** Reads a ledger; never throws. Whoever gets no ledger refuses to take part until a person has decided. */
 export function decodeLedger(input: Uint8Array): Decoded<Ledger> {
-  const decoded = decodeCanonical(input, { bytesMax: LEDGER_BYTES_MAX, itemsMax: ITEMS_MAX });
+  const decoded = decodeAs(ledger, input, { bytesMax: LEDGER_BYTES_MAX, itemsMax: ITEMS_MAX });
   if (!decoded.ok) return decoded;
-  const parsed = ledger.safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: { limit: parsed.data.limit, runs: parsed.data.runs } };
+  return { ok: true, message: { limit: decoded.message.limit, runs: decoded.message.runs } };
 }
 
 function encodeLimit({ epsilon, delta }: Ledger["limit"]) {

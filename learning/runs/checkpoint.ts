@@ -4,14 +4,16 @@
  * does not know, and without the survivors' shares it is noise.
  */
 import { z } from "zod";
-import { decodeCanonical, encodeCanonical } from "../../protocols/codec.ts";
+import { encodeCanonical } from "../../protocols/codec.ts";
 import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
 import { PARTICIPANTS_MAX, VECTOR_BYTES_MAX } from "../../protocols/rounds/messages.ts";
 import {
   bytes,
+  bytes32,
+  decodeAs,
   type Decoded,
   deviceId,
-  firstProblem,
+  signature,
   uint32,
 } from "../../protocols/wire_schema.ts";
 import type { Advertisement, SumDependencies, SumRound } from "../secure/contract.ts";
@@ -43,8 +45,6 @@ export interface GroupCheckpoint {
   readonly sum: Uint8Array;
 }
 
-const exactly = (length: number) =>
-  bytes(length).refine((value) => value.length === length, `expected ${length} bytes`);
 const index = z.int().min(0).max(PARTICIPANTS_MAX);
 const indices = z.array(index).max(PARTICIPANTS_MAX);
 const devices = z.array(deviceId).max(PARTICIPANTS_MAX);
@@ -55,9 +55,9 @@ const schema = z.strictObject({
   groups: z.array(z.strictObject({
     advertisements: z.array(z.strictObject({
       device: deviceId,
-      maskKey: exactly(32),
-      shareKey: exactly(32),
-      signature: exactly(64),
+      maskKey: bytes32,
+      shareKey: bytes32,
+      signature,
     })).max(PARTICIPANTS_MAX),
     sharers: indices,
     inputs: z.array(z.strictObject({ index, leaf: bytes(64), unreadable: indices }))
@@ -66,9 +66,9 @@ const schema = z.strictObject({
   })).min(1).max(PARTICIPANTS_MAX),
   submissions: z.array(z.strictObject({
     device: deviceId,
-    commitment: exactly(32).transform((hash) => hash.toHex() as ResultSubmission["commitment"]),
+    commitment: bytes32.transform((hash) => hash.toHex() as ResultSubmission["commitment"]),
     weight: z.int().min(1).max(2 ** 31 - 1),
-    signature: exactly(64),
+    signature,
   })).max(PARTICIPANTS_MAX),
   called: devices,
   ready: index,
@@ -145,11 +145,9 @@ export function encodeCheckpoint(value: Checkpoint): Uint8Array<ArrayBuffer> {
 
 /** Inverse of `encodeCheckpoint`; strict, bounded, never throws. */
 export function decodeCheckpoint(input: Uint8Array): Decoded<Checkpoint> {
-  const decoded = decodeCanonical(input, { bytesMax: VECTOR_BYTES_MAX, itemsMax: 65_536 });
+  const decoded = decodeAs(schema, input, { bytesMax: VECTOR_BYTES_MAX, itemsMax: 65_536 });
   if (!decoded.ok) return decoded;
-  const parsed = schema.safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  const { version: _version, ...checkpoint } = parsed.data;
+  const { version: _version, ...checkpoint } = decoded.message;
   return { ok: true, message: checkpoint };
 }
 

@@ -1,14 +1,15 @@
 /** Plans as bytes: canonical CBOR, fractions as the shortest decimal text that is the same number. The only edge of a plan. */
 import { z } from "zod";
-import { decodeCanonical, encodeCanonical } from "../../protocols/codec.ts";
+import { encodeCanonical } from "../../protocols/codec.ts";
 import { publicKeyOf } from "../../protocols/ids.ts";
 import { GRID_AXES_MAX, GRID_SIDE_MAX, PARTICIPANTS_MAX } from "../../protocols/rounds/messages.ts";
+import { ROUND_MAX } from "../../protocols/rounds/wire.ts";
 import {
-  bytes,
+  bytes32,
   contentHash,
+  decodeAs,
   type Decoded,
   deviceId,
-  firstProblem,
   type Identical,
   text,
 } from "../../protocols/wire_schema.ts";
@@ -22,8 +23,8 @@ export const PLAN_MEDIA_TYPE = "application/vnd.submind.run-plan+cbor";
 export const LEARNING_TOPIC = "learning";
 /** Largest plan, bytes. */
 const PLAN_BYTES_MAX = 64 * 1024;
-/** Rounds of one run, at most. */
-export const ROUNDS_MAX = 100_000;
+/** Rounds of one run, at most: messages number no more. */
+export const ROUNDS_MAX = ROUND_MAX;
 /** Longest title of a run, UTF-16 units. */
 export const TITLE_CHARACTERS_MAX = 64;
 
@@ -67,7 +68,7 @@ const plan = z.strictObject({
   options: z.record(name, option)
     .refine((record) => Object.keys(record).length <= 32, "expected at most 32 options").readonly(),
   networkHash: contentHash,
-  seed: bytes(32).refine((value) => value.length === 32, "expected 32 bytes"),
+  seed: bytes32,
   startFrom: contentHash.nullable(),
   rounds: z.int().min(1).max(ROUNDS_MAX),
   participation: z.strictObject({
@@ -138,11 +139,7 @@ true satisfies Identical<RunPlan, z.infer<typeof plan>>;
 
 /** Decodes the body of a plan's block; strict, bounded, never throws. */
 export function decodePlan(input: Uint8Array): Decoded<RunPlan> {
-  const decoded = decodeCanonical(input, { bytesMax: PLAN_BYTES_MAX, itemsMax: 4_096 });
-  if (!decoded.ok) return decoded;
-  const parsed = plan.safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: parsed.data };
+  return decodeAs(plan, input, { bytesMax: PLAN_BYTES_MAX, itemsMax: 4_096 });
 }
 
 /** The bytes of a plan. */

@@ -3,17 +3,20 @@
  * aggregation proof; parameters, server state and aggregate are named by hash and travel between participants.
  */
 import { z } from "zod";
-import { decodeCanonical, encodeCanonical } from "../../protocols/codec.ts";
+import { encodeCanonical } from "../../protocols/codec.ts";
 import { type ContentHash, publicKeyOf } from "../../protocols/ids.ts";
 import { VECTOR_BYTES_MAX, type VectorOffer } from "../../protocols/rounds/messages.ts";
+import { offerOnWire, vectorOffer } from "../../protocols/rounds/wire.ts";
 import {
   blockId,
   bytes,
+  bytes32,
   contentHash,
+  decodeAs,
   type Decoded,
   deviceId,
-  firstProblem,
   type Identical,
+  signature,
   uint32,
 } from "../../protocols/wire_schema.ts";
 import { float64Bytes, positiveFloat64 } from "../float64.ts";
@@ -83,11 +86,6 @@ export interface RoundResult {
   readonly tuning?: { readonly used: number | null; readonly next: number };
 }
 
-const offer = z.strictObject({
-  hash: contentHash,
-  bytes: z.int().min(1).max(VECTOR_BYTES_MAX),
-}).readonly();
-const signature = bytes(64).refine((value) => value.length === 64, "expected 64 bytes");
 const count = z.int().min(0).max(2 ** 20);
 
 const schema = z.strictObject({
@@ -98,8 +96,8 @@ const schema = z.strictObject({
   attempt: uint32,
   parent: contentHash,
   result: contentHash,
-  state: offer.nullable(),
-  aggregate: offer,
+  state: vectorOffer.nullable(),
+  aggregate: vectorOffer,
   submissions: z.array(
     z.strictObject({
       device: deviceId,
@@ -114,12 +112,12 @@ const schema = z.strictObject({
   ).min(1).max(SUBMISSIONS_MAX).readonly(),
   sums: z.array(
     z.strictObject({
-      rosterRoot: bytes(32).refine((value) => value.length === 32, "expected 32 bytes"),
+      rosterRoot: bytes32,
       roster: z.array(deviceId).max(SUBMISSIONS_MAX).readonly(),
       inputs: z.array(
         z.strictObject({
           device: deviceId,
-          hash: bytes(32).refine((value) => value.length === 32, "expected 32 bytes"),
+          hash: bytes32,
         }).readonly(),
       ).max(SUBMISSIONS_MAX).readonly(),
       signatures: z.array(z.strictObject({ device: deviceId, signature }).readonly())
@@ -143,11 +141,7 @@ true satisfies Identical<RoundResult, z.infer<typeof schema>>;
 
 /** Decodes the body of a result's block; strict, bounded, never throws. Proves nothing yet: `verifyModel` does. */
 export function decodeResult(input: Uint8Array): Decoded<RoundResult> {
-  const decoded = decodeCanonical(input, { bytesMax: RESULT_BYTES_MAX, itemsMax: 65_536 });
-  if (!decoded.ok) return decoded;
-  const parsed = schema.safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: parsed.data };
+  return decodeAs(schema, input, { bytesMax: RESULT_BYTES_MAX, itemsMax: 65_536 });
 }
 
 /** The bytes of a result. */
@@ -164,8 +158,8 @@ export function encodeResult(value: RoundResult): Uint8Array<ArrayBuffer> {
     run: Uint8Array.fromHex(value.run),
     parent: Uint8Array.fromHex(value.parent),
     result: Uint8Array.fromHex(value.result),
-    state: value.state === null ? null : encodeOffer(value.state),
-    aggregate: encodeOffer(value.aggregate),
+    state: value.state === null ? null : offerOnWire(value.state),
+    aggregate: offerOnWire(value.aggregate),
     submissions: value.submissions.map((one) => ({
       ...one,
       device: publicKeyOf(one.device),
@@ -181,8 +175,4 @@ export function encodeResult(value: RoundResult): Uint8Array<ArrayBuffer> {
       signatures: sum.signatures.map((one) => ({ ...one, device: publicKeyOf(one.device) })),
     })),
   });
-}
-
-function encodeOffer({ hash, bytes }: VectorOffer) {
-  return { hash: Uint8Array.fromHex(hash), bytes };
 }

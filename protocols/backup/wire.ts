@@ -1,10 +1,18 @@
 /** Versions and indexes of backups as bytes: canonical CBOR, read strictly. The only edge of this format. */
 import { z } from "zod";
 import type { Crypto, Random, Signer } from "../../platform/ports.ts";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
+import { encodeCanonical } from "../codec.ts";
 import { domainSeparated } from "../domains.ts";
 import type { ContentHash } from "../ids.ts";
-import { bytes, type Decoded, firstProblem, text } from "../wire_schema.ts";
+import {
+  bytes,
+  bytes16,
+  bytes32,
+  decodeAs,
+  type Decoded,
+  signature,
+  text,
+} from "../wire_schema.ts";
 import {
   FILES_MAX,
   type IndexedFile,
@@ -27,21 +35,19 @@ const NONCE_BYTES = 12;
 /** An index is itself cut into pieces; this is what it may have before that. */
 export const INDEX_BYTES_MAX = PIECES_MAX * REFERENCE_BYTES + FILES_MAX * 128;
 
-const exactly = (length: number) =>
-  bytes(length).refine((value) => value.length === length, `expected ${length} bytes`);
 const count = (max: number) => z.int().min(0).max(max);
 
-const envelopeSchema = z.strictObject({ body: bytes(VERSION_BYTES_MAX), signature: exactly(64) });
+const envelopeSchema = z.strictObject({ body: bytes(VERSION_BYTES_MAX), signature });
 const bodySchema = z.strictObject({
   version: z.literal(1),
-  device: exactly(32),
+  device: bytes32,
   kdf: z.strictObject({
     n: z.int().min(KDF_N_MIN).max(KDF_N_MAX),
     r: z.literal(8),
     p: z.literal(1),
-    salt: exactly(16),
+    salt: bytes16,
   }),
-  check: exactly(16),
+  check: bytes16,
   timeMs: count(Number.MAX_SAFE_INTEGER),
   bytes: count(Number.MAX_SAFE_INTEGER),
   files: count(FILES_MAX),
@@ -60,7 +66,7 @@ const indexSchema = z.strictObject({
   files: z.array(z.strictObject({
     path: text(128).refine(isBackupPath, "is no path of a backup"),
     bytes: count(Number.MAX_SAFE_INTEGER),
-    sha256: exactly(32),
+    sha256: bytes32,
     pieces: references,
   })).max(FILES_MAX),
 });
@@ -121,16 +127,12 @@ function failed<T>(reason: string): Decoded<T> {
 
 /** Reads an index: sizes must add up, and no path comes twice. */
 export function decodeIndex(data: Uint8Array): Decoded<readonly IndexedFile[]> {
-  const decoded = decodeCanonical(data, {
-    bytesMax: INDEX_BYTES_MAX,
-    itemsMax: 10 * FILES_MAX,
-  });
+  const limits = { bytesMax: INDEX_BYTES_MAX, itemsMax: 10 * FILES_MAX };
+  const decoded = decodeAs(indexSchema, data, limits);
   if (!decoded.ok) return decoded;
-  const parsed = indexSchema.safeParse(decoded.value);
-  if (!parsed.success) return failed(firstProblem(parsed.error));
   const files: IndexedFile[] = [];
   const paths = new Set<string>();
-  for (const file of parsed.data.files) {
+  for (const file of decoded.message.files) {
     const pieces = unpacked(file.pieces);
     if (pieces === undefined) return failed(`${file.path}: a piece has an impossible size`);
     const sum = pieces.reduce((total, piece) => total + piece.bytes, 0);
@@ -190,22 +192,19 @@ export function encodeVersion(
 
 /** Reads a version and checks its signature; the root stays sealed. What a keeper does, too. */
 export function decodeVersion(crypto: Crypto, data: Uint8Array): Decoded<VersionBody> {
-  const envelope = decodeCanonical(data, { bytesMax: VERSION_BYTES_MAX });
-  if (!envelope.ok) return envelope;
-  const outer = envelopeSchema.safeParse(envelope.value);
-  if (!outer.success) return failed(firstProblem(outer.error));
-  const decoded = decodeCanonical(outer.data.body, { bytesMax: VERSION_BYTES_MAX });
-  if (!decoded.ok) return decoded;
-  const parsed = bodySchema.safeParse(decoded.value);
-  if (!parsed.success) return failed(firstProblem(parsed.error));
-  const names = unpackedNames(parsed.data.names);
+  const outer = decodeAs(envelopeSchema, data, { bytesMax: VERSION_BYTES_MAX });
+  if (!outer.ok) return outer;
+  const { body, signature } = outer.message;
+  const inner = decodeAs(bodySchema, body, { bytesMax: VERSION_BYTES_MAX });
+  if (!inner.ok) return inner;
+  const names = unpackedNames(inner.message.names);
   if (names === undefined) return failed("names: expected ascending and without duplicates");
-  const { device } = parsed.data;
-  const message = domainSeparated("backup", outer.data.body);
-  if (!crypto.verify({ publicKey: device, message, signature: outer.data.signature })) {
+  const { device } = inner.message;
+  const message = domainSeparated("backup", body);
+  if (!crypto.verify({ publicKey: device, message, signature })) {
     return failed("signature: is not that of the device");
   }
-  return { ok: true, message: { ...parsed.data, names } };
+  return { ok: true, message: { ...inner.message, names } };
 }
 
 /** What leads to the index; undefined when the keys are not those it was sealed with, or anything was changed. */
@@ -221,10 +220,8 @@ export function openRoot(
     associated: associatedOf(open),
   });
   if (plain === undefined) return undefined;
-  const decoded = decodeCanonical(plain, { bytesMax: VERSION_BYTES_MAX });
+  const decoded = decodeAs(rootSchema, plain, { bytesMax: VERSION_BYTES_MAX });
   if (!decoded.ok) return undefined;
-  const parsed = rootSchema.safeParse(decoded.value);
-  if (!parsed.success) return undefined;
-  const index = unpacked(parsed.data.index);
-  return index === undefined ? undefined : { indexBytes: parsed.data.indexBytes, index };
+  const index = unpacked(decoded.message.index);
+  return index === undefined ? undefined : { indexBytes: decoded.message.indexBytes, index };
 }

@@ -5,10 +5,10 @@
 import { z } from "zod";
 import type { Announcement } from "../../platform/discovery.ts";
 import type { Crypto, Signer } from "../../platform/ports.ts";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
+import { encodeCanonical } from "../codec.ts";
 import { domainSeparated } from "../domains.ts";
 import { type DeviceId, deviceIdOf, publicKeyOf } from "../ids.ts";
-import { bytes, type Decoded, firstProblem, text } from "../wire_schema.ts";
+import { bytes, bytes32, decodeAs, type Decoded, signature, text } from "../wire_schema.ts";
 import type { BrokerTag } from "./subjects.ts";
 
 /** Direct addresses in one presence, at most. */
@@ -44,7 +44,7 @@ const name = text(63).refine(
 );
 const signedSchema = z.tuple([
   bytes(PRESENCE_BYTES_MAX),
-  bytes(64).refine((value) => value.length === 64, "expected 64 bytes"),
+  signature,
 ]);
 const bodySchema = z.strictObject({
   version: z.literal(1),
@@ -52,7 +52,7 @@ const bodySchema = z.strictObject({
   asks: z.boolean(),
   sequence: z.int().min(1).max(Number.MAX_SAFE_INTEGER),
   tag: z.string().regex(/^[0-9a-f]{16}$/),
-  device: bytes(32).refine((value) => value.length === 32, "expected 32 bytes"),
+  device: bytes32,
   displayName: name,
   role: z.union([word, z.literal("")]),
   capabilities: z.array(word).max(16),
@@ -87,16 +87,12 @@ export function encodePresence(presence: Presence, signer: Signer): Uint8Array<A
 export function decodePresence(
   bytes: Uint8Array,
 ): Decoded<{ readonly presence: Presence; verify(crypto: Pick<Crypto, "verify">): boolean }> {
-  const outer = decodeCanonical(bytes, { bytesMax: PRESENCE_BYTES_MAX, itemsMax: 4 });
+  const outer = decodeAs(signedSchema, bytes, { bytesMax: PRESENCE_BYTES_MAX, itemsMax: 4 });
   if (!outer.ok) return outer;
-  const signed = signedSchema.safeParse(outer.value);
-  if (!signed.success) return { ok: false, reason: firstProblem(signed.error) };
-  const [body, signature] = signed.data;
-  const inner = decodeCanonical(body, { bytesMax: PRESENCE_BYTES_MAX, itemsMax: 64 });
+  const [body, signature] = outer.message;
+  const inner = decodeAs(bodySchema, body, { bytesMax: PRESENCE_BYTES_MAX, itemsMax: 64 });
   if (!inner.ok) return inner;
-  const parsed = bodySchema.safeParse(inner.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  const { kind, asks, sequence, tag, device, addresses, version: _, ...rest } = parsed.data;
+  const { kind, asks, sequence, tag, device, addresses, version: _, ...rest } = inner.message;
   const self = { ...rest, deviceId: deviceIdOf(device) };
   return {
     ok: true,

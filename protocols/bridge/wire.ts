@@ -1,7 +1,7 @@
 /** Bridge messages as bytes: canonical CBOR. The only edge of this protocol. */
 import { z } from "zod";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
-import { type Decoded, firstProblem, type Identical, text } from "../wire_schema.ts";
+import { encodeCanonical } from "../codec.ts";
+import { decodeAs, type Decoded, type Identical, text } from "../wire_schema.ts";
 import {
   type BridgeMessage,
   LEAF_ADDRESS_BYTES_MAX,
@@ -30,11 +30,7 @@ true satisfies Identical<LeafHere, Readonly<z.infer<typeof body>>>;
 
 /** Decodes what a peer sent; strict, bounded, never throws. */
 export function decodeBridgeMessage(bytes: Uint8Array): Decoded<BridgeMessage> {
-  const decoded = decodeCanonical(bytes, { bytesMax: BRIDGE_BYTES_MAX, itemsMax: 32 });
-  if (!decoded.ok) return decoded;
-  const parsed = body.safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: parsed.data };
+  return decodeAs(body, bytes, { bytesMax: BRIDGE_BYTES_MAX, itemsMax: 32 });
 }
 
 /** The bytes of a message. */

@@ -1,8 +1,8 @@
 /** Gossip messages as bytes: canonical CBOR. The only edge of this protocol. */
 import { z } from "zod";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
+import { encodeCanonical } from "../codec.ts";
 import { publicKeyOf } from "../ids.ts";
-import { blockId, type Decoded, deviceId, firstProblem, sequence } from "../wire_schema.ts";
+import { blockId, decodeAs, type Decoded, deviceId, sequence } from "../wire_schema.ts";
 import { ANNOUNCED_HEADS_MAX, type GossipMessage, HOPS_MAX } from "./messages.ts";
 
 const GOSSIP_BYTES_MAX = 32 * 1024;
@@ -17,11 +17,7 @@ const schema = z.union([
 
 /** Decodes what a peer sent; strict, bounded, never throws. */
 export function decodeGossipMessage(body: Uint8Array): Decoded<GossipMessage> {
-  const decoded = decodeCanonical(body, { bytesMax: GOSSIP_BYTES_MAX });
-  if (!decoded.ok) return decoded;
-  const parsed = schema.safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: parsed.data };
+  return decodeAs(schema, body, { bytesMax: GOSSIP_BYTES_MAX });
 }
 
 /** The bytes of a message. */

@@ -3,9 +3,9 @@
  * signature binds them to the device. The newest readable `keys` block of an author's log counts. Format: `docs/protocols/keys.md`.
  */
 import { z } from "zod";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
+import { encodeCanonical } from "../codec.ts";
 import { KEYS_BODY_BYTES_MAX } from "../blocks/limits.ts";
-import { bytes, type Decoded, firstProblem } from "../wire_schema.ts";
+import { bytes, bytes32, decodeAs, type Decoded } from "../wire_schema.ts";
 
 /** Where `keys` blocks stand. */
 export const KEYS_TOPIC = "submind/keys";
@@ -25,7 +25,7 @@ export interface DeviceKeys {
   readonly keyPackages: readonly Uint8Array[];
 }
 
-const key = bytes(32).refine((value) => value.length === 32, "expected 32 bytes");
+const key = bytes32;
 const schema = z.strictObject({
   version: z.literal(1),
   boxKey: key,
@@ -40,9 +40,5 @@ export function encodeDeviceKeys(keys: DeviceKeys): Uint8Array<ArrayBuffer> {
 
 /** Reads the body of a `keys` block; strict, bounded, never throws. */
 export function decodeDeviceKeys(body: Uint8Array): Decoded<DeviceKeys> {
-  const decoded = decodeCanonical(body, { bytesMax: KEYS_BODY_BYTES_MAX, itemsMax: 16 });
-  if (!decoded.ok) return decoded;
-  const parsed = schema.safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: parsed.data };
+  return decodeAs(schema, body, { bytesMax: KEYS_BODY_BYTES_MAX, itemsMax: 16 });
 }

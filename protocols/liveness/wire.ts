@@ -1,8 +1,8 @@
 /** Liveness messages as bytes: canonical CBOR. The only edge of this protocol. */
 import { z } from "zod";
-import { decodeCanonical, type EncodableValue, encodeCanonical } from "../codec.ts";
+import { type EncodableValue, encodeCanonical } from "../codec.ts";
 import { publicKeyOf } from "../ids.ts";
-import { type Decoded, deviceId, firstProblem, uint32 } from "../wire_schema.ts";
+import { decodeByName, type Decoded, deviceId, uint32 } from "../wire_schema.ts";
 import {
   ACCUSERS_MAX,
   BELIEFS_MAX,
@@ -48,18 +48,11 @@ const schemas: { readonly [Type in LivenessMessage["type"]]: z.ZodType<LivenessM
 
 /** Decodes what a peer sent; strict, bounded, never throws. */
 export function decodeLivenessMessage(body: Uint8Array): Decoded<LivenessMessage> {
-  const decoded = decodeCanonical(body, { bytesMax: LIVENESS_BYTES_MAX });
-  if (!decoded.ok) return decoded;
-  const type: unknown = Array.isArray(decoded.value) ? decoded.value[0] : undefined;
-  if (typeof type !== "string" || !Object.hasOwn(schemas, type)) {
-    return {
-      ok: false,
-      reason: `message type is ${String(type).slice(0, 32)}, expected a liveness message`,
-    };
-  }
-  const parsed = schemas[type as LivenessMessage["type"]].safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: parsed.data };
+  return decodeByName(schemas, body, {
+    limits: { bytesMax: LIVENESS_BYTES_MAX },
+    what: "message",
+    expected: "a liveness message",
+  });
 }
 
 /** The bytes of a message. */

@@ -1,15 +1,18 @@
 /** Contents of parcels and of MLS application messages as bytes: canonical CBOR arrays whose first element names the kind. */
 import { z } from "zod";
 import { problemOfMediaType, TIME_MS_MAX } from "../blocks/limits.ts";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
+import { encodeCanonical } from "../codec.ts";
 import { publicKeyOf } from "../ids.ts";
 import {
   bytes,
+  bytes16,
   contentHash,
+  decodeByName,
   type Decoded,
   deviceId,
   firstProblem,
   sequence,
+  signature,
   text,
 } from "../wire_schema.ts";
 import { partsOf } from "./attachments.ts";
@@ -38,7 +41,7 @@ export const ATTACHMENT_NAME_BYTES_MAX = 255;
 /** Parts of the largest attachment. */
 export const PARTS_MAX = partsOf(ATTACHMENT_BYTES_MAX);
 
-const id16 = bytes(16).refine((value) => value.length === 16, "expected 16 bytes");
+const id16 = bytes16;
 const conversation = id16.transform((id): ConversationId => id.toHex() as ConversationId);
 const messageId = id16.transform((id): MessageId => id.toHex() as MessageId);
 const timeMs = z.int().min(0).max(TIME_MS_MAX);
@@ -137,7 +140,7 @@ const schemas = {
     z.array(
       z.tuple([
         bytes(STATEMENT_BYTES_MAX),
-        bytes(64).refine((signature) => signature.length === 64, "expected 64 bytes"),
+        signature,
       ]).transform(([body, signature]) => ({ body, signature })),
     ).min(1).max(STATEMENTS_MAX),
   ]).transform(([type, conversation, statements]) => ({ type, conversation, statements })),
@@ -160,22 +163,15 @@ void schemasFit;
 
 /** Decodes the inside of a box or of an application message; strict, bounded, never throws. */
 export function decodeContent(encoded: Uint8Array): Decoded<Content> {
-  const decoded = decodeCanonical(encoded, {
-    bytesMax: CONTENT_BYTES_MAX,
-    depthMax: 3,
-    itemsMax: 512,
+  return decodeByName(schemas, encoded, {
+    limits: {
+      bytesMax: CONTENT_BYTES_MAX,
+      depthMax: 3,
+      itemsMax: 512,
+    },
+    what: "content",
+    expected: "a content of a parcel",
   });
-  if (!decoded.ok) return decoded;
-  const type: unknown = Array.isArray(decoded.value) ? decoded.value[0] : undefined;
-  if (typeof type !== "string" || !Object.hasOwn(schemas, type)) {
-    return {
-      ok: false,
-      reason: `content type is ${String(type).slice(0, 32)}, expected a content of a parcel`,
-    };
-  }
-  const parsed = schemas[type as Content["type"]].safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: parsed.data };
 }
 
 /** The bytes of a content. Whoever makes one keeps to its limits (`problemOfContent`). */

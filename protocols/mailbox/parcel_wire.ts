@@ -12,11 +12,14 @@ import { deviceIdOf, type MeshId, publicKeyOf } from "../ids.ts";
 import {
   blockId,
   bytes,
+  bytes32,
   type Decoded,
   deviceId,
+  exactly,
   firstProblem,
   type Identical,
   sequence,
+  signature,
 } from "../wire_schema.ts";
 import { TIME_MS_MAX } from "../blocks/limits.ts";
 import {
@@ -35,8 +38,6 @@ export const PARCEL_HEADER_BYTES_MAX = 179;
 /** Smallest box: a nonce of 24 bytes, a tag of 16, and the shortest padded plaintext of `seal.ts`. */
 export const SEALED_BYTES_MIN = 24 + 16 + 128;
 
-const fixed = (length: number) =>
-  bytes(length).refine((value) => value.length === length, `expected ${length} bytes`);
 const timeMs = z.int().min(0).max(TIME_MS_MAX);
 
 const headerSchema = z.tuple([
@@ -45,10 +46,10 @@ const headerSchema = z.tuple([
   deviceId,
   deviceId,
   sequence,
-  fixed(8),
+  exactly(8),
   timeMs,
   timeMs,
-  fixed(32),
+  bytes32,
   z.int().min(SEALED_BYTES_MIN).max(SEALED_BYTES_MAX),
 ]).transform((
   [version, mesh, from, to, number, series, timeMs, expiresAtMs, sealedHash, sealedBytes],
@@ -71,7 +72,7 @@ void headerFits;
 
 const parcelSchema = z.tuple([
   bytes(PARCEL_HEADER_BYTES_MAX),
-  fixed(64),
+  signature,
   bytes(SEALED_BYTES_MAX),
 ]);
 

@@ -1,7 +1,7 @@
 /** Messages about parcels as bytes: canonical CBOR arrays whose first element names the message. The only edge of the protocol `mailbox`. */
 import { z } from "zod";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
-import { bytes, type Decoded, firstProblem } from "../wire_schema.ts";
+import { encodeCanonical } from "../codec.ts";
+import { bytes, bytes32, decodeByName, type Decoded } from "../wire_schema.ts";
 import {
   DEPOSIT_BYTES_MAX,
   DEPOSIT_PARCELS_MAX,
@@ -24,8 +24,7 @@ const REASONS: readonly RefusalReason[] = [
   "unwilling",
 ];
 
-const parcelId = bytes(32)
-  .refine((value) => value.length === 32, "expected 32 bytes")
+const parcelId = bytes32
   .transform((hash): ParcelId => hash.toHex() as ParcelId);
 const ids = z.array(parcelId).min(1).max(IDS_MAX);
 const parcels = z.array(bytes(PARCEL_BYTES_MAX)).min(1).max(DEPOSIT_PARCELS_MAX).refine(
@@ -47,22 +46,15 @@ void schemasFit;
 
 /** Decodes what a peer sent; strict, bounded, never throws. Parcels inside are still bytes: `decodeParcel` reads each by itself. */
 export function decodeMailboxMessage(body: Uint8Array): Decoded<MailboxMessage> {
-  const decoded = decodeCanonical(body, {
-    bytesMax: MAILBOX_MESSAGE_BYTES_MAX,
-    depthMax: 2,
-    itemsMax: IDS_MAX + 3,
+  return decodeByName(schemas, body, {
+    limits: {
+      bytesMax: MAILBOX_MESSAGE_BYTES_MAX,
+      depthMax: 2,
+      itemsMax: IDS_MAX + 3,
+    },
+    what: "message",
+    expected: "a mailbox message",
   });
-  if (!decoded.ok) return decoded;
-  const type: unknown = Array.isArray(decoded.value) ? decoded.value[0] : undefined;
-  if (typeof type !== "string" || !Object.hasOwn(schemas, type)) {
-    return {
-      ok: false,
-      reason: `message type is ${String(type).slice(0, 32)}, expected a mailbox message`,
-    };
-  }
-  const parsed = schemas[type as MailboxMessage["type"]].safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: parsed.data };
 }
 
 /** The bytes of a message. */

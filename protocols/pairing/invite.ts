@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Crypto, Random } from "../../platform/ports.ts";
 import { decodeCanonical, encodeCanonical } from "../codec.ts";
 import { type DeviceId, publicKeyOf } from "../ids.ts";
-import { bytes, deviceId, firstProblem, text } from "../wire_schema.ts";
+import { bytes16, deviceId, exactly, firstProblem, text } from "../wire_schema.ts";
 import { lengthValues } from "./cpace.ts";
 import type { InviteKind } from "./messages.ts";
 
@@ -47,14 +47,12 @@ export const HINT_DIGITS = 2;
 /** Different hints. */
 export const HINTS_MAX = 10 ** HINT_DIGITS;
 
-const exactly = (length: number) =>
-  bytes(length).refine((value) => value.length === length, `expected ${length} bytes`);
 const linkSchema = z.tuple([
   z.literal(1),
   exactly(8),
   deviceId,
   z.array(text(ADDRESS_BYTES_MAX)).max(ADDRESSES_MAX),
-  exactly(16),
+  bytes16,
   z.int().min(0).max(2 ** 40),
 ]);
 

@@ -1,15 +1,17 @@
 /** Pairing messages as bytes: canonical CBOR maps, read strictly. The only edge of this protocol. */
 import { z } from "zod";
 import { RENDEZVOUS_BYTES_MAX } from "../../platform/transport.ts";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
+import { encodeCanonical } from "../codec.ts";
 import { blockIdOf, type MeshId, publicKeyOf } from "../ids.ts";
 import { ROLES } from "../registry/roles.ts";
 import {
   bytes,
   bytes16,
+  bytes32,
+  decodeAs,
   type Decoded,
   deviceId,
-  firstProblem,
+  signature,
   text,
   uint32,
 } from "../wire_schema.ts";
@@ -25,9 +27,6 @@ import {
   type PairingRequest,
 } from "./messages.ts";
 
-const exactly = (length: number) =>
-  bytes(length).refine((value) => value.length === length, `expected ${length} bytes`);
-const bytes32 = exactly(32);
 const displayName = text(PAIRING_LIMITS.displayNameBytes)
   .refine(isFittingName, "has characters that do not belong into a name");
 const sealed = bytes(PAIRING_LIMITS.sealedBytes);
@@ -57,7 +56,7 @@ const replySchema = z.discriminatedUnion("type", [
 const openingSchema = z.strictObject({
   blind: bytes32,
   identity: bytes(512),
-  signature: exactly(64),
+  signature,
 });
 const joinerIdentitySchema = z.strictObject({ deviceId, displayName });
 const inviterIdentitySchema = z.strictObject({
@@ -119,15 +118,6 @@ export const decodeInviterMessage = decoder<InviterMessage>(inviterSchema);
 function decoder<Message>(
   schema: z.ZodType<Message>,
 ): (body: Uint8Array) => Decoded<Message> {
-  return (body) => {
-    const decoded = decodeCanonical(body, {
-      bytesMax: RENDEZVOUS_BYTES_MAX,
-      depthMax: 3,
-      itemsMax: 1_024,
-    });
-    if (!decoded.ok) return decoded;
-    const parsed = schema.safeParse(decoded.value);
-    if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-    return { ok: true, message: parsed.data };
-  };
+  const limits = { bytesMax: RENDEZVOUS_BYTES_MAX, depthMax: 3, itemsMax: 1_024 };
+  return (body) => decodeAs(schema, body, limits);
 }

@@ -1,15 +1,16 @@
 /** Messages of rounds as bytes: canonical CBOR. The only edge of this protocol. */
 import { z } from "zod";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
-import { type ContentHash, publicKeyOf } from "../ids.ts";
+import { encodeCanonical } from "../codec.ts";
+import { publicKeyOf } from "../ids.ts";
 import {
   blockId,
   bytes,
   contentHash,
+  decodeAs,
   type Decoded,
   deviceId,
-  firstProblem,
   type Identical,
+  signature,
   text,
   uint32,
 } from "../wire_schema.ts";
@@ -23,14 +24,15 @@ import {
   REASON_BYTES_MAX,
   type RoundsMessage,
   VECTOR_BYTES_MAX,
+  type VectorOffer,
 } from "./messages.ts";
 
 /** Largest message, bytes: one phase of secure aggregation. */
 export const ROUNDS_BYTES_MAX = PHASE_BYTES_MAX + 1_024;
-const ROUND_MAX = 100_000;
+/** Highest number of a round: runs have no more. */
+export const ROUND_MAX = 100_000;
 const PARTS_MAX = Math.ceil(VECTOR_BYTES_MAX / PART_BYTES);
 
-const signature = bytes(64).refine((value) => value.length === 64, "expected 64 bytes");
 const reason = text(REASON_BYTES_MAX);
 const attempt = {
   run: blockId,
@@ -38,7 +40,8 @@ const attempt = {
   term: uint32,
   attempt: uint32,
 };
-const offer = z.strictObject({
+/** A vector by its hash and size, as messages and results name it. */
+export const vectorOffer = z.strictObject({
   hash: contentHash,
   bytes: z.int().min(1).max(VECTOR_BYTES_MAX),
 }).readonly();
@@ -52,7 +55,7 @@ const message = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("roundStart"),
     ...attempt,
-    model: offer,
+    model: vectorOffer,
     version: blockId.nullable(),
     called: ascending,
     withinMs: z.int().min(1).max(86_400_000),
@@ -97,7 +100,7 @@ const message = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("gradientSubmission"),
     ...attempt,
-    update: offer,
+    update: vectorOffer,
     modelHash: contentHash,
     weight: z.int().min(1).max(2 ** 31 - 1),
     proofOfWork: z.int().min(0).max(Number.MAX_SAFE_INTEGER),
@@ -108,7 +111,7 @@ const message = z.discriminatedUnion("type", [
     type: z.literal("modelUpdate"),
     ...attempt,
     version: blockId,
-    aggregate: offer,
+    aggregate: vectorOffer,
   }),
   z.strictObject({ type: z.literal("roundAbandoned"), ...attempt, reason }),
   z.strictObject({
@@ -132,10 +135,10 @@ const message = z.discriminatedUnion("type", [
     type: z.literal("hereIAm"),
     ...attempt,
     phase: z.enum(["idle", "ready", "submitted", "unmasked"]),
-    checkpoint: offer.nullable(),
+    checkpoint: vectorOffer.nullable(),
     bound: ascending.exactOptional(),
   }),
-  z.strictObject({ type: z.literal("keepCheckpoint"), ...attempt, checkpoint: offer }),
+  z.strictObject({ type: z.literal("keepCheckpoint"), ...attempt, checkpoint: vectorOffer }),
   z.strictObject({ type: z.literal("checkpointKept"), ...attempt, hash: contentHash }),
   z.strictObject({
     type: z.literal("runMembership"),
@@ -166,7 +169,7 @@ const message = z.discriminatedUnion("type", [
     round: z.int().min(1).max(ROUND_MAX + 1),
     step: z.int().min(0).max(GRID_AXES_MAX),
     places: z.array(z.int().min(0).max(GRID_SIDE_MAX - 1)).max(GRID_AXES_MAX - 1).readonly(),
-    model: offer.nullable(),
+    model: vectorOffer.nullable(),
     gives: z.boolean(),
   }),
 ]);
@@ -174,11 +177,7 @@ true satisfies Identical<RoundsMessage, Readonly<z.infer<typeof message>>>;
 
 /** Decodes what a peer sent; strict, bounded, never throws. */
 export function decodeRoundsMessage(input: Uint8Array): Decoded<RoundsMessage> {
-  const decoded = decodeCanonical(input, { bytesMax: ROUNDS_BYTES_MAX, itemsMax: 2_048 });
-  if (!decoded.ok) return decoded;
-  const parsed = message.safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: parsed.data };
+  return decodeAs(message, input, { bytesMax: ROUNDS_BYTES_MAX, itemsMax: 2_048 });
 }
 
 /** The bytes of a message. */
@@ -188,8 +187,8 @@ export function encodeRoundsMessage(value: RoundsMessage): Uint8Array<ArrayBuffe
     if (typeof wire[key] === "string") wire[key] = Uint8Array.fromHex(wire[key] as string);
   }
   for (const key of ["model", "update", "aggregate", "checkpoint"]) {
-    const offered = wire[key] as { hash: ContentHash; bytes: number } | null | undefined;
-    if (offered) wire[key] = { hash: Uint8Array.fromHex(offered.hash), bytes: offered.bytes };
+    const offer = wire[key] as VectorOffer | null | undefined;
+    if (offer) wire[key] = offerOnWire(offer);
   }
   if (value.type === "runCompany") wire.devices = value.devices.map(publicKeyOf);
   if (value.type === "roundStart") {
@@ -200,4 +199,9 @@ export function encodeRoundsMessage(value: RoundsMessage): Uint8Array<ArrayBuffe
     wire.bound = value.bound.map(publicKeyOf);
   }
   return encodeCanonical(wire);
+}
+
+/** An offer as `vectorOffer` reads it. */
+export function offerOnWire({ hash, bytes }: VectorOffer) {
+  return { hash: Uint8Array.fromHex(hash), bytes };
 }

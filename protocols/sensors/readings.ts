@@ -5,8 +5,8 @@
  */
 import { z } from "zod";
 import { INLINE_BODY_BYTES_MAX } from "../blocks/block.ts";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
-import { bytes, type Decoded, firstProblem, text } from "../wire_schema.ts";
+import { encodeCanonical } from "../codec.ts";
+import { bytes, decodeAs, type Decoded, text } from "../wire_schema.ts";
 
 /** Where the blocks of all sensors stand. */
 export const SENSORS_TOPIC = "sensors";
@@ -159,12 +159,10 @@ const schema = z.strictObject({
 export function decodeReadings(
   body: Uint8Array,
 ): Decoded<{ readonly sensor: string; readonly readings: readonly Reading[] }> {
-  const decoded = decodeCanonical(body, { bytesMax: INLINE_BODY_BYTES_MAX, itemsMax: 1_024 });
+  const decoded = decodeAs(schema, body, { bytesMax: INLINE_BODY_BYTES_MAX, itemsMax: 1_024 });
   if (!decoded.ok) return decoded;
-  const parsed = schema.safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
   const readings: Reading[] = [];
-  for (const { metric, startMs, ...columns } of parsed.data.series) {
+  for (const { metric, startMs, ...columns } of decoded.message.series) {
     const [times, values, sequences] = [columns.times, columns.values, columns.sequences].map(
       (column) => new DataView(column.buffer, column.byteOffset, column.byteLength),
     ) as [DataView, DataView, DataView];
@@ -184,5 +182,5 @@ export function decodeReadings(
   if (readings.length > READINGS_MAX) {
     return { ok: false, reason: `${readings.length} readings, expected at most ${READINGS_MAX}` };
   }
-  return { ok: true, message: { sensor: parsed.data.sensor, readings } };
+  return { ok: true, message: { sensor: decoded.message.sensor, readings } };
 }

@@ -10,7 +10,7 @@
 import { z } from "zod";
 import type { Crypto } from "../../platform/ports.ts";
 import { ipBytes } from "../discovery/ip.ts";
-import { bytes, bytes16, text } from "../wire_schema.ts";
+import { bytes16, bytes32, text } from "../wire_schema.ts";
 import { signalWire } from "./signed_signal.ts";
 
 /** Candidates in one message, at most. */
@@ -61,7 +61,6 @@ export interface QuicAnswer extends Proof {
 
 export type QuicSignal = QuicOffer | QuicAnswer;
 
-const bytes32 = bytes(32).refine((value) => value.length === 32, "expected 32 bytes");
 const port = z.int().min(1).max(65_535);
 const candidate = z.strictObject({
   host: text(45).refine((host) => ipBytes(host) !== undefined, "expected an IP address"),

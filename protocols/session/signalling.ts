@@ -6,7 +6,7 @@
 import { z } from "zod";
 import type { Crypto } from "../../platform/ports.ts";
 import { RENDEZVOUS_BYTES_MAX } from "../../platform/transport.ts";
-import { bytes, text } from "../wire_schema.ts";
+import { bytes16, bytes32, text } from "../wire_schema.ts";
 import { signalWire } from "./signed_signal.ts";
 
 /** Longest session description, bytes. */
@@ -53,27 +53,25 @@ export interface SignalCandidates {
 
 export type SignalMessage = SignalOffer | SignalAnswer | SignalCandidates;
 
-const exactly = (length: number) =>
-  bytes(length).refine((value) => value.length === length, `expected ${length} bytes`);
 const candidates = z.array(text(CANDIDATE_BYTES_MAX)).max(CANDIDATES_MAX);
 const message = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("offer"),
-    id: exactly(16),
+    id: bytes16,
     meshTag: text(8),
-    from: exactly(32),
-    to: exactly(32),
+    from: bytes32,
+    to: bytes32,
     sdp: text(SDP_BYTES_MAX),
   }),
   z.strictObject({
     type: z.literal("answer"),
-    id: exactly(16),
-    from: exactly(32),
-    offerHash: exactly(32),
+    id: bytes16,
+    from: bytes32,
+    offerHash: bytes32,
     sdp: text(SDP_BYTES_MAX),
     candidates,
   }),
-  z.strictObject({ type: z.literal("candidates"), id: exactly(16), from: exactly(32), candidates }),
+  z.strictObject({ type: z.literal("candidates"), id: bytes16, from: bytes32, candidates }),
 ]);
 
 /** How they travel. */

@@ -4,10 +4,10 @@
  */
 import { z } from "zod";
 import type { Crypto, Signer } from "../../platform/ports.ts";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
+import { encodeCanonical } from "../codec.ts";
 import { type Domain, domainSeparated } from "../domains.ts";
 import { type DeviceId, deviceIdOf, publicKeyOf } from "../ids.ts";
-import { bytes, firstProblem } from "../wire_schema.ts";
+import { bytes, decodeAs, signature } from "../wire_schema.ts";
 
 /** `to` of an offer to an address whose device is not known yet. */
 export const ANY_DEVICE = new Uint8Array(32);
@@ -59,7 +59,7 @@ export function signalWire<Message extends object & { readonly from: Uint8Array 
 ): SignalWire<Message> {
   const envelope = z.strictObject({
     body: bytes(bodyBytesMax),
-    signature: bytes(64).refine((value) => value.length === 64, "expected 64 bytes"),
+    signature,
   });
   return {
     encode(message, signer) {
@@ -68,17 +68,13 @@ export function signalWire<Message extends object & { readonly from: Uint8Array 
       return { bytes: encodeCanonical({ body, signature }), body };
     },
     decode(input) {
-      const outer = decodeCanonical(input, { bytesMax, itemsMax: ENVELOPE_ITEMS_MAX });
+      const outer = decodeAs(envelope, input, { bytesMax, itemsMax: ENVELOPE_ITEMS_MAX });
       if (!outer.ok) return outer;
-      const wrapped = envelope.safeParse(outer.value);
-      if (!wrapped.success) return { ok: false, reason: firstProblem(wrapped.error) };
-      const { body, signature } = wrapped.data;
-      const inner = decodeCanonical(body, { bytesMax: bodyBytesMax, itemsMax });
+      const { body, signature } = outer.message;
+      const inner = decodeAs(schema, body, { bytesMax: bodyBytesMax, itemsMax });
       if (!inner.ok) return inner;
-      const parsed = schema.safeParse(inner.value);
-      if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-      const from = deviceIdOf(parsed.data.from);
-      return { ok: true, signal: { message: parsed.data, from, body, signature } };
+      const { message } = inner;
+      return { ok: true, signal: { message, from: deviceIdOf(message.from), body, signature } };
     },
     verify: (signal, crypto) =>
       crypto.verify({

@@ -1,6 +1,6 @@
 /** Sync messages as bytes: canonical CBOR arrays whose first element names the message. The only edge of this protocol. */
 import { z } from "zod";
-import { decodeCanonical, encodeCanonical } from "../codec.ts";
+import { encodeCanonical } from "../codec.ts";
 import { ENVELOPE_BYTES_MAX } from "../envelope.ts";
 import { type BlockId, type ContentHash, publicKeyOf } from "../ids.ts";
 import { CHUNK_BYTES } from "../blocks/block.ts";
@@ -9,9 +9,9 @@ import {
   bytes,
   bytes16,
   contentHash,
+  decodeByName,
   type Decoded,
   deviceId,
-  firstProblem,
   sequence,
   shortId,
   text,
@@ -92,18 +92,11 @@ const schemas: {
 
 /** Decodes what a peer sent; strict, bounded, never throws. */
 export function decodeSyncMessage(body: Uint8Array): Decoded<SyncMessage> {
-  const decoded = decodeCanonical(body, { bytesMax: ENVELOPE_BYTES_MAX });
-  if (!decoded.ok) return decoded;
-  const type: unknown = Array.isArray(decoded.value) ? decoded.value[0] : undefined;
-  if (typeof type !== "string" || !Object.hasOwn(schemas, type)) {
-    return {
-      ok: false,
-      reason: `message type is ${String(type).slice(0, 32)}, expected a sync message`,
-    };
-  }
-  const parsed = schemas[type as SyncMessage["type"]].safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: parsed.data };
+  return decodeByName(schemas, body, {
+    limits: { bytesMax: ENVELOPE_BYTES_MAX },
+    what: "message",
+    expected: "a sync message",
+  });
 }
 
 /** The bytes of a message. */
