@@ -1,7 +1,7 @@
 /** Canonical CBOR: published vectors in both directions, and properties on random values and bytes. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decodeCanonical, encodeCanonical, isWireText } from "../../protocols/codec.ts";
+import { decodeCanonical, encodeCanonical, equalBytes, isWireText } from "../../protocols/codec.ts";
 
 const LIMITS = { bytesMax: 65_536 };
 
@@ -181,3 +181,30 @@ function withoutNegativeZero(value: unknown): unknown {
     Object.entries(value).map(([key, inner]) => [key, withoutNegativeZero(inner)]),
   );
 }
+
+Deno.test("bytes are equal when each is, however many, wherever they lie in memory and whichever differs", () => {
+  fc.assert(fc.property(
+    fc.uint8Array({ maxLength: 600 }),
+    fc.nat(7),
+    fc.nat(),
+    fc.integer({ min: 1, max: 255 }),
+    (bytes, offset, place, change) => {
+      const other = new Uint8Array(offset + bytes.length).subarray(offset);
+      other.set(bytes);
+      assert.ok(equalBytes(bytes, other));
+      assert.ok(!equalBytes(bytes, new Uint8Array([...other, 0])));
+      if (bytes.length === 0) return;
+      other[place % bytes.length]! ^= change;
+      assert.ok(!equalBytes(bytes, other));
+    },
+  ));
+  // The last bytes beyond whole words.
+  for (const length of [255, 256, 257, 258, 259, 260]) {
+    const [one, other] = [new Uint8Array(length), new Uint8Array(length)];
+    for (let at = 0; at < length; at++) {
+      other[at] = 1;
+      assert.ok(!equalBytes(one, other), `byte ${at} of ${length}`);
+      other[at] = 0;
+    }
+  }
+});
