@@ -132,7 +132,10 @@ export interface DecodedSum {
   readonly weight: number;
 }
 
-/** The weighted mean that a sum modulo 2^bits stands for; undefined when its weight is not one that `summands` devices can have. */
+/**
+ * The weighted mean that a sum modulo 2^bits stands for; undefined when its weight is not one that `summands` devices can have. Devices have cut their
+ * numbers at ±clip, so that no honest mean lies beyond; what a liar has put beyond it is cut there, too.
+ */
 export function decodeSum(
   sum: Uint32Array,
   options: { readonly encoding: SumEncoding; readonly bits: number; readonly summands: number },
@@ -146,7 +149,10 @@ export function decodeSum(
   if (weight < summands || weight > summands * encoding.weightMax) return undefined;
   const factor = encoding.clip / levelMax(encoding) * encoding.weightMax / weight;
   const mean = new Float32Array(sum.length - 1);
-  for (let i = 0; i < mean.length; i++) mean[i] = signed(sum[i]!, bits) * factor;
+  const { clip } = encoding;
+  for (let i = 0; i < mean.length; i++) {
+    mean[i] = Math.max(-clip, Math.min(clip, signed(sum[i]!, bits) * factor));
+  }
   return { mean, weight };
 }
 

@@ -3,7 +3,8 @@
  * hash chooses `CHECKS` random subsets of the vector's places. Each survivor says, for each subset, what its own vector adds up to there, modulo
  * 2^bits, and signs it; what all say must add up to what X has there. A sum with one wrong number agrees in a subset with a chance of at
  * most a half (the subset is uniform, and changes its total in one of two ways), so in all of them with at most 2^−96. These are random
- * linear combinations in the manner of Freivalds 1977, made non-interactive by the hash (Fiat and Shamir 1986).
+ * linear combinations in the manner of Freivalds 1977, made non-interactive by the hash (Fiat and Shamir 1986). Whoever lies about its own totals adds the
+ * difference to the sum, as if it had handed in another vector; nobody can take away or change what the others have given.
  *
  * A survivor speaks of its vector without its self-mask and without the masks of those who dropped out, z = y − PRG(b) − Σ ±PRG(s): the rest
  * cancels in the sum. That is a vector the coordinator can make itself since all shares are revealed, so nobody learns anything new by it, however often it is asked; which

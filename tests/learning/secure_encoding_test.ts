@@ -125,6 +125,23 @@ Deno.test("the decoded sum is the weighted mean, within one level for each devic
   );
 });
 
+Deno.test("a liar that fills the whole room of a sum moves no number of the mean beyond the clip", () => {
+  const sum = new Uint32Array(4);
+  for (let honest = 0; honest < 9; honest++) {
+    const { values } = encodeUpdate(Float32Array.of(0.5, -0.5, 0.25), {
+      encoding: ENCODING,
+      weight: 10,
+      random: seededRandom(honest),
+    });
+    values.forEach((value, i) => sum[i] = sum[i]! + value);
+  }
+  for (const [i, lie] of [2 ** 24, -(2 ** 24), 0, 10].entries()) sum[i] = sum[i]! + lie;
+  const sent = sum.map((value) => value & (2 ** 26 - 1));
+  const { mean } = decodeSum(sent, { encoding: ENCODING, bits: 26, summands: 10 })!;
+  assert.deepEqual([mean[0], mean[1]], [ENCODING.clip, -ENCODING.clip]);
+  assert.ok(Math.abs(mean[2]! - 0.225) < 0.01, `${mean[2]}`);
+});
+
 Deno.test("rounding by chance has no bias: the mean of many encodings is the value", () => {
   const encoding = { ...ENCODING, valueBits: 4, weightMax: 1 };
   const value = 0.3; // 2.1 levels of 7
