@@ -8,8 +8,8 @@ import { wholeVectors, withKernels } from "../learning/aggregation/vector_kernel
 import type { MaskStream } from "./ports.ts";
 
 const KEY_BYTES = 32;
-// Fits the second-level cache together with the part of the target it is added to.
-const CHUNK_BYTES = 64 * 1024;
+// Fits the second-level cache together with the part of the target it is added to. Of half of it calls cost 5 % more.
+const CHUNK_BYTES = 128 * 1024;
 const CHUNK_WORDS = CHUNK_BYTES / 4;
 const ZEROS = new Uint8Array(CHUNK_BYTES);
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
@@ -35,13 +35,16 @@ export function nodeMaskStream(): MaskStream {
           const length = wholeVectors(part.length);
           words.set(part);
           for (const [i, cipher] of ciphers.entries()) {
-            bytes.set(nextOf(cipher, part.length));
+            const stream = nextOf(cipher, part.length);
+            bytes.set(stream);
+            giveBack(stream);
             if (streams[i]!.sign === 1) addWords(0, CHUNK_BYTES, length);
             else subtractWords(0, CHUNK_BYTES, length);
           }
           part.set(part.length === CHUNK_WORDS ? words : words.subarray(0, part.length));
         }
       });
+      for (const cipher of ciphers) cipher.final();
     },
   };
 }
@@ -50,13 +53,16 @@ const apply: MaskStream["apply"] = ({ key, target, sign, counter = 0 }) => {
   const cipher = openStream(key, counter, target.length);
   for (let at = 0; at < target.length; at += CHUNK_WORDS) {
     const part = target.subarray(at, at + CHUNK_WORDS);
-    const stream = wordsOf(nextOf(cipher, part.length));
+    const bytes = nextOf(cipher, part.length);
+    const stream = wordsOf(bytes);
     if (sign === 1) { for (let i = 0; i < part.length; i++) part[i] = part[i]! + stream[i]!; }
     else for (let i = 0; i < part.length; i++) part[i] = part[i]! - stream[i]!;
+    giveBack(bytes);
   }
+  cipher.final();
 };
 
-/** A key's stream from a block on, for so many numbers. */
+/** A key's stream from a block on, for so many numbers. Who opens it ends it by `final`: until then the runtime holds its state, also when nobody else does. */
 function openStream(key: Uint8Array, counter: number, count: number): Cipheriv {
   if (
     key.length !== KEY_BYTES || !Number.isInteger(counter) || counter < 0 ||
@@ -75,6 +81,14 @@ function openStream(key: Uint8Array, counter: number, count: number): Cipheriv {
 /** The stream's next bytes, for so many numbers: a chunk at most. */
 function nextOf(cipher: Cipheriv, count: number): Uint8Array {
   return cipher.update(count === CHUNK_WORDS ? ZEROS : ZEROS.subarray(0, count * 4));
+}
+
+/**
+ * Frees what `nextOf` gave. Left to the garbage collector, every chunk lies in other memory, fresh to the caches and often to the process: that took a third of the time of
+ * masks. Small ones are cut from a buffer that others have a part of.
+ */
+function giveBack({ buffer, byteLength }: Uint8Array): void {
+  if (buffer.byteLength === byteLength) (buffer as ArrayBuffer).transfer(0);
 }
 
 /** The bytes as little-endian words, without copying where the machine allows it. */
