@@ -31,6 +31,7 @@ import {
   isEndOfSharing,
   runDependencies,
 } from "../micro/rounds_parts.ts";
+import type { Turns } from "./crowd_turns.ts";
 
 /** The mesh of the crowd. */
 export const CROWD_MESH = "ab".repeat(32) as MeshId;
@@ -53,8 +54,8 @@ export interface CrowdDeviceOptions extends DeviceParts {
   /** It falls away with its keys shared and nothing submitted: silently, as when its battery is empty. */
   readonly dropsOut: boolean;
   readonly onEvent: (event: CrowdEvent) => void;
-  /** Acts when it is this device's turn among those of its process. */
-  readonly inTurn: (act: () => void) => void;
+  /** Turns of the runs of a process that stands for many devices; null for a device that has its process for itself. */
+  readonly turns: Turns | null;
 }
 
 /** What happens to a device that the bench wants to know. */
@@ -124,6 +125,7 @@ export function startDevice(options: CrowdDeviceOptions): CrowdDevice {
     publish: (...message) => isSilent || options.broker.publish(...message),
     subscribe: (subject, onMessage) =>
       options.broker.subscribe(subject, (message) => {
+        options.turns?.heard();
         if (!isSilent) onMessage(message);
       }),
     request: (request, onReply) => options.broker.request(request, onReply),
@@ -169,7 +171,11 @@ export function startDevice(options: CrowdDeviceOptions): CrowdDevice {
   );
   const ends: Ends = {
     fallAway: () => void close(),
-    later: (said) => options.inTurn(() => system.tell(rounds, { type: "turn", said })),
+    later(said) {
+      const act = () => system.tell(rounds, { type: "turn", said });
+      if (options.turns === null) act();
+      else options.turns.take(act);
+    },
   };
   system.spawn(rounds.path, hub(options, deps, ends));
   return {

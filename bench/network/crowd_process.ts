@@ -1,12 +1,12 @@
 /** One process of a crowd, as a program: either the coordinator, or a share of the others. Lives until its input ends: none is left behind when the bench dies. */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { setImmediate } from "node:timers";
 import { mlp2nn, softmaxRegression } from "../../learning/engine/networks.ts";
 import type { Network } from "../../learning/network.ts";
 import type { OpenedPlan } from "../../learning/runs/opened_plan.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto } from "../../platform/node_crypto.ts";
+import { systemClock } from "../../platform/system_clock.ts";
 import { systemRandom } from "../../platform/system_random.ts";
 import { WorkerMaskWork } from "../../platform/worker_mask_work.ts";
 import { openScratchFile } from "../../store/scratch_file.ts";
@@ -28,6 +28,7 @@ import {
   type CrowdTask,
   dropsOut,
 } from "./crowd_messages.ts";
+import { Turns } from "./crowd_turns.ts";
 
 /** Devices of one process that connect at the same time: four processes stay below the 32 strangers that a device speaks to at once. */
 const CONNECTING = 7;
@@ -72,23 +73,6 @@ function say(report: CrowdReport): void {
   console.log(JSON.stringify(report));
 }
 
-/**
- * Lets the runs of a process act one after the other, with a look at its connection in between: else a step that takes each of 250 devices a moment would keep all their sessions
- * from answering for as long as it takes them together, which no device on its own would know.
- */
-function turns(): (act: () => void) => void {
-  const waiting: (() => void)[] = [];
-  const next = () => {
-    waiting[0]!();
-    waiting.shift();
-    if (waiting.length > 0) setImmediate(next);
-  };
-  return (act) => {
-    waiting.push(act);
-    if (waiting.length === 1) setImmediate(next);
-  };
-}
-
 async function starter(task: CrowdTask): Promise<Start> {
   const broker = await connect(task.url);
   const crowd = crowdOf(task.devices);
@@ -100,7 +84,7 @@ async function starter(task: CrowdTask): Promise<Start> {
   const maskWork = new WorkerMaskWork();
   const masks = nodeMaskStream();
   const plan = planOf(task);
-  const inTurn = turns();
+  const turns = new Turns(systemClock());
   return (index, { dropsOut, onEvent }) => {
     const { id, signer } = crowd[index]!;
     return startDevice({
@@ -117,7 +101,7 @@ async function starter(task: CrowdTask): Promise<Start> {
       broker,
       peers: index === 0 ? others : [first!],
       dropsOut,
-      inTurn: task.role === "coordinator" ? (act) => act() : inTurn,
+      turns: task.role === "coordinator" ? null : turns,
       onEvent(event) {
         if (event.type === "log" && event.level !== "debug" && event.level !== "info") {
           say({ type: "problem", text: `device ${index}: ${event.text}` });
