@@ -106,7 +106,7 @@ async function runFetch(context: CommandContext, from: string | undefined) {
     const sets = { training: await half("train"), test: await half("t10k") };
     return done(context, await keepImageSet(imageFolder(dataDirectoryOf(context)), "mnist", sets));
   } catch (error) {
-    throw problemOf(error, texts.fromHint, texts.damagedHint);
+    throw problemOf(context, error, { missing: texts.fromHint, damaged: texts.damagedHint });
   } finally {
     progress.stop();
   }
@@ -130,7 +130,7 @@ async function runImport(
     checkLearnable(name, found);
     return done(context, await keepImageSet(imageFolder(dataDirectoryOf(context)), name, found));
   } catch (error) {
-    throw problemOf(error, texts.importHint, texts.importHint);
+    throw problemOf(context, error, { missing: texts.importHint, damaged: texts.importHint });
   }
 }
 
@@ -172,12 +172,16 @@ function viewOf(set: KeptSet) {
   return { ...set, options: optionsForSet(set.name, set, set.classes) };
 }
 
-function problemOf(error: unknown, missingHint: string, damagedHint: string): unknown {
+function problemOf(
+  { texts }: CommandContext,
+  error: unknown,
+  hints: { readonly missing: string; readonly damaged: string },
+): unknown {
   if (!(error instanceof DataError)) return error;
-  return new CliError(error.message, {
+  return new CliError(texts.learnRuns.told(error.message), {
     code: error.code,
     exitCode: EXIT.refused,
-    hint: error.code === "damaged" ? damagedHint : missingHint,
+    hint: error.code === "damaged" ? hints.damaged : hints.missing,
     cause: error,
   });
 }

@@ -173,10 +173,13 @@ function formatComparison(context: CommandContext, found: ModelComparison): stri
 
 function formatVerification(context: CommandContext, found: Verification): string {
   const texts = context.texts.learnModels;
+  const { told } = context.texts.learnRuns;
   const { green, red } = context.output.terminal.colors;
   const version = found.version.slice(0, SHORT_ID);
   const checks = found.checks.map(({ check, ok, detail }) =>
-    `${ok ? green("✓") : red("✗")} ${check}${detail === "" ? "" : `: ${detail}`}`
+    `${ok ? green("✓") : red("✗")} ${texts.checks[check] ?? check}${
+      detail === "" ? "" : `: ${told(detail)}`
+    }`
   );
   const time = formatDuration(found.durationMs, context.language);
   const verdict = found.valid ? green(texts.valid(version, time)) : red(texts.invalid(version));

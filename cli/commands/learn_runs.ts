@@ -152,7 +152,7 @@ function formatTasks(context: CommandContext, tasks: readonly TaskView[]): strin
   const count = (value: number) => formatCount(value, language);
   const { green, yellow } = output.terminal.colors;
   const missing = tasks.filter(({ available }) => !available).map(({ task, reason }) =>
-    `${yellow(task)}: ${printable(reason ?? NONE)}`
+    `${yellow(task)}: ${printable(reason === null ? NONE : texts.told(reason))}`
   );
   const table = formatTable(
     output.terminal,
@@ -196,7 +196,7 @@ function formatRuns(context: CommandContext, runs: readonly RunJson[]): string {
       run.metrics?.accuracy == null
         ? figure(run.metrics?.loss ?? null, context)
         : percent(run.metrics.accuracy, context),
-      (run.state === "running" ? run.waitingFor ?? "" : "").slice(0, 60),
+      run.state === "running" && run.waitingFor !== null ? texts.told(run.waitingFor) : "",
     ]),
   );
 }

@@ -69,6 +69,7 @@ export type StartArguments =
     readonly share: typeof SHARES[number] | undefined;
     readonly from: string | undefined;
     readonly key: string | undefined;
+    readonly wait: boolean;
     readonly watch: boolean;
   };
 
@@ -90,6 +91,7 @@ export function learnStartCommand(texts: Texts) {
       option("--from", shortId(texts, "VERSION"), { description: plain(options.from) }),
     ),
     key: text("key", "TEXT"),
+    wait: withDefault(flag("--wait", { description: plain(options.wait) }), false),
     watch: withDefault(flag("--watch", { description: plain(options.watch) }), false),
     rounds: number("rounds"),
     epochs: number("epochs"),
@@ -146,6 +148,9 @@ async function runStart(context: CommandContext, found: StartArguments) {
   const short = run.run.slice(0, SHORT_ID);
   const print = found.watch ? output.event : output.result;
   print(value, () => [texts.startedRun(run.title, run.run), texts.joinHint(short)].join("\n"));
+  if (found.wait && run.waitingFor !== null) {
+    output.note(texts.waitsFor(texts.told(run.waitingFor)));
+  }
   if (found.watch) return await watchToTheEnd(context, run.run);
   output.note(texts.watchHint(short));
   return EXIT.ok;
@@ -197,6 +202,7 @@ export function newRunOf(texts: Texts, found: StartArguments): NewRun {
     }),
     share: found.share === undefined ? undefined : known({ kind: found.share, alpha }),
     startFrom: found.from as ContentHash | undefined,
+    wait: found.wait || undefined,
   });
 }
 

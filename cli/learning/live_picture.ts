@@ -78,7 +78,7 @@ export function livePicture(context: CommandContext, watched: Watched): readonly
   }
   lines.push(...curveLine(context, watched));
   if (run.waitingFor !== null && run.state === "running") {
-    lines.push(yellow(`${texts.waiting.padEnd(LABEL)} ${printable(run.waitingFor)}`));
+    lines.push(yellow(`${texts.waiting.padEnd(LABEL)} ${printable(texts.told(run.waitingFor))}`));
   }
   return lines;
 }

@@ -1,5 +1,6 @@
 /** German texts of `submind learn`: tasks, runs, versions of models, budget. */
 import type { enLearnRuns } from "./learn_runs_en.ts";
+import { toldInGerman } from "./told_de.ts";
 
 export const deLearnRuns: typeof enLearnRuns = {
   learnRuns: {
@@ -55,6 +56,8 @@ export const deLearnRuns: typeof enLearnRuns = {
       trainTime: "Sekunden, die das Training in einer Runde dauern darf.",
       phaseTime: "Sekunden, die jeder Austausch der sicheren Summe dauern darf.",
       from: "Von dieser Fassung eines Modells aus weiterlernen statt neu.",
+      wait:
+        "Auch beginnen, wenn die jetzigen Mitglieder zu wenige sind oder zu wenige Beispiele haben, und auf mehr warten.",
       watch: "Dableiben und zusehen, bis er zu Ende ist.",
       key:
         "Derselbe Schlüssel ist innerhalb von 24 Stunden derselbe Lauf: Wiederholen schadet nicht.",
@@ -135,6 +138,8 @@ export const deLearnRuns: typeof enLearnRuns = {
     startedRun: (title, run) => `Begonnen: ${title}, ${run}`,
     joinHint: (run) => `Andere Geräte machen mit durch: submind learn join ${run}`,
     watchHint: (run) => `Zusehen mit: submind learn watch ${run}`,
+    waitsFor: (what) => `Wartet auf: ${what}`,
+    told: toldInGerman,
     roundOf: (round, rounds) => `${round} von ${rounds}`,
     roundLine: (round, counted, duration) =>
       `Runde ${round} · ${counted} ${counted === 1 ? "Gerät" : "Geräte"} · ${duration}`,
@@ -189,6 +194,15 @@ export const deLearnRuns: typeof enLearnRuns = {
     here: "Hier",
     verified: "Geprüft",
     verifications: { valid: "gültig", invalid: "UNGÜLTIG", unchecked: "noch nicht" },
+    checks: {
+      seed: "Anfang",
+      subject: "Anschluss",
+      participants: "Teilnehmer",
+      signatures: "Unterschriften",
+      aggregate: "Freigegebenes",
+      sum: "Summe",
+      version: "Fassung",
+    },
     current: "in Gebrauch",
     no: "nein",
     layer: "Schicht",

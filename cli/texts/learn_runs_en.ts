@@ -61,6 +61,8 @@ export const enLearnRuns = {
       trainTime: "Seconds that training in a round may take.",
       phaseTime: "Seconds that each exchange of secure aggregation may take.",
       from: "Go on from this version of a model instead of a new one.",
+      wait:
+        "Begin also when the members of now are too few, or have too few examples, and wait for more.",
       watch: "Stay and watch it until it is over.",
       key: "The same key within 24 hours is the same run: makes a repetition harmless.",
       out: "The file to write.",
@@ -142,6 +144,9 @@ export const enLearnRuns = {
     startedRun: (title: string, run: string) => `Started ${title}: ${run}`,
     joinHint: (run: string) => `Other devices take part with: submind learn join ${run}`,
     watchHint: (run: string) => `Watch it with: submind learn watch ${run}`,
+    waitsFor: (what: string) => `Waits for: ${what}`,
+    /** What the node tells, as it is: its sentences are English. */
+    told: (text: string) => text,
     roundOf: (round: string, rounds: string) => `${round} of ${rounds}`,
     roundLine: (round: number, counted: number, duration: string) =>
       `round ${round} · ${counted} ${counted === 1 ? "device" : "devices"} · ${duration}`,
@@ -196,6 +201,16 @@ export const enLearnRuns = {
     here: "Here",
     verified: "Checked",
     verifications: { valid: "valid", invalid: "INVALID", unchecked: "not yet" },
+    /** What `learn verify` has checked, by the name that the node gives it; one that is missing here is shown by that name. */
+    checks: {
+      seed: "seed",
+      subject: "subject",
+      participants: "participants",
+      signatures: "signatures",
+      aggregate: "aggregate",
+      sum: "sum",
+      version: "version",
+    } as Readonly<Record<string, string>>,
     current: "in use",
     no: "no",
     layer: "Layer",

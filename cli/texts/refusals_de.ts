@@ -1,6 +1,5 @@
 /** What a node refuses of learning, in German: its own sentences are English, over HTTP and in logs, and known by their form as those of the parser are. */
-
-type Sentences = readonly (readonly [RegExp, string])[];
+import { inGerman, type Sentences, TOLD } from "./told_de.ts";
 
 /** How sentences of learning begin; those of others stay as they are. */
 const BEGINNINGS: Sentences = [
@@ -29,6 +28,133 @@ const BEGINNINGS: Sentences = [
   [
     /^Cannot verify (\w+): it is where another run ended$/,
     "Die Fassung $1 lässt sich nicht prüfen: Mit ihr hat ein anderer Lauf geendet",
+  ],
+];
+
+/** What members cannot play, or plans cannot hold together; in the order in which they are replaced, before all others. */
+const PLANS: Sentences = [
+  [/Cannot learn "(\w+)": /, ""],
+  [
+    /privacy with rule "(\w+)" is not accounted for: noise is added to a mean; expected rule weightedMean, or aggregation "secureGroups"/,
+    'Privatheit mit der Regel "$1" lässt sich nicht berechnen: Rauschen gehört zu einem Mittel; erwartet wird die Regel mean oder die Aggregation "groups"',
+  ],
+  [
+    /privacy cannot be promised: on a grid devices see each other's parameters, with no sum that noise could hide in; expected aggregation "secure" or "secureGroups", or no ε/,
+    'Privatheit lässt sich nicht zusagen: Auf einem Gitter sehen Geräte die Zahlen der anderen, ohne Summe, in der sich Rauschen verbergen könnte; erwartet wird die Aggregation "secure" oder "groups", oder kein --epsilon',
+  ],
+  [
+    /compression "(\w+)" is for differences, and devices of a grid exchange whole parameters; expected none, or aggregation "clear"/,
+    'Die Verkleinerung "$1" ist für Unterschiede, und Geräte eines Gitters tauschen ganze Modelle; erwartet wird keine oder die Aggregation "clear"',
+  ],
+  [
+    /(?:its )?compression "(\w+)" does not go with noise in secure sums: the noise fixes how many bits a number takes; expected none/,
+    'Die Verkleinerung "$1" geht nicht mit Rauschen in sicheren Summen: Das Rauschen bestimmt, wie viele Bits eine Zahl braucht; erwartet wird keine',
+  ],
+  [/each device's update has a scale of its own/, "Jeder Beitrag hat einen eigenen Maßstab"],
+  [/each device chooses other numbers/, "Jedes Gerät wählt andere Zahlen"],
+  [
+    /rule "(\w+)" needs more than one sum, and "(\w+)" has one; expected aggregation "secureGroups", or "clear"/,
+    'Die Regel "$1" braucht mehr als eine Summe, und "$2" hat eine; erwartet wird die Aggregation "groups" oder "clear"',
+  ],
+  [
+    /its strategy "fedBuff" takes updates one by one as they come, and aggregation "(\w+)" hides them in a sum of those who come together; expected aggregation "clear", where the coordinator sees each update, or another strategy/,
+    'Die Strategie "fedBuff" nimmt Beiträge einzeln, wie sie kommen, und die Aggregation "$1" verbirgt sie in einer Summe derer, die zusammen kommen; erwartet wird die Aggregation "clear", bei der der Koordinator jeden Beitrag sieht, oder eine andere Strategie',
+  ],
+  [
+    /its strategy "fedBuff" promises no privacy: .*; expected another strategy, or no privacy/,
+    'Die Strategie "fedBuff" sagt keine Privatheit zu: Ein Beitrag wird noch einmal abgegeben, wenn sein Koordinator verstummt, und zwei Koordinatoren können ihn mit je eigenem Rauschen freigeben; erwartet wird eine andere Strategie oder kein --epsilon',
+  ],
+  [
+    /its strategy "fedBuff" calls nobody, so that no share of the devices can be drawn; participation\.fraction is (\S+), expected 1/,
+    'Die Strategie "fedBuff" ruft niemanden, also lässt sich kein Anteil ziehen; --fraction ist $1, erwartet wird 1',
+  ],
+  [
+    /its strategy "fedBuff" has each device once in a buffer; goal is (\d+), expected at most participation\.most, (\d+)/,
+    'Die Strategie "fedBuff" nimmt jedes Gerät einmal; goal ist $1, erwartet wird höchstens --most, $2',
+  ],
+  [
+    /its strategy "fedBuff" makes versions of (\d+) updates, and with participation\.least (\d+) a version has at least (\d+); expected a goal of (\d+) or more/,
+    'Die Strategie "fedBuff" macht Fassungen aus $1 Beiträgen, und mit --least $2 hat eine mindestens $3; erwartet wird goal $4 oder mehr',
+  ],
+  [
+    /Strategy fedBuff adds updates as they come and keeps none: expected the rule "weightedMean", not "(\w+)"/,
+    'Die Strategie "fedBuff" zählt Beiträge zusammen, wie sie kommen, und behält keinen: erwartet wird die Regel mean statt "$1"',
+  ],
+  [
+    /its strategy is "(\w+)"( with another rate than 1)?, and on a grid nobody steps for all; expected fedAvg or fedProx/,
+    'Die Strategie ist "$1", und auf einem Gitter geht niemand für alle einen Schritt; erwartet wird fedAvg oder fedProx, mit der Rate 1',
+  ],
+  [
+    /its rule is "(\w+)", expected one of (.+) on a grid: others need more vectors than a group has, or differences instead of parameters/,
+    'Die Regel ist "$1", erwartet wird auf einem Gitter eine von $2: Andere brauchen mehr Beiträge, als eine Gruppe hat, oder Unterschiede statt Modellen',
+  ],
+  [
+    /it calls (\S+) of the devices, and on a grid nobody calls: all take part; expected fraction 1/,
+    "--fraction ist $1, und auf einem Gitter ruft niemand: Alle machen mit; erwartet wird 1",
+  ],
+  [
+    /; possible would be (\d+) rounds(?:, noiseMultiplier (\S+))?, or epsilon (\S+)/,
+    "; möglich wäre: $1 Runden, --noise $2 oder --epsilon $3",
+  ],
+  [/its model has (\d+) parameters, /, "Das Modell hat $1 Zahlen, "],
+  [
+    /combining (\d+) updates of (\d+) numbers takes (\d+) MiB of (?:memory|disk), expected at most (\d+)/,
+    "$1 Beiträge von $2 Zahlen zu verbinden nimmt $3 MiB, erwartet werden höchstens $4",
+  ],
+  [
+    /its vectors have (\d+) numbers, and aggregation "(\w+)" is for at most (\d+); expected aggregation "secure", compression "randomK", or a smaller model/,
+    'Ein Beitrag hat $1 Zahlen, und die Aggregation "$2" ist für höchstens $3; erwartet wird die Aggregation "secure", --compress randomK oder ein kleineres Modell',
+  ],
+  [/participants\.most is (\d+): /, "--most ist $1: "],
+  [
+    /participants\.least is (\d+), and the data set is divided among the (\d+) members? of today; expected at most (\d+), or no share/,
+    "--least ist $1, und der Satz wird unter die $2 jetzigen Mitglieder verteilt; erwartet wird höchstens $3 oder kein --share",
+  ],
+  [
+    /participants\.least is (\d+), and this device, one of (?:1 member|(\d+) members), has nothing to learn from: /,
+    "--least ist $1, und dieses Gerät, eines von $2 Mitgliedern, hat nichts zum Lernen: ",
+  ],
+  [/; expected examples here, or /, "; erwartet werden Beispiele hier, oder "],
+  [
+    /aggregation "(\w+)" needs a second party beside the coordinator, and (\d+) members? may coordinate \(learn\.coordinate\); expected 2, or aggregation "secure"/,
+    'Die Aggregation "$1" braucht neben dem Koordinator ein zweites Gerät, und koordinieren darf (learn.coordinate) nur $2; erwartet werden 2 oder die Aggregation "secure"',
+  ],
+  [/aggregation "(\w+)" needs (\d+) devices, and /, 'Die Aggregation "$1" braucht $2 Geräte, und '],
+  [
+    /rule "(\w+)"(.*?) needs (\d+) devices in groups of (\d+), and /,
+    'Die Regel "$1"$2 braucht $3 Geräte in Gruppen von $4, und ',
+  ],
+  [/rule "(\w+)"(.*?) needs (\d+) devices, and /, 'Die Regel "$1"$2 braucht $3 Geräte, und '],
+  [/(faulty|keep) (\d+) and (faulty|keep) (\d+)/g, "$1 $2 und $3 $4"],
+  [/" with (faulty|keep|share) /, '" mit $1 '],
+  [/" (faulty|keep|share) /, '" mit $1 '],
+  [/participants\.least is (\d+), and /, "--least ist $1, und "],
+  [/with participants\.least 1, to learn alone/, "mit --least 1, um allein zu lernen"],
+  [/participants\.least (\d+)/, "--least $1"],
+  [/1 member may join/, "1 Mitglied darf mitmachen"],
+  [/(\d+) members may join/, "$1 Mitglieder dürfen mitmachen"],
+  [/(\d+) members/, "$1 Mitglieder"],
+  [/, or more members first/, ", oder erst mehr Mitglieder"],
+  [/, where the coordinator sees each update/, ", bei der der Koordinator jeden Beitrag sieht"],
+  [
+    /; to start it all the same and wait for more, say wait \(submind learn start --wait\)$/,
+    "; um trotzdem zu beginnen und auf mehr zu warten: --wait",
+  ],
+  [
+    /share\.kind is "(\w+)" among (\d+) devices: (.*); expected more examples, or no share/,
+    '--share ist "$1" unter $2 Geräten: $3; erwartet werden mehr Beispiele oder kein --share',
+  ],
+  [
+    /startFrom is (\w+), of another network with (\d+) numbers, and task "([^"]+)" with these options has (\d+); expected a version of a run with the same options/,
+    '--from ist $1, eine Fassung eines anderen Netzes mit $2 Zahlen, und die Aufgabe "$3" hat mit diesen Einstellungen $4; erwartet wird eine Fassung eines Laufs mit denselben Einstellungen',
+  ],
+  [
+    /this device allows ε (\S+) in all, ε (\S+) is spent, and after (\d+) rounds of it that would be ε (\S+); possible would be (\d+) rounds, a smaller epsilon, or a larger budget/,
+    "Dieses Gerät erlaubt im Ganzen ε $1, ε $2 ist verbraucht, und nach $3 Runden davon wären es ε $4; möglich wären $5 Runden, ein kleineres --epsilon oder ein größeres Budget",
+  ],
+  [
+    /this device's privacy ledger has no room for another run/,
+    "Das Buch der Privatheit dieses Geräts hat keinen Platz für noch einen Lauf",
   ],
 ];
 
@@ -91,14 +217,6 @@ const PARTS: Sentences = [
   [/; model (\w+) or (\w+) would fit/, "; passen würden die Modelle $1 und $2"],
   [/; model (\w+) would fit/, "; passen würde das Modell $1"],
   [/Task "(\w+)": (\w+) is "([^"]*)", /, 'Aufgabe "$1": $2 ist "$3", '],
-  [
-    /(\S+) has pictures of (\S+), the plan says (\S+); expected the options (.+)/,
-    "$1 hat Bilder von $2, der Plan sagt $3; erwartet werden die Einstellungen $4",
-  ],
-  [
-    /(\S+) has a label (\d+), the plan has (\d+) classes; expected the option (\S+) at least/,
-    "$1 hat eine Beschriftung $2, der Plan $3 Klassen; erwartet wird mindestens die Einstellung $4",
-  ],
   [
     /this privacy would take noise (\S+) times as long as all that (\d+) devices can learn in (\d+) rounds/,
     "Diese Privatheit nähme Rauschen, das $1 mal so lang ist wie alles, was $2 Geräte in $3 Runden lernen können",
@@ -176,19 +294,15 @@ const PARTS: Sentences = [
   ],
   [/at-least (\d)/, "mindestens $1"],
   [/at-most (\d)/, "höchstens $1"],
-  [/, or (?=ε|ein |\d|--|"|aggregation )/g, " oder "],
+  [/, or rule "/, ' oder die Regel "'],
+  [/expected at least (\d+)/, "erwartet wird mindestens $1"],
+  [/expected at most (\d+)/, "erwartet wird höchstens $1"],
+  [/, or (?=faulty|share|ε|ein |\d|--|"|aggregation )/g, " oder "],
   [/oder aggregation /, "oder die Aggregation "],
 ];
 
 /** The refusal in German; what is not known stays as it is. */
 export function refusalInGerman(message: string): string {
-  const begun = replaced(message, BEGINNINGS);
-  return begun === message ? message : replaced(begun, PARTS);
-}
-
-function replaced(message: string, sentences: Sentences): string {
-  return sentences.reduce(
-    (text, [sentence, german]) => text.replace(sentence, german),
-    message,
-  );
+  const begun = inGerman(message, BEGINNINGS);
+  return begun === message ? message : inGerman(begun, [...PLANS, ...TOLD, ...PARTS]);
 }

@@ -11,6 +11,7 @@ const NOTHING = {
   ...Object.fromEntries(Object.keys(NUMBERS).map((name) => [name, undefined])),
   task: "mnist",
   option: [],
+  wait: false,
   watch: false,
 } as unknown as StartArguments;
 /** What a number needs beside it. */
