@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { TILE_ROWS_MAX, tileSource } from "../learning/engine/kernel_tiles.ts";
+import { base64Literal, compileKernels, writeModule } from "./compile_kernels.ts";
 
 const SOURCE = fileURLToPath(new URL("../learning/engine/kernels.as", import.meta.url));
 /** What the task writes. */
@@ -13,64 +14,29 @@ export const KERNELS_MODULE = fileURLToPath(
 
 /** The text of the module. Throws with the compiler's messages when it does not compile. */
 export async function kernelsModule(): Promise<string> {
-  const relaxed = await compileKernels({ relaxed: true });
-  const plain = await compileKernels({ relaxed: false });
+  const relaxed = await compiled({ relaxed: true });
+  const plain = await compiled({ relaxed: false });
   return [
     "/** Made by `deno task build:kernels` from kernels.as and kernel_tiles.ts; do not edit. WebAssembly as base64. */",
     "",
     "/** With fused multiply-add (relaxed SIMD). */",
-    `export const RELAXED_KERNELS =${literal(relaxed)};`,
+    `export const RELAXED_KERNELS =${base64Literal(relaxed)};`,
     "",
     "/** With SIMD only: where relaxed SIMD is not known. */",
-    `export const PLAIN_KERNELS =${literal(plain)};`,
+    `export const PLAIN_KERNELS =${base64Literal(plain)};`,
     "",
   ].join("\n");
 }
 
 /** The kernels as a WebAssembly module, for processors that fuse multiplication and addition, or for any. */
-export async function compileKernels(
-  { relaxed }: { readonly relaxed: boolean },
-): Promise<Uint8Array<ArrayBuffer>> {
-  const { default: asc } = await import("assemblyscript/asc");
+async function compiled({ relaxed }: { readonly relaxed: boolean }): Promise<Uint8Array> {
   const source = [
     await Deno.readTextFile(SOURCE),
     `const TILE_ROWS_MAX: i32 = ${TILE_ROWS_MAX};`,
     tileSource(),
   ].join("\n");
-  let bytes: Uint8Array<ArrayBuffer> | undefined;
-  const { error, stderr } = await asc.main([
-    "kernels.ts",
-    "--outFile=kernels.wasm",
-    "-O3",
-    "--converge",
-    "--noAssert",
-    "--runtime=stub",
-    "--importMemory",
-    "--use=abort=",
-    "--enable=simd,bulk-memory",
-    ...(relaxed ? ["--enable=relaxed-simd", "--use=RELAXED=1"] : []),
-  ], {
-    readFile: (name) => name === "kernels.ts" ? source : null,
-    writeFile: (name, contents) => {
-      if (name === "kernels.wasm") bytes = new Uint8Array(contents as Uint8Array);
-    },
-    listFiles: () => [],
-  });
-  if (error !== null || bytes === undefined) {
-    throw new Error(`Cannot compile kernels.as: ${stderr.toString()}`, { cause: error });
-  }
-  return bytes;
+  const flags = relaxed ? ["--enable=relaxed-simd", "--use=RELAXED=1"] : [];
+  return await compileKernels({ name: "kernels.as", source, flags });
 }
 
-/** A string over several lines, none of which is longer than what an editor shows. */
-function literal(bytes: Uint8Array): string {
-  const text = bytes.toBase64();
-  const lines = text.match(/.{1,200}/g) ?? [];
-  return `\n  ${lines.map((line) => `"${line}"`).join(" +\n  ")}`;
-}
-
-if (import.meta.main) {
-  const text = await kernelsModule();
-  await Deno.writeTextFile(KERNELS_MODULE, text);
-  console.log(`${KERNELS_MODULE}: ${text.length} characters`);
-}
+if (import.meta.main) await writeModule(KERNELS_MODULE, await kernelsModule());

@@ -3,6 +3,7 @@
  * program in one file needs no other.
  */
 import { fileURLToPath } from "node:url";
+import { base64Literal, compileKernels, writeModule } from "./compile_kernels.ts";
 
 const SOURCE = fileURLToPath(
   new URL("../learning/aggregation/vector_kernels.as", import.meta.url),
@@ -14,34 +15,13 @@ export const VECTOR_KERNELS_MODULE = fileURLToPath(
 
 /** The text of the module. Throws with the compiler's messages when it does not compile. */
 export async function vectorKernelsModule(): Promise<string> {
-  const { default: asc } = await import("assemblyscript/asc");
   const source = await Deno.readTextFile(SOURCE);
-  let bytes: Uint8Array | undefined;
-  const { error, stderr } = await asc.main([
-    "kernels.ts",
-    "--outFile=kernels.wasm",
-    ...["-O3", "--converge", "--noAssert", "--runtime=stub", "--importMemory", "--use=abort="],
-    "--enable=simd,bulk-memory",
-  ], {
-    readFile: (name) => name === "kernels.ts" ? source : null,
-    writeFile: (name, contents) => {
-      if (name === "kernels.wasm") bytes = new Uint8Array(contents as Uint8Array);
-    },
-    listFiles: () => [],
-  });
-  if (error !== null || bytes === undefined) {
-    throw new Error(`Cannot compile vector_kernels.as: ${stderr.toString()}`, { cause: error });
-  }
-  const lines = bytes.toBase64().match(/.{1,200}/g) ?? [];
+  const bytes = await compileKernels({ name: "vector_kernels.as", source });
   return [
     "/** Made by `deno task build:kernels` from vector_kernels.as; do not edit. WebAssembly as base64. */",
-    `export const VECTOR_KERNELS =\n  ${lines.map((line) => `"${line}"`).join(" +\n  ")};`,
+    `export const VECTOR_KERNELS =${base64Literal(bytes)};`,
     "",
   ].join("\n");
 }
 
-if (import.meta.main) {
-  const text = await vectorKernelsModule();
-  await Deno.writeTextFile(VECTOR_KERNELS_MODULE, text);
-  console.log(`${VECTOR_KERNELS_MODULE}: ${text.length} characters`);
-}
+if (import.meta.main) await writeModule(VECTOR_KERNELS_MODULE, await vectorKernelsModule());

@@ -13,23 +13,9 @@ import {
   withKernels,
 } from "../../learning/aggregation/vector_kernels.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
-import { SKIPPED } from "../skipped.ts";
+import { committedKernels } from "./committed_kernels.ts";
 
-const compiler = await import("assemblyscript/asc").then(() => true, () => false);
-if (!compiler) {
-  console.log(`${SKIPPED}kernels are not compiled anew: the AssemblyScript compiler is not there`);
-}
-
-Deno.test({
-  name: "the committed vector kernels are what their source compiles to",
-  ignore: !compiler,
-  fn: async () => {
-    assert.ok(
-      await vectorKernelsModule() === await Deno.readTextFile(VECTOR_KERNELS_MODULE),
-      "vector_kernels_wasm.ts is not what the source compiles to: run deno task build:kernels",
-    );
-  },
-});
+await committedKernels("vector kernels", VECTOR_KERNELS_MODULE, vectorKernelsModule);
 
 /** Two rows of random numbers, and what a kernel made of them. */
 function rowsOf(length: number, seed: number) {

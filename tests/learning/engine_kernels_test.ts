@@ -2,23 +2,9 @@
 import assert from "node:assert/strict";
 import { KERNELS_MODULE, kernelsModule } from "../../deployments/build_kernels.ts";
 import { kernelBuild, loadKernels, MEMORY_START } from "../../learning/engine/kernels.ts";
-import { SKIPPED } from "../skipped.ts";
+import { committedKernels } from "./committed_kernels.ts";
 
-const compiler = await import("assemblyscript/asc").then(() => true, () => false);
-if (!compiler) {
-  console.log(`${SKIPPED}kernels are not compiled anew: the AssemblyScript compiler is not there`);
-}
-
-Deno.test({
-  name: "the committed kernels are what their source compiles to",
-  ignore: !compiler,
-  fn: async () => {
-    assert.ok(
-      await kernelsModule() === await Deno.readTextFile(KERNELS_MODULE),
-      "kernels_wasm.ts is not what the source compiles to: run deno task build:kernels",
-    );
-  },
-});
+await committedKernels("kernels", KERNELS_MODULE, kernelsModule);
 
 Deno.test("kernels keep to the memory below the plan's", () => {
   const memory = new WebAssembly.Memory({ initial: 2 });
