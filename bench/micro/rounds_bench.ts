@@ -3,6 +3,7 @@
  * shared, nothing is submitted), and how much memory does its coordinator hold? Nothing is left out and nothing is shared among the devices: each has its own keys,
  * signatures, masks and checks, and only training is a fixed update. All run on one thread here, and the processor time of each is taken apart: a round takes what the
  * coordinator and the slowest device need one after the other, without the network. The limit of the coordinator's work is the sum of its bare steps, timed in the same run.
+ * The only thing that the product does on other cores is masks: up to 100 devices a second round says how long combining takes on the clock when two workers take them off.
  *
  * What the coordinator holds is counted in buffers that its actor can reach, every few hundredths of the round. Not counted is what combining has at hand meanwhile: a sum, and
  * in the clear at most 64 MiB of decoded updates, or two blocks of 4,096 coordinates of all of them. What goes to the disk goes to a file in the temporary folder.
@@ -19,16 +20,18 @@ import { shapeFor } from "../../learning/secure/graph.ts";
 import { addPacked, pack } from "../../learning/secure/packing.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
+import { WorkerMaskWork } from "../../platform/worker_mask_work.ts";
 import { openScratchFile } from "../../store/scratch_file.ts";
 import { deps as proofDependencies, opened } from "../../tests/learning/proof_support.ts";
 import type { Figure } from "../harness.ts";
-import { processorMs, type PumpedRound, pumpRound } from "./rounds_pump.ts";
+import { processorMs, type PumpedRound, type PumpOptions, pumpRound } from "./rounds_pump.ts";
 import { bareStreamMs } from "./secure_sum_bench.ts";
 
 const DROPOUTS = 0.3;
 /** An old target for combining; named for rounds of this size and less. */
 const COMBINING_MS_MAX = 500;
 const COMBINING_DEVICES = 100;
+const WORKERS = 2;
 /** The promise for whoever verifies. */
 const VERIFYING_MS_MAX = 1_000;
 const BITS = 26;
@@ -93,12 +96,13 @@ async function figuresOfSize(
       participation: { least: 3, most: 1_024, fraction: 1, overSelection: 0 },
     });
     const dropouts = Math.floor(DROPOUTS * size.devices);
-    const round = await pumpRound({
+    const options = {
       opened: plan,
       devices: size.devices,
       dropouts,
       scratch: () => openScratchFile(folder, seededRandom("scratch")),
-    });
+    };
+    const round = await pumpRound(options);
     const bare = bareSteps(size, round, dropouts);
     const verifyMs = await verifying(plan, round);
     figures.push(
@@ -109,8 +113,34 @@ async function figuresOfSize(
         quick,
       }),
     );
+    if (aggregation.type === "secure" && size.devices <= COMBINING_DEVICES) {
+      figures.push(
+        await byWorkers(`${size.devices} devices, ${size.name}, ${name}`, options, round),
+      );
+    }
   }
   return figures;
+}
+
+/** The same round once more, in which workers take the masks off. They run before combining begins: they have put on the coordinator's own. */
+async function byWorkers(name: string, options: PumpOptions, alone: PumpedRound): Promise<Figure> {
+  const maskWork = new WorkerMaskWork({ workersMax: WORKERS, idleMs: 600_000 });
+  try {
+    const { combiningMs, combiningClockMs } = await pumpRound({ ...options, maskWork });
+    return {
+      name: `combining, ${name}, by two workers`,
+      value: combiningClockMs,
+      unit: "ms",
+      ratio: combiningClockMs / alone.combiningClockMs,
+      note: `on the clock, workers running; against one thread: ${
+        alone.combiningClockMs.toFixed(1)
+      } ms on the clock; processor time of all threads: ${
+        combiningMs.toFixed(1)
+      } ms; this machine has ${navigator.hardwareConcurrency} cores`,
+    };
+  } finally {
+    maskWork.close();
+  }
 }
 
 function figuresOf(
