@@ -3,8 +3,8 @@ import { z } from "zod";
 
 /** One process plays this many seeds, so that all of them stay busy and progress is seen. */
 const SEEDS_PER_PROCESS = 50;
-/** A process keeps many worlds' garbage: more memory than usual, MB. */
-const MEMORY_MB = 3_000;
+/** A process keeps many worlds' garbage: more memory than usual, and for each node of a crowd, MB. */
+const MEMORY_MB = { least: 3_000, perNode: 12 };
 
 /** What one process, or all of them together, say in their last line. `failed` names seeds, `trace` is the hash of the last run. */
 export interface Summary {
@@ -30,6 +30,8 @@ export interface JobOptions {
   readonly first: number;
   readonly count: number;
   readonly nodes: number | undefined;
+  /** Rounds of learning; default: the scenario's own number. */
+  readonly rounds?: number | undefined;
   /** Processes at a time. */
   readonly jobs: number;
   readonly say: (line: string) => void;
@@ -65,15 +67,17 @@ export async function playInProcesses(options: JobOptions): Promise<Summary> {
 }
 
 async function playStretch(
-  { scenario, nodes, say }: JobOptions,
+  { scenario, nodes, rounds, say }: JobOptions,
   first: number,
   count: number,
 ): Promise<Summary> {
+  const memoryMb = Math.max(MEMORY_MB.least, MEMORY_MB.perNode * (nodes ?? 0));
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", `--v8-flags=--max-old-space-size=${MEMORY_MB}`]
+    args: ["run", "-A", "--no-check", `--v8-flags=--max-old-space-size=${memoryMb}`]
       .concat([import.meta.resolve("./main.ts"), "--scenario", scenario])
       .concat(["--seed", String(first), "--seeds", String(count)])
-      .concat(nodes === undefined ? [] : ["--nodes", String(nodes)]),
+      .concat(nodes === undefined ? [] : ["--nodes", String(nodes)])
+      .concat(rounds === undefined ? [] : ["--rounds", String(rounds)]),
   }).output();
   const lines = new TextDecoder().decode(stdout).trimEnd().split("\n");
   for (const line of lines) if (line.includes("FAILED") || line.startsWith("    ")) say(line);

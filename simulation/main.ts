@@ -37,6 +37,12 @@ const parser = object({
       description: message`How many nodes; default: the scenario's own number.`,
     }),
   ),
+  rounds: optional(
+    option("--rounds", integer({ min: 1, max: 1_000 }), {
+      description:
+        message`How many rounds learning_crowd and learning_dropouts play; default: the scenario's own number.`,
+    }),
+  ),
   jobs: withDefault(
     option("--jobs", integer({ min: 1, max: 64 }), {
       description: message`How many processes share the seeds of a scenario; default 1.`,
@@ -67,6 +73,7 @@ if (import.meta.main) {
     first: options.seed,
     count: options.seeds,
     nodes: options.nodes,
+    rounds: options.rounds,
     say,
     log: options.verbose ? log : undefined,
   });
@@ -81,6 +88,7 @@ async function playAll(
     readonly first: number;
     readonly count: number;
     readonly nodes: number | undefined;
+    readonly rounds: number | undefined;
     readonly say: (line: string) => void;
     readonly log: Log | undefined;
   },
@@ -105,6 +113,7 @@ async function playAll(
         scenario,
         seed,
         ...(options.nodes === undefined ? {} : { nodes: options.nodes }),
+        ...(options.rounds === undefined ? {} : { rounds: options.rounds }),
         ...(options.log === undefined ? {} : { log: options.log }),
       });
       const ok = result.problems.length === 0 && result.lostAcknowledged === 0;
@@ -124,7 +133,8 @@ async function playAll(
       if (ok) continue;
       failed.push({ scenario: scenario.name, seed });
       for (const problem of result.problems) options.say(`    ${problem}`);
-      const size = options.nodes === undefined ? "" : ` --nodes ${options.nodes}`;
+      const size = (options.nodes === undefined ? "" : ` --nodes ${options.nodes}`) +
+        (options.rounds === undefined ? "" : ` --rounds ${options.rounds}`);
       options.say(
         `    replay: deno task simulate --scenario ${scenario.name} --seeds 1 --seed ${seed}${size}`,
       );

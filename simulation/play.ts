@@ -9,6 +9,8 @@ export interface PlayOptions {
   readonly seed: number | string;
   /** Default: the scenario's own number. */
   readonly nodes?: number;
+  /** Rounds of learning; default: the scenario's own number. */
+  readonly rounds?: number;
   readonly log?: Log;
 }
 
@@ -35,7 +37,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
   });
   let problems: readonly string[];
   try {
-    problems = await scenario.play(cluster, options.nodes ?? scenario.nodes);
+    problems = await scenario.play(cluster, options.nodes ?? scenario.nodes, options.rounds);
   } catch (error) {
     problems = [error instanceof Error ? error.stack ?? String(error) : String(error)];
   }

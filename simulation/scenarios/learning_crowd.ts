@@ -11,8 +11,8 @@ export const learningCrowd: Scenario = {
   name: "learning_crowd",
   purpose: "Very many devices learn by secure sums while a third of them falls away in every round",
   nodes: 40,
-  async play(cluster, nodes) {
-    const { problems, rounds, completed, dropped } = await playDropouts(cluster, nodes, ROUNDS);
+  async play(cluster, nodes, planned = ROUNDS) {
+    const { problems, rounds, completed, dropped } = await playDropouts(cluster, nodes, planned);
     if (rounds > 0 && completed === rounds) return problems;
     return [
       ...problems,

@@ -114,8 +114,8 @@ export const learningDropouts: Scenario = {
   name: "learning_dropouts",
   purpose: "In every round of learning a third of the devices fall away and come back",
   nodes: 10,
-  async play(cluster, nodes) {
-    const { problems, rounds, completed, dropped } = await playDropouts(cluster, nodes, ROUNDS);
+  async play(cluster, nodes, planned = ROUNDS) {
+    const { problems, rounds, completed, dropped } = await playDropouts(cluster, nodes, planned);
     if (rounds > 0 && completed >= COMPLETED_LEAST * rounds) return problems;
     const share = rounds === 0 ? 0 : 100 * completed / rounds;
     return [

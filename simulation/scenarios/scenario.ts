@@ -11,8 +11,11 @@ export interface Scenario {
   readonly purpose: string;
   /** How many nodes unless the caller says otherwise. */
   readonly nodes: number;
-  /** Plays in a fresh cluster. Returns what was wrong, in words; empty when all went well. */
-  play(cluster: Cluster, nodes: number): Promise<readonly string[]>;
+  /**
+   * Plays in a fresh cluster. Returns what was wrong, in words; empty when all went well. `rounds`: of learning, where the scenario lets the caller say how
+   * many; default its own number.
+   */
+  play(cluster: Cluster, nodes: number, rounds?: number): Promise<readonly string[]>;
 }
 
 /** How long nodes may need to become equal after the last fault, virtual ms. Sessions back off up to a minute. */

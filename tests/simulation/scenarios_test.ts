@@ -44,6 +44,22 @@ for (const seed of [9, 17, 42, 85, 97, 1076, 1145]) {
   });
 }
 
+Deno.test("the caller says how many nodes and rounds a scenario has, or it has its own", async () => {
+  const played: unknown[] = [];
+  const scenario = {
+    name: "asked",
+    purpose: "Notes what it was asked for",
+    nodes: 3,
+    play(_: Cluster, ...asked: unknown[]) {
+      played.push(asked);
+      return Promise.resolve([]);
+    },
+  };
+  await play({ scenario, seed: 1 });
+  await play({ scenario, seed: 1, nodes: 5, rounds: 2 });
+  assert.deepEqual(played, [[3, undefined], [5, 2]]);
+});
+
 Deno.test("one seed gives one trace, faults included", async () => {
   const scenario = SCENARIOS.find(({ name }) => name === "churn")!;
   const [first, again] = [await play({ scenario, seed: 5 }), await play({ scenario, seed: 5 })];
