@@ -114,15 +114,23 @@ async function starter(task: CrowdTask): Promise<Start> {
 /** Plays the coordinator. */
 function coordinate(start: Start): (command: CrowdCommand) => void {
   let [beganMs, beganProcessorMs, residentBefore, up] = [0, 0, 0, 0];
-  let combiningFrom = { wallMs: 0, processorMs: 0 };
-  let combining = combiningFrom;
-  let body = "";
+  let combiningFrom: ReturnType<typeof now> | null = null;
+  let combining = { wallMs: 0, processorMs: 0 };
+  let [body, last] = ["", ""];
   const lost: Record<string, number> = {};
   const phases: { phase: string; atMs: number }[] = [];
   const now = () => ({
     wallMs: performance.now() - beganMs,
     processorMs: processorMs() - beganProcessorMs,
   });
+  const combined = (at: ReturnType<typeof now>) => {
+    if (combiningFrom === null) return;
+    combining = {
+      wallMs: at.wallMs - combiningFrom.wallMs,
+      processorMs: at.processorMs - combiningFrom.processorMs,
+    };
+    combiningFrom = null;
+  };
   const device = start(0, {
     dropsOut: false,
     onEvent(event) {
@@ -138,15 +146,14 @@ function coordinate(start: Start): (command: CrowdCommand) => void {
       }
       if (event.type === "phase") {
         const at = now();
-        if (event.phase === "publishing") combiningFrom = at;
+        // After the survivors of a sum have confirmed it, what is left is to publish it.
+        if (last === "publishing") combined(at);
+        if (event.phase === "publishing" && last !== "confirming") combiningFrom = at;
+        last = event.phase;
         phases.push({ phase: event.phase, atMs: at.wallMs });
         say({ type: "phase", phase: event.phase, atMs: at.wallMs });
       } else if (event.type === "published") {
-        const at = now();
-        combining = {
-          wallMs: at.wallMs - combiningFrom.wallMs,
-          processorMs: at.processorMs - combiningFrom.processorMs,
-        };
+        combined(now());
         body = event.body.toBase64();
       } else if (event.type === "advanced") {
         say({
