@@ -43,17 +43,34 @@ export function addPacked(sums: Uint32Array, bytes: Uint8Array, bits: number): b
   if (bytes.length !== packedBytes(sums.length, bits)) return false;
   const spare = bytes.length * 8 - sums.length * bits;
   if (spare > 0 && (bytes[bytes.length - 1]! >>> (8 - spare)) !== 0) return false;
-  const words = new Uint32Array(Math.ceil(bytes.length / 4) + 1);
-  new Uint8Array(words.buffer).set(bytes);
-  swapOnBigEndian(words);
+  // All that lie in whole words are read where they are; only the last few, and bytes that words cannot be laid over, are copied.
+  const words = LITTLE_ENDIAN && bytes.byteOffset % 4 === 0
+    ? new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2)
+    : new Uint32Array(0);
+  const inPlace = Math.max(0, Math.floor((words.length - 1) * 32 / bits));
+  addFrom(words, 0, sums.subarray(0, inPlace), bits);
+  const bit = inPlace * bits;
+  addFrom(wordsFrom(bytes.subarray((bit >>> 5) * 4)), bit & 31, sums.subarray(inPlace), bits);
+  return true;
+}
+
+/** Adds the numbers that begin with a bit of the first word. One word more than they touch has to be there. */
+function addFrom(words: Uint32Array, from: number, sums: Uint32Array, bits: number): void {
   const mask = maskOf(bits);
-  for (let i = 0, bit = 0; i < sums.length; i++, bit += bits) {
+  for (let i = 0, bit = from; i < sums.length; i++, bit += bits) {
     const word = bit >>> 5;
     const shift = bit & 31;
     const value = (words[word]! >>> shift) | ((words[word + 1]! << 1) << (31 - shift));
     sums[i] = sums[i]! + (value & mask);
   }
-  return true;
+}
+
+/** A copy as words, and one more. */
+function wordsFrom(bytes: Uint8Array): Uint32Array {
+  const words = new Uint32Array(Math.ceil(bytes.length / 4) + 1);
+  new Uint8Array(words.buffer).set(bytes);
+  swapOnBigEndian(words);
+  return words;
 }
 
 /** The numbers; undefined when `addPacked` would refuse the bytes. */

@@ -35,7 +35,12 @@ Deno.test("packing k-bit numbers and unpacking them gives them back, bit by bit 
           assert.equal(BigInt(byte), big & 255n);
           big >>= 8n;
         }
-        assert.deepEqual([...unpack(bytes, { count: raw.length, bits })!], expected.map(Number));
+        // Wherever they lie in memory: words are laid over them where that is possible.
+        for (const offset of [0, 1, 4]) {
+          const placed = new Uint8Array(offset + bytes.length).subarray(offset);
+          placed.set(bytes);
+          assert.deepEqual([...unpack(placed, { count: raw.length, bits })!], expected.map(Number));
+        }
       },
     ),
     { seed: 2, numRuns: 300 },
