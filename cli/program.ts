@@ -43,7 +43,7 @@ export interface World {
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   /** Made after parsing, because `--no-color` decides how. */
-  readonly terminal: (options: { readonly color: boolean }) => Terminal;
+  readonly terminal: (options: { readonly color: boolean; readonly columns?: string }) => Terminal;
   readonly clock: Clock;
   readonly random: Random;
   readonly interrupted: AbortSignal;
@@ -119,7 +119,8 @@ export async function runProgram(world: World): Promise<ExitCode> {
   const { args, environment } = world;
   const texts = textsOf(chooseLanguage(args, environment));
   const color = !args.includes("--no-color") && (environment["NO_COLOR"] ?? "") === "";
-  const terminal = world.terminal({ color });
+  const columns = world.environment.COLUMNS;
+  const terminal = world.terminal({ color, ...(columns !== undefined && { columns }) });
   const json = args.slice(0, endOfOptions(args)).includes("--json");
   try {
     const parsed = parse(world, texts, terminal);
@@ -205,7 +206,18 @@ function reportError(terminal: Terminal, json: boolean, texts: Texts, error: unk
   return known.exitCode;
 }
 
+/** What the operating system says when a disk takes nothing more: no fault of ours. */
+const DISK_CODES: readonly unknown[] = ["ENOSPC", "EDQUOT", "EROFS"];
+
 function unexpectedError(texts: Texts, error: unknown): CliError {
+  if (error instanceof Error && "code" in error && DISK_CODES.includes(error.code)) {
+    return new CliError(texts.diskRefuses(error.message), {
+      code: "failed",
+      exitCode: EXIT.failed,
+      hint: texts.diskRefusesHint,
+      cause: error,
+    });
+  }
   const detail = error instanceof Error ? error.stack ?? error.message : String(error);
   return new CliError(`${texts.unexpected}\n${detail}`, {
     code: "internal",

@@ -1,4 +1,5 @@
 /** Lines that are drawn again where they were, on a terminal; elsewhere nothing. */
+import { withoutColours } from "../output/table.ts";
 import type { CommandContext } from "../command.ts";
 
 export interface InPlace {
@@ -29,12 +30,10 @@ export function inPlace({ output }: CommandContext): InPlace {
 }
 
 // Colours take no room.
-// deno-lint-ignore no-control-regex
-const COLOUR = /\u001b\[[0-9;]*m/g;
 
 /** A line that wraps would make the next picture begin too low. */
 function clipped(line: string, width: number): string {
-  return line.replaceAll(COLOUR, "").length < width
+  return withoutColours(line).length < width
     ? line
-    : [...line.replaceAll(COLOUR, "")].slice(0, width - 1).join("");
+    : [...withoutColours(line)].slice(0, width - 1).join("");
 }

@@ -1,6 +1,9 @@
 /** The terminal as the commands see it: lines out, lines to standard error, colours, width. Tests hand in their own. */
 import pc from "picocolors";
 
+/** In less than that nothing is readable. */
+const COLUMNS_MIN = 40;
+
 export type Colors = ReturnType<typeof pc.createColors>;
 
 export interface Terminal {
@@ -21,6 +24,8 @@ export interface Terminal {
   readonly colors: Colors;
   /** Columns. */
   readonly width: number;
+  /** Columns that tables keep to; absent where nobody has said how wide it is, as in files and pipes: there each row stays on its line. */
+  readonly tableWidth?: number;
   readonly rows: number;
 }
 
@@ -44,10 +49,17 @@ function sizeOf(): { readonly columns: number; readonly rows: number } {
   }
 }
 
-/** The real terminal. Colours only for eyes, and never when NO_COLOR or `--no-color` says so. */
-export function systemTerminal(options: { readonly color: boolean }): Terminal {
+/**
+ * The real terminal. Colours only for eyes, and never when NO_COLOR or `--no-color` says so. `columns` is what COLUMNS says; else the terminal's own width
+ * counts.
+ */
+export function systemTerminal(
+  options: { readonly color: boolean; readonly columns?: string },
+): Terminal {
   const outIsTerminal = Deno.stdout.isTerminal();
   const { columns, rows } = sizeOf();
+  const said = /^[1-9]\d{0,3}$/.test(options.columns ?? "") ? Number(options.columns) : undefined;
+  const tableWidth = said ?? (outIsTerminal ? columns : undefined);
   return {
     out: (line) => writeAll(Deno.stdout, utf8.encode(`${line}\n`)),
     outBytes: (bytes) => writeAll(Deno.stdout, bytes),
@@ -57,7 +69,8 @@ export function systemTerminal(options: { readonly color: boolean }): Terminal {
     errIsTerminal: Deno.stderr.isTerminal(),
     inIsTerminal: Deno.stdin.isTerminal(),
     colors: pc.createColors(options.color && outIsTerminal),
-    width: Math.max(40, columns),
+    width: Math.max(COLUMNS_MIN, said ?? columns),
+    ...(tableWidth !== undefined && { tableWidth: Math.max(COLUMNS_MIN, tableWidth) }),
     rows,
   };
 }

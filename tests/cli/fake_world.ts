@@ -46,6 +46,7 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     inIsTerminal: false,
     colors: pc.createColors(options.colors ?? false),
     width: options.width ?? 100,
+    ...(options.width !== undefined && { tableWidth: options.width }),
     rows: 40,
   };
   const exitCode = await runProgram({
