@@ -55,6 +55,27 @@ export interface RunView {
   readonly metrics: RoundMetrics | null;
   /** Of this device in this run; null when the plan asks for no privacy. */
   readonly epsilonSpent: number | null;
+  /** Absent where this device has opened no sum as a second party. */
+  readonly opened?: OpenedTotal;
+}
+
+/**
+ * What a coordinator signed when it last asked this device, as the second party, for a total. Whoever has what devices handed in to that attempt sees by it whether the
+ * coordinator had another set opened than it said: `docs/protocols/secure-aggregation.md`, "With a second party". Bytes as hex digits.
+ */
+export interface OpenedTotal {
+  readonly round: number;
+  readonly attempt: number;
+  readonly coordinator: DeviceId;
+  /** Hash of the roster. */
+  readonly roster: string;
+  /** Bitmap over the roster. */
+  readonly survivors: string;
+  readonly inputsRoot: string;
+  /** SHA-256 of the product of the ciphertexts; of nothing with two servers. */
+  readonly product: string;
+  /** Ed25519, by the coordinator, over all of this but round and attempt, which the roster's hash contains. */
+  readonly signature: string;
 }
 
 /** Numbers of one round, kept for good. */

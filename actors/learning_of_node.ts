@@ -1,5 +1,6 @@
 /** The node's learning for its views: asks the rounds actor for runs, reads versions and numbers from the store. */
 import { examplesFor } from "../learning/runs/examples.ts";
+import { smallAggregationOf } from "../learning/runs/aggregation_choice.ts";
 import { planRun } from "../learning/runs/new_run.ts";
 import type { OpenedPlan } from "../learning/runs/opened_plan.ts";
 import { parameterLayout } from "../learning/engine/shapes.ts";
@@ -14,6 +15,7 @@ import type { Ref } from "./kernel/actor.ts";
 import type {
   BudgetView,
   LearningHandle,
+  OpenedTotal,
   RoundMetrics,
   RunView,
   TaskView,
@@ -24,6 +26,7 @@ import { chainOf, findByPrefix, metricsOfResult, runView } from "./learning_view
 import type { BudgetSummary, RoundsCommand, RunSummary } from "./rounds/commands.ts";
 import { keptSetting } from "./rounds/old_vectors.ts";
 import { metricsSetting } from "./rounds/reporting.ts";
+import { openedSetting } from "./rounds/second_party.ts";
 import { refused } from "./outcomes.ts";
 
 /** Publishing waits for the disk, ms. */
@@ -77,7 +80,11 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
 
   async function viewOf(summary: RunSummary, spent: BudgetSummary): Promise<RunView> {
     const version = summary.report?.parameters ?? await models.newestHere(summary);
-    return runView(summary, { version, metrics: await newestMetrics(summary), budget: spent });
+    const opened = smallAggregationOf(summary.plan) === null
+      ? undefined
+      : await settings.get(openedSetting(summary.run)) as OpenedTotal | undefined;
+    const metrics = await newestMetrics(summary);
+    return runView(summary, { version, metrics, budget: spent, opened });
   }
 
   async function newestMetrics(summary: RunSummary): Promise<RoundMetrics | null> {

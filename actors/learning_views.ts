@@ -1,7 +1,7 @@
 /** Runs and versions as views want them, from what the rounds actor and the store know. Pure. */
 import type { RunPlan } from "../learning/runs/plan.ts";
 import type { ContentHash } from "../protocols/ids.ts";
-import type { RoundMetrics, RunView } from "./learning_handle.ts";
+import type { OpenedTotal, RoundMetrics, RunView } from "./learning_handle.ts";
 import { moreDevices } from "./rounds/waiting.ts";
 import type { BudgetSummary, CommittedResult, RunSummary } from "./rounds/commands.ts";
 
@@ -69,10 +69,11 @@ export function metricsOfResult(
 /** A run as it stands. */
 export function runView(
   summary: RunSummary,
-  { version, metrics, budget }: {
+  { version, metrics, budget, opened }: {
     readonly version: ContentHash | null;
     readonly metrics: RoundMetrics | null;
     readonly budget: BudgetSummary;
+    readonly opened: OpenedTotal | undefined;
   },
 ): RunView {
   const { run, plan, report, state } = summary;
@@ -99,6 +100,7 @@ export function runView(
     version,
     metrics,
     epsilonSpent: epsilonOf(plan, run, budget),
+    ...(opened !== undefined && { opened }),
   };
 }
 

@@ -210,6 +210,20 @@ const planSchema = z.strictObject({
   }).nullable(),
 }).openapi("RunPlan");
 
+const openedTotalSchema = z.strictObject({
+  round: count(),
+  attempt: count(),
+  coordinator: deviceIdSchema,
+  roster: hashSchema,
+  survivors: z.string(),
+  inputsRoot: hashSchema,
+  product: hashSchema,
+  signature: z.string(),
+}).openapi("OpenedTotal", {
+  description:
+    "What a coordinator signed when it last asked this device, as the second party, for a total.",
+});
+
 export const runSchema = z.strictObject({
   run: blockIdSchema,
   title: z.string(),
@@ -229,6 +243,7 @@ export const runSchema = z.strictObject({
   version: hashSchema.nullable(),
   metrics: roundMetricsSchema.nullable(),
   epsilonSpent: z.number().nullable(),
+  opened: mayBeMissing(openedTotalSchema),
 }).openapi("Run");
 export const runsSchema = z.strictObject({ runs: z.array(runSchema) });
 export const roundsSchema = z.strictObject({ rounds: z.array(roundMetricsSchema) });

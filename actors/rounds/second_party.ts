@@ -22,6 +22,7 @@ import { smallAggregationOf } from "../../learning/runs/aggregation_choice.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import { may } from "../../protocols/registry/registry.ts";
 import type { RoundStart, SecurePhase } from "../../protocols/rounds/messages.ts";
+import type { OpenedTotal } from "../learning_handle.ts";
 import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { problemOfCalled, rosterDevices, secondPartyOf, smallSumFor } from "./small_part.ts";
 import type { SecondParty } from "./small_state.ts";
@@ -239,20 +240,19 @@ function onOpen(
   }
   second.request = name;
   const { round, attempt } = second.key;
+  const signedFor: OpenedTotal = {
+    round,
+    attempt,
+    coordinator,
+    roster: view.hash.toHex(),
+    survivors: request.message.survivors.toHex(),
+    inputsRoot: request.message.inputsRoot.toHex(),
+    product: deps.crypto.sha256Hex(request.message.product),
+    signature: request.message.signature.toHex(),
+  };
   context.perform(
     async () => {
-      await deps.store.settings.set({
-        [openedSetting(deps.run)]: {
-          round,
-          attempt,
-          coordinator,
-          roster: view.hash.toHex(),
-          survivors: request.message.survivors.toHex(),
-          inputsRoot: request.message.inputsRoot.toHex(),
-          product: deps.crypto.sha256Hex(request.message.product),
-          signature: request.message.signature.toHex(),
-        },
-      });
+      await deps.store.settings.set({ [openedSetting(deps.run)]: signedFor });
       return await totalOver(second, deps, set.value, request.message.product);
     },
     (outcome) => ({ type: "totalMade", round, attempt, outcome }),

@@ -219,6 +219,15 @@ function formatRun(
       run.epsilonSpent === null ? texts.noPrivacy : figure(run.epsilonSpent, context),
     ],
   ];
+  if (run.opened !== undefined) {
+    const { round, attempt, coordinator, signature } = run.opened;
+    const told = texts.openedFor(
+      formatCount(round, language),
+      formatCount(attempt, language),
+      coordinator.slice(0, 8),
+    );
+    pairs.push([texts.opened, `${told}, ${signature.slice(0, SHORT_ID)}…`]);
+  }
   const picture = livePicture(context, { run, rounds, progress: null, training: null });
   return [...picture, formatPairs(output.terminal, pairs)].join("\n");
 }

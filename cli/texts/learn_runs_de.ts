@@ -110,6 +110,9 @@ export const deLearnRuns: typeof enLearnRuns = {
     version: "Fassung",
     epsilon: "ε verbraucht",
     noPrivacy: "kein Rauschen verlangt",
+    opened: "Hier geöffnet",
+    openedFor: (round: string, attempt: string, coordinator: string) =>
+      `Runde ${round}, Versuch ${attempt}; unterschrieben von ${coordinator}`,
     plan: "Plan",
     counted: "Gezählt",
     dropped: "Ausgefallen",

@@ -116,6 +116,9 @@ export const enLearnRuns = {
     version: "Version",
     epsilon: "ε spent",
     noPrivacy: "no noise was asked for",
+    opened: "Opened here",
+    openedFor: (round: string, attempt: string, coordinator: string) =>
+      `round ${round}, attempt ${attempt}; signed for by ${coordinator}`,
     plan: "Plan",
     counted: "Counted",
     dropped: "Dropped out",

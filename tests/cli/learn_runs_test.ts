@@ -1,78 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { ModelView, RoundMetrics, TaskView } from "../../actors/learning_handle.ts";
+import type { ModelView, TaskView } from "../../actors/learning_handle.ts";
 import type { RunJson } from "../../cli/client_learning.ts";
-import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import { type Answer, problem, run, withFakeNode } from "./fake_world.ts";
-
-const RUN = "a1b2c3d4e5f6".padEnd(64, "0") as BlockId;
-const VERSION = "0f".repeat(32) as ContentHash;
-const DEVICE = "d".repeat(52) as DeviceId;
-
-const metricsOf = (round: number): RoundMetrics => ({
-  round,
-  atMs: 1_700_000_000_000 + round,
-  durationMs: 2_000,
-  coordinator: DEVICE,
-  called: 4,
-  ready: 4,
-  counted: 4,
-  dropped: round === 2 ? 1 : 0,
-  refused: 0,
-  accuracy: 0.5 + round * 0.1,
-  loss: 2 / round,
-  trainingLoss: 1 / round,
-  updateBytes: 31_400,
-  parameterBytes: 31_400,
-  epsilon: round * 2,
-});
-
-const runView = (change: Partial<RunJson> = {}): RunJson => ({
-  run: RUN,
-  title: "Digits",
-  task: "mnist",
-  startedBy: DEVICE,
-  startedAtMs: 1_700_000_000_000,
-  state: "running",
-  joined: true,
-  round: 3,
-  rounds: 10,
-  phase: "training",
-  coordinator: DEVICE,
-  term: 0,
-  devices: 4,
-  waitingFor: null,
-  version: VERSION,
-  metrics: metricsOf(3),
-  epsilonSpent: 6,
-  plan: {
-    version: 1,
-    title: "Digits",
-    task: "mnist",
-    options: { model: "softmax" },
-    networkHash: VERSION,
-    seed: "",
-    startFrom: null,
-    rounds: 10,
-    participation: { least: 3, most: 100, fraction: 1, overSelection: 0.3 },
-    local: { epochs: 1, batchSize: 10, learningRate: 0.1, momentum: null, proximal: null },
-    strategy: { name: "fedAdam", numbers: { serverRate: 0.1 } },
-    aggregation: { type: "secure", encoding: { range: 4, bits: 16 } },
-    compression: null,
-    privacy: {
-      clip: 1,
-      noiseMultiplier: 0.5,
-      noise: "distributed",
-      delta: 1e-5,
-      dropout: 0.3,
-      epsilonMax: 20,
-    },
-    deadlines: { readyMs: 1, trainMs: 1, phaseMs: 1 },
-    proofOfWorkBits: 8,
-    share: null,
-  },
-  ...change,
-});
+import { DEVICE, metricsOf, RUN, runView, VERSION } from "./learning_views.ts";
 
 const json = (value: unknown) => Response.json(value);
 const ROUNDS = [1, 2, 3].map(metricsOf);
@@ -185,6 +116,27 @@ Deno.test("status shows all runs, or one with its curve, bars and plan", () =>
     assert.match(german.out, /noch 14 s/);
     assert.equal(JSON.parse((await run(["learn", "status", "a1b2c3", "--json"])).out).run, RUN);
   }));
+
+Deno.test("a second party sees what a coordinator has signed for when it asked for a total", () => {
+  const signed = { roster: VERSION, survivors: "1f", inputsRoot: VERSION, product: VERSION };
+  const opened = {
+    ...{ round: 3, attempt: 1_004, coordinator: DEVICE, ...signed },
+    signature: "5a".repeat(64),
+  };
+  return withFakeNode(oneRun({ opened }), async ({ run }) => {
+    const told = async (...more: readonly string[]) =>
+      (await run(["learn", "status", "a1b2c3", ...more])).out;
+    assert.match(
+      await told(),
+      /Opened here +round 3, attempt 1,004; signed for by d{8}, (5a){5}…/,
+    );
+    assert.match(
+      await told("--lang", "de"),
+      /Hier geöffnet +Runde 3, Versuch 1\.004; unterschrieben von d{8}, (5a){5}…/,
+    );
+    assert.deepEqual(JSON.parse(await told("--json")).opened, opened);
+  });
+});
 
 Deno.test("rounds are a table for people and all numbers for machines", () =>
   withFakeNode(

@@ -1,10 +1,11 @@
 /** The second party of a sum: one set an attempt, never for fewer than are needed, and nothing after a restart. */
 import assert from "node:assert/strict";
+import type { OpenedTotal } from "../../../actors/learning_handle.ts";
 import { openedSetting } from "../../../actors/rounds/second_party.ts";
-import { bitsOf, devicesIn } from "../../../learning/secure/small_round.ts";
+import { bitsOf, devicesIn, openingStatement } from "../../../learning/secure/small_round.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
-import { type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
+import { type DeviceId, deviceIdOf, publicKeyOf } from "../../../protocols/ids.ts";
 import type { Attempt, RoundsMessage } from "../../../protocols/rounds/messages.ts";
 import { MemoryDisk, openMemoryStore } from "../../../store/memory_store.ts";
 import type { RunActor } from "./run_actor.ts";
@@ -68,8 +69,16 @@ Deno.test("its total opens the sum of just the set that a quorum has signed, and
   const opened = sum.arithmetic.open([collector.total(), { devices: set, bytes }]);
   assert.ok(opened.ok);
   assert.deepEqual(new Set(opened.value), new Set([1 + 2 + 3 + 4]));
-  const kept = await store.settings.get(openedSetting(run)) as { coordinator: string };
-  assert.equal(kept.coordinator, other);
+  const kept = await store.settings.get(openedSetting(run)) as OpenedTotal;
+  assert.deepEqual([kept.round, kept.attempt, kept.coordinator], [1, KEY.attempt, other]);
+  const statement = openingStatement(crypto, sum.view.hash, {
+    survivors: Uint8Array.fromHex(kept.survivors),
+    inputsRoot: Uint8Array.fromHex(kept.inputsRoot),
+    product: new Uint8Array(),
+  });
+  assert.equal(kept.roster, sum.view.hash.toHex());
+  const signature = Uint8Array.fromHex(kept.signature);
+  assert.ok(crypto.verify({ publicKey: publicKeyOf(other), message: statement, signature }));
 });
 
 Deno.test("one set is answered in an attempt: the same request again, another one not, though a quorum signed that as well", async () => {
