@@ -99,7 +99,7 @@ export function onDevicePhase(
   // What comes when its phase is over is late, no offence.
   if (lead.phase !== HEARD_WHILE[message.phase]) return;
   if (message.phase === "confirmed") return onConfirmed(context, state, deps, from, message);
-  const group = lead.groups.find(({ members, failed }) => !failed && members.includes(from));
+  const group = groupOf(lead, from);
   if (group === undefined) return;
   const dependencies = sumDependencies(deps);
   const refused = (outcome: SumOutcome<unknown>): boolean => {
