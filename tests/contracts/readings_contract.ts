@@ -3,11 +3,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Reading } from "../../protocols/sensors/readings.ts";
 import type { Store } from "../../store/store.ts";
+import type { StorePlace } from "./store_contract_support.ts";
 
-export interface ReadingsPlace {
-  open(): Promise<Store>;
-  remove(): Promise<void>;
-}
+type ReadingsPlace = Pick<StorePlace, "open" | "remove">;
 
 function reading(atMs: number, value: number, more: Partial<Reading> = {}): Reading {
   return { metric: "t", atMs, value, sequence: null, ...more };

@@ -1,7 +1,8 @@
-/** Data folders for tests of the store on a disk. */
+/** Places for tests of stores, and what can happen to a folder. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { CheckpointLane } from "../../platform/checkpoint_lane.ts";
+import { MemoryDisk, openMemoryStore } from "../../store/memory_store.ts";
 import { NodeSqlite } from "../../store/node_sqlite.ts";
 import { openSqliteStore } from "../../store/sqlite_store.ts";
 import { type Store, StoreError } from "../../store/store.ts";
@@ -23,6 +24,26 @@ export function openStore(
   options: { databasePagesMax?: number; checkpointLane?: CheckpointLane } = {},
 ): Promise<Store> {
   return openSqliteStore({ directory, crypto: testCrypto, ...options });
+}
+
+/** A folder in which stores can be opened, for the suites that all stores pass. */
+export async function sqlitePlace() {
+  const directory = await Deno.makeTempDir({ prefix: "submind_store_" });
+  return {
+    directory,
+    open: () => openStore(directory),
+    remove: () => Deno.remove(directory, { recursive: true }),
+  };
+}
+
+/** The same in memory. */
+export function memoryPlace() {
+  const disk = new MemoryDisk();
+  return Promise.resolve({
+    disk,
+    open: () => Promise.resolve(openMemoryStore({ disk })),
+    remove: () => Promise.resolve(),
+  });
 }
 
 /** Changes the middle byte of a column of one block, behind the store's back. */

@@ -4,23 +4,10 @@ import fc from "fast-check";
 import { MemoryDisk, openMemoryStore } from "../../store/memory_store.ts";
 import type { MailChange } from "../../store/mail.ts";
 import { mailContract, messageRow } from "../contracts/mail_contract.ts";
-import { openStore, withFolder } from "./folders.ts";
+import { memoryPlace, openStore, sqlitePlace, withFolder } from "./folders.ts";
 
-mailContract("memory store", () => {
-  const disk = new MemoryDisk();
-  return Promise.resolve({
-    open: () => Promise.resolve(openMemoryStore({ disk })),
-    remove: () => Promise.resolve(),
-  });
-});
-
-mailContract("sqlite store", async () => {
-  const directory = await Deno.makeTempDir({ prefix: "submind_mail_" });
-  return {
-    open: () => openStore(directory),
-    remove: () => Deno.remove(directory, { recursive: true }),
-  };
-});
+mailContract("memory store", memoryPlace);
+mailContract("sqlite store", sqlitePlace);
 
 Deno.test("both stores answer every query alike", async () => {
   const change = fc.record({

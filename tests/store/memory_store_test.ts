@@ -5,18 +5,18 @@ import { MemoryDisk, openMemoryStore } from "../../store/memory_store.ts";
 import { StoreError } from "../../store/store.ts";
 import { storeContract } from "../contracts/store_contract.ts";
 import { TestAuthor } from "./authors.ts";
+import { memoryPlace } from "./folders.ts";
 
-storeContract("memory store", () => {
-  const disk = new MemoryDisk();
-  return Promise.resolve({
-    open: () => Promise.resolve(openMemoryStore({ disk })),
+storeContract("memory store", async () => {
+  const { disk, ...place } = await memoryPlace();
+  return {
+    ...place,
     damage(what) {
       const found = disk.corrupt("chunk" in what ? { chunk: what.chunk as ContentHash } : what);
       assert.ok(found);
       return Promise.resolve();
     },
-    remove: () => Promise.resolve(),
-  });
+  };
 });
 
 Deno.test("memory store keeps through a crash what had resolved, and nothing that was under way", async () => {

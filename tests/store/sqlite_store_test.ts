@@ -3,17 +3,16 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { storeContract } from "../contracts/store_contract.ts";
 import { TestAuthor } from "./authors.ts";
-import { damageColumn, damageFile, openStore, withFolder } from "./folders.ts";
+import { damageColumn, damageFile, openStore, sqlitePlace, withFolder } from "./folders.ts";
 
 storeContract("sqlite store", async () => {
-  const directory = await Deno.makeTempDir({ prefix: "submind_store_" });
+  const { directory, ...place } = await sqlitePlace();
   return {
-    open: () => openStore(directory),
+    ...place,
     async damage(what) {
       if ("block" in what) damageColumn(directory, what.block, what.part);
       else await damageFile(join(directory, "blobs", what.chunk.slice(0, 2), what.chunk));
     },
-    remove: () => Deno.remove(directory, { recursive: true }),
   };
 });
 
