@@ -1,11 +1,7 @@
 /** What the store holds of mail, as the node's views show it. */
 import { decodeCanonical, encodeCanonical } from "../protocols/codec.ts";
 import type { ContentHash, DeviceId } from "../protocols/ids.ts";
-import {
-  type AttachmentReference,
-  ATTACHMENTS_MAX,
-  type ConversationId,
-} from "../protocols/mailbox/content.ts";
+import { type AttachmentReference, ATTACHMENTS_MAX } from "../protocols/mailbox/content.ts";
 import { invariant } from "../platform/invariant.ts";
 import type {
   ConversationRow,
@@ -142,12 +138,4 @@ export async function conversationView(
 /** True when every member of the conversation is in its group, and nobody else: what is encrypted to it reaches exactly them. */
 export function coversAll(row: ConversationRow, group: GroupRow | undefined): boolean {
   return group !== undefined && group.members === row.members;
-}
-
-/** The conversation's row; undefined when it is not known here. */
-export function conversationRow(
-  mail: MailReader,
-  conversation: ConversationId,
-): Promise<ConversationRow | undefined> {
-  return mail.get("conversations", { conversation });
 }

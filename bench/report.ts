@@ -42,7 +42,7 @@ export function formatNumber(value: number): string {
 }
 
 /** The section of one bench in Markdown, without its marks. */
-export function reportMarkdown(report: Report): string {
+function reportMarkdown(report: Report): string {
   const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
   const rows = report.figures.map(({ name, value, unit, limit, ratio, note }) =>
     `| ${

@@ -6,7 +6,7 @@ import "reflect-metadata";
 import { SubjectAlternativeNameExtension, X509CertificateGenerator } from "@peculiar/x509";
 
 /** A connection in which no traffic was seen for this long is dead, ms; one side asks after `KEEP_ALIVE_MS`. */
-export const QUIC_IDLE_MS = 4_000;
+const QUIC_IDLE_MS = 4_000;
 const KEEP_ALIVE_MS = 1_000;
 /** Frames of up to 256 KiB; `kiana/1` has 64 KiB. Both ends take the newest that both know. */
 export const QUIC_PROTOCOL = "kiana/2";

@@ -11,7 +11,7 @@ export const QUIC_FRAME_BYTES_MAX = 256 * 1024;
 /** The same towards an end that has agreed on the first protocol only. */
 export const QUIC_FRAME_BYTES_MAX_1 = 64 * 1024;
 /** `send` refuses while more than this waits, bytes. */
-export const QUIC_BUFFER_BYTES_MAX = 2 * 1024 * 1024;
+const QUIC_BUFFER_BYTES_MAX = 2 * 1024 * 1024;
 /** `drained` comes when no more than this waits, bytes. */
 const BUFFER_BYTES_LOW = 512 * 1024;
 /** Frames that wait are put together in pieces of this size, bytes: every write costs a turn of the event loop. */

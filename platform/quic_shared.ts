@@ -10,9 +10,9 @@ import type { SignallingOptions } from "./signalling.ts";
 import type { Path } from "./transport.ts";
 
 /** Connections of others that have not said yet which attempt they belong to, at most. */
-export const UNGREETED_MAX = 64;
+const UNGREETED_MAX = 64;
 /** The same per address. */
-export const UNGREETED_PER_ADDRESS_MAX = 16;
+const UNGREETED_PER_ADDRESS_MAX = 16;
 /** The hello must have come by then, ms. */
 const HELLO_MS = 3_000;
 

@@ -5,11 +5,11 @@ import type { Path, PathEvent } from "./transport.ts";
 import type { Channel, ChannelEvents, SelectedPair } from "./webrtc_library.ts";
 
 /** Largest frame, bytes: both libraries take 64 KiB whole. */
-export const WEBRTC_FRAME_BYTES_MAX = 65_000;
+const WEBRTC_FRAME_BYTES_MAX = 65_000;
 /** `send` refuses while more than this waits, bytes. */
-export const WEBRTC_BUFFER_BYTES_MAX = 1024 * 1024;
+const WEBRTC_BUFFER_BYTES_MAX = 1024 * 1024;
 /** `drained` comes when no more than this waits, bytes. */
-export const WEBRTC_BUFFER_BYTES_LOW = 256 * 1024;
+const WEBRTC_BUFFER_BYTES_LOW = 256 * 1024;
 /** Bytes that may arrive before anybody listens. */
 const UNHEARD_BYTES_MAX = 1024 * 1024;
 /** How long `close` waits for what is buffered, ms. */

@@ -2,9 +2,9 @@
 import type { Random } from "../../platform/ports.ts";
 
 /** First wait, ms. */
-export const BACKOFF_FIRST_MS = 100;
+const BACKOFF_FIRST_MS = 100;
 /** Longest wait, ms. */
-export const BACKOFF_MAX_MS = 30_000;
+const BACKOFF_MAX_MS = 30_000;
 
 /**
  * The wait before attempt number `failures` + 1: doubling from 100 ms to 30 s, of which a random half is left away, so

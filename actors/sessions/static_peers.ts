@@ -10,7 +10,7 @@ import type { Of, SessionsContext, SessionsState } from "./sessions_state.ts";
 import { greet } from "./strangers.ts";
 
 /** Static addresses, at most. */
-export const STATIC_PEERS_MAX = 256;
+const STATIC_PEERS_MAX = 256;
 /** How often an address is asked again while its device is not connected, ms. */
 const AGAIN_MS = 30_000;
 /** First failures are repeated as slowly as this many failures of a known peer. */

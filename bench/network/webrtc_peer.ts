@@ -26,7 +26,7 @@ import type { Store } from "../../store/store.ts";
 /** First byte of a bench message. */
 export const ECHO = 1;
 export const BULK = 2;
-export const CREDIT = 3;
+const CREDIT = 3;
 /** The receiver reports after this many bulk bytes; the sender keeps a few of these under way. */
 export const CREDIT_BYTES = 1024 * 1024;
 
@@ -153,7 +153,7 @@ function registry(): Registry {
 }
 
 /** Answers bulk with credit and echoes with themselves. */
-export function answering(): (body: Uint8Array, reply: (body: Uint8Array) => void) => void {
+function answering(): (body: Uint8Array, reply: (body: Uint8Array) => void) => void {
   let bytes = 0;
   return (body, reply) => {
     if (body[0] === ECHO) return reply(body.slice());
@@ -166,7 +166,7 @@ export function answering(): (body: Uint8Array, reply: (body: Uint8Array) => voi
 }
 
 /** The bare data channel, answering end: signalled over the channel "pair" of the door, in JSON. */
-export async function answerBare(
+async function answerBare(
   door: Awaited<ReturnType<typeof startEnd>>["door"],
 ): Promise<() => void> {
   const library = await loadWebRtcLibrary();

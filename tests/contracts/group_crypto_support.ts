@@ -28,7 +28,7 @@ export const utf8 = (text: string) => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 /** A device together with its state of the group, which each call replaces. */
-export class Member {
+class Member {
   readonly id: string;
   state: Uint8Array = new Uint8Array(0);
   #packages: KeyPackagePair | undefined;

@@ -10,7 +10,7 @@ import { countMail, type MailCount, sendMail } from "./nat_mail.ts";
 import { createNatWorld, type NatWorld, type WayKind, wayOf, type WorldNode } from "./nat_world.ts";
 
 /** What is done to the homes. `turn` is killed while the way leads through it, everything else while the broker is the only way. */
-export const FAULTS = ["leaf", "hubLeader", "leafLink", "node", "turn"] as const;
+const FAULTS = ["leaf", "hubLeader", "leafLink", "node", "turn"] as const;
 export type Fault = typeof FAULTS[number];
 
 /** One fault and how long it was felt. */

@@ -36,7 +36,7 @@ export async function sendAll(
 }
 
 /** Texts from others that a node shows, in the order of its conversations. */
-export async function shown(node: WorldNode): Promise<readonly string[]> {
+async function shown(node: WorldNode): Promise<readonly string[]> {
   const { conversations } = await node.json<{ conversations: readonly ConversationView[] }>(
     "/v1/conversations",
   );
@@ -55,11 +55,6 @@ export async function shown(node: WorldNode): Promise<readonly string[]> {
     texts.push(...pages.flat().filter(({ own }) => !own).map(({ text }) => text));
   }
   return texts;
-}
-
-/** How many messages from others a node shows. */
-export async function shownCount(node: WorldNode): Promise<number> {
-  return (await shown(node)).length;
 }
 
 /** Waits until a node shows everything of `texts`, then counts. Gives up waiting after `timeoutMs` and counts then. */

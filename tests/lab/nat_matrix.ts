@@ -42,7 +42,7 @@ const RANK: Readonly<Record<WayKind, number>> = { direct: 0, turn: 1, nats: 2 };
  * two port-restricted cones learn each other's address. Against a symmetric router only a full cone helps. Without UDP there is neither
  * hole punching nor TURN over UDP.
  */
-export function expectedWay(a: NatKind, b: NatKind): WayKind {
+function expectedWay(a: NatKind, b: NatKind): WayKind {
   if (a === "udp-blocked" || b === "udp-blocked") return "nats";
   if (a === "full-cone" || b === "full-cone") return "direct";
   return a === "symmetric" || b === "symmetric" ? "turn" : "direct";

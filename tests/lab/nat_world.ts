@@ -30,7 +30,7 @@ export interface Way {
   readonly transport: string;
 }
 
-export const TURN_SECRET = "of-the-lab-only";
+const TURN_SECRET = "of-the-lab-only";
 const PAIRED_MS = 20_000;
 const NAMES = ["anna", "ben"] as const;
 

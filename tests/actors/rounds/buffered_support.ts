@@ -45,7 +45,7 @@ export function planOf(goal: number, change: Partial<RunPlan> = {}): OpenedPlan 
   });
 }
 
-export const crypto = nodeCrypto({ workersMax: 0 });
+const crypto = nodeCrypto({ workersMax: 0 });
 export const { model, parameters } = beginningOf(planOf(2));
 export const count = model.parameters.length;
 

@@ -25,7 +25,7 @@ const crypto = nodeCrypto({ workersMax: 0 });
 export const parent = testRef<RoundsCommand>("rounds");
 
 /** A device with nothing to learn from. */
-export const NO_EXAMPLES = { unavailable: "none" } as const;
+const NO_EXAMPLES = { unavailable: "none" } as const;
 
 /** `count` examples of two numbers each, all zero. */
 export function zeroExamples(count: number) {
