@@ -40,6 +40,7 @@ interface OfferParts {
   readonly to: Uint8Array;
 }
 
+/** The checks and the bookkeeping behind an `Answerer`. */
 export interface Answering<Attempt extends HalfOpen> extends Answerer {
   /** By the hex digits of the offer's id. Whoever answers adds, and removes what is over. */
   readonly halfOpen: Map<string, Attempt>;

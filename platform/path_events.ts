@@ -1,6 +1,7 @@
 /** What a path tells its one listener. What comes while nobody listens waits; nothing overtakes it, and nothing follows `closed`. */
 import type { PathEvent } from "./transport.ts";
 
+/** Between a path, which delivers, and its listener, who may come late or change. */
 export class PathEvents {
   #listener: ((event: PathEvent) => void) | undefined;
   #waiting: PathEvent[] = [];
@@ -14,6 +15,7 @@ export class PathEvents {
     return this.#waitingBytes;
   }
 
+  /** True while somebody listens. */
   get isHeard(): boolean {
     return this.#listener !== undefined;
   }

@@ -6,6 +6,8 @@ import { QUIC_PROTOCOL } from "./quic_library.ts";
 import type { QuicReader } from "./quic_reader.ts";
 import type { Path } from "./transport.ts";
 
+/** Before each frame. */
+const LENGTH_BYTES = 4;
 /** Largest frame, bytes: a message of 64 KiB fits into one, and need not be put together from two. */
 export const QUIC_FRAME_BYTES_MAX = 256 * 1024;
 /** The same towards an end that has agreed on the first protocol only. */
@@ -15,12 +17,11 @@ const QUIC_BUFFER_BYTES_MAX = 2 * 1024 * 1024;
 /** `drained` comes when no more than this waits, bytes. */
 const BUFFER_BYTES_LOW = 512 * 1024;
 /** Frames that wait are put together in pieces of this size, bytes: every write costs a turn of the event loop. */
-const PIECE_BYTES = 1 * (QUIC_FRAME_BYTES_MAX + 4);
+const PIECE_BYTES = LENGTH_BYTES + QUIC_FRAME_BYTES_MAX;
 /** Bytes that may arrive before anybody listens; then the stream is left alone. */
 const UNHEARD_BYTES_MAX = 1024 * 1024;
 /** How long `close` waits for what is buffered and for the other end to say that it has it, ms. */
 const FLUSH_MS = 250;
-const LENGTH_BYTES = 4;
 /** From this size on a frame is written as it is instead of copied, bytes. */
 const LARGE_BYTES = 32 * 1024;
 

@@ -16,6 +16,7 @@ const UNGREETED_PER_ADDRESS_MAX = 16;
 /** The hello must have come by then, ms. */
 const HELLO_MS = 3_000;
 
+/** What a QUIC transport needs. */
 export interface QuicOptions extends SignallingOptions {
   /** UDP port, the same after every start where it is free. Default 0: any. */
   readonly port?: number;

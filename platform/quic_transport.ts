@@ -33,7 +33,10 @@ export type { QuicOptions } from "./quic_shared.ts";
 const ATTEMPT_MS = 5_000;
 /** How long closing waits for goodbyes on paths, ms. */
 const CLOSE_MS = 400;
+/** The same when nothing but the goodbyes has to leave, ms: a few turns of the event loop. */
+const GOODBYES_MS = 20;
 
+/** The transport, and where it is reached. */
 export interface QuicTransport extends Transport {
   /** The UDP port of the one socket. */
   readonly port: number;
@@ -68,7 +71,7 @@ export async function quicTransport(options: QuicOptions): Promise<QuicTransport
       dials.cancelAll();
       const flushing = [...paths].filter((path) => path.bufferedBytes() > 0);
       for (const path of paths) path.close("closing");
-      const waitMs = flushing.length > 0 ? CLOSE_MS : 20;
+      const waitMs = flushing.length > 0 ? CLOSE_MS : GOODBYES_MS;
       await new Promise<void>((resolve) => options.clock.schedule(waitMs, resolve));
       socket.close();
     },

@@ -5,6 +5,7 @@ import type { SignalOutcome, Signed } from "../protocols/session/signed_signal.t
 import type { Clock, Crypto, Random, Signer } from "./ports.ts";
 import type { DialTarget, Rendezvous, Transport } from "./transport.ts";
 
+/** What a transport that is signalled needs, whatever carries its frames. */
 export interface SignallingOptions {
   readonly signer: Signer;
   readonly crypto: Crypto;

@@ -14,6 +14,7 @@ const WEBRTC_BUFFER_BYTES_LOW = 256 * 1024;
 const UNHEARD_BYTES_MAX = 1024 * 1024;
 /** How long `close` waits for what is buffered, ms. */
 const FLUSH_MS = 250;
+/** Between two looks whether it has left, ms: the libraries tell when little is left, not when nothing is. */
 const FLUSH_POLL_MS = 10;
 
 export interface WebRtcPathOptions {

@@ -13,6 +13,7 @@ const GATHER_MS = 600;
 /** The same when there are TURN servers: an allocation takes several round trips, and a way through it may be the only one. */
 const GATHER_RELAY_MS = 2_000;
 
+/** What a WebRTC transport needs. */
 export interface WebRtcOptions extends SignallingOptions {
   /** STUN and TURN servers, asked anew for every connection: credentials of TURN servers are short-lived. Default none. */
   readonly iceServers?: () => readonly IceServer[];

@@ -32,6 +32,7 @@ import {
 import { type WebRtcPath, webrtcPath } from "./webrtc_path.ts";
 export type { WebRtcOptions } from "./webrtc_shared.ts";
 
+/** The transport, and what its library has learned of the network. */
 export interface WebRtcTransport extends Transport {
   readonly library: WebRtcLibraryName;
   /**
@@ -52,6 +53,8 @@ const ATTEMPT_RELAY_MS = 6_000;
  * message that was lost comes again after 1 s. Where that is too short the last attempt has its whole time.
  */
 const OPEN_MS = 2_500;
+/** The libraries finish closing on later turns of the event loop; this is enough of them, ms. */
+const CLOSE_MS = 20;
 
 // The addon's threads end only when every connection of the process is closed: the last transport out says so.
 const transportsOpen = new Map<WebRtcLibraryName, number>();
@@ -79,8 +82,7 @@ export async function webrtcTransport(options: WebRtcOptions): Promise<WebRtcTra
       dials.cancelAll();
       for (const connection of open) connection.close();
       open.clear();
-      // The libraries finish closing on later turns of the event loop.
-      await new Promise<void>((resolve) => options.clock.schedule(20, resolve));
+      await new Promise<void>((resolve) => options.clock.schedule(CLOSE_MS, resolve));
       const left = (transportsOpen.get(library.name) ?? 1) - 1;
       transportsOpen.set(library.name, left);
       if (left === 0) library.cleanup();

@@ -3,6 +3,7 @@ import { type CommandContext, throwIfInterrupted } from "../command.ts";
 import { EXIT, type ExitCode } from "../exit_codes.ts";
 import { sleep } from "../wait.ts";
 
+/** One demo: its name, its story, and its last words. */
 export interface Demo<Summary extends object> {
   /** Beginning of the folder's name. */
   readonly prefix: string;

@@ -3,6 +3,7 @@ import type { CommandContext } from "../command.ts";
 import { formatCount, formatDuration } from "../output/units.ts";
 import { waitFor } from "./wait_for.ts";
 
+/** Tells one story in the language of whoever listens. */
 export class Teller {
   readonly #context: CommandContext;
   readonly #everyMs: number;

@@ -39,6 +39,7 @@ export interface SignalWire<Message> {
   verify(signal: Signed<Message>, crypto: Crypto): boolean;
 }
 
+/** What messages of one kind look like, and how long they may be. */
 export interface SignalFormat<Message> {
   readonly schema: z.ZodType<Message>;
   readonly domainOf: (message: Message) => Domain;
