@@ -118,8 +118,15 @@ async function readPacked(path: string): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  await Deno.writeFile(`${path}.new`, bytes, { mode: 0o600 });
-  await Deno.rename(`${path}.new`, path);
+  const beside = `${path}.new`;
+  try {
+    await Deno.writeFile(beside, bytes, { mode: 0o600 });
+    await Deno.rename(beside, path);
+  } catch (error) {
+    // Half a file on a full disk would only take the room that is missing.
+    removeIfThere(beside);
+    throw error;
+  }
 }
 
 function removeIfThere(path: string): void {

@@ -24,6 +24,8 @@ export const de: Texts = {
   ...deSensors,
   interrupted: "Abgebrochen.",
   error: "Fehler",
+  diskRefuses: (cause) => `Die Platte nimmt nichts mehr an: ${cause}.`,
+  diskRefusesHint: "Platz darauf schaffen oder einen Ordner auf einer anderen Platte wählen.",
   unexpected: "Das ist ein Fehler in submind selbst.",
   unexpectedHint: "Noch einmal mit SUBMIND_LOG_LEVEL=debug starten und melden, was da steht.",
   ask: {

@@ -22,6 +22,8 @@ export const en = {
   ...enSensors,
   interrupted: "Interrupted.",
   error: "Error",
+  diskRefuses: (cause: string) => `The disk takes nothing more: ${cause}.`,
+  diskRefusesHint: "Make room on it, or choose a folder on another disk.",
   unexpected: "This is a fault of submind itself.",
   unexpectedHint: "Run again with SUBMIND_LOG_LEVEL=debug and report what it says.",
   ask: {

@@ -5,6 +5,7 @@ import { exampleSource, learningDataDirectory } from "../../deployments/learning
 import { writeIdx } from "../../learning/data/idx.ts";
 import { mnistTask } from "../../learning/tasks/mnist.ts";
 import { openMemoryStore } from "../../store/memory_store.ts";
+import { exists } from "../../cli/folder.ts";
 import { run } from "./fake_world.ts";
 
 const FIXTURES = new URL("../fixtures/learning/mnist/", import.meta.url);
@@ -153,6 +154,35 @@ Deno.test("learn data import names each kind of damage with its file, and keeps 
       });
     });
   }
+});
+
+Deno.test({
+  name:
+    "learn data import says that the disk is full, in both languages, and leaves nothing half there",
+  ignore: !exists("/dev/full"),
+  fn: () =>
+    withFolders(async ({ data, source }) => {
+      for (const name of ["images", "labels"]) {
+        const extents = name === "images" ? [12, 2, 2] : [12];
+        const bytes = new Uint8Array(name === "images" ? 48 : 12);
+        await Deno.writeFile(join(source, `train-${name}`), writeIdx(extents, bytes));
+      }
+      const folder = join(data, "learning", "mnist");
+      await Deno.mkdir(folder, { recursive: true });
+      const args = ["learn", "data", "import", "--idx", source, "--name", "tiny", "--data", data];
+      const full = join(folder, "tiny-train-images-idx3-ubyte.new");
+      await Deno.symlink("/dev/full", full);
+      const refused = await run([...args, "--json"]);
+      assert.equal(refused.exitCode, 1);
+      const { error } = JSON.parse(refused.out);
+      assert.equal(error.code, "failed");
+      assert.match(error.message, /^The disk takes nothing more: .*tiny-train-images/);
+      assert.deepEqual([...Deno.readDirSync(folder)], []);
+      await Deno.symlink("/dev/full", full);
+      const german = await run([...args, "--lang", "de"]);
+      assert.match(german.err, /Die Platte nimmt nichts mehr an/);
+      assert.equal((await run(args)).exitCode, 0);
+    }),
 });
 
 Deno.test("learn data import calls a set as its folder unless it is told a name", async () => {
