@@ -138,7 +138,10 @@ function permuteBlocks(key: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffe
   }
   const cipher = createCipheriv("aes-128-ecb", key, null);
   cipher.setAutoPadding(false);
-  return new Uint8Array(cipher.update(data));
+  const permuted = new Uint8Array(cipher.update(data));
+  // Whole blocks leave nothing to be said; but the runtime keeps the state of a cipher that is not ended.
+  cipher.final();
+  return permuted;
 }
 
 function seal(

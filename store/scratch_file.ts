@@ -36,6 +36,7 @@ export async function openScratchFile(
           const piece = stream.update(bytes.subarray(from, from + PIECE_BYTES));
           for (let done = 0; done < piece.length;) done += await file.write(piece.subarray(done));
         }
+        stream.final();
       }),
     read: (at, into) =>
       inTurn(async () => {
@@ -49,6 +50,7 @@ export async function openScratchFile(
         for (let from = 0; from < into.length; from += PIECE_BYTES) {
           into.set(stream.update(into.subarray(from, from + PIECE_BYTES)), from);
         }
+        stream.final();
       }),
     close: () =>
       inTurn(async () => {
@@ -60,7 +62,7 @@ export async function openScratchFile(
   };
 }
 
-/** The key stream from a place of the file on. Encrypting and decrypting are the same. */
+/** The key stream from a place of the file on. Encrypting and decrypting are the same. To be ended with `final`: the runtime keeps its state else. */
 function streamFrom(key: Uint8Array, at: number) {
   // Block counter, little-endian, then the nonce: the key is of this file alone.
   const start = new Uint8Array(16);
