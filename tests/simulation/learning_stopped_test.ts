@@ -11,7 +11,7 @@ Deno.test("a run that an owner stopped is over on every device that starts anew,
   await world.advance(10_000);
   const { nodes } = cluster;
   const started = await world.wait(
-    nodes[0]!.handle.learning.start({ task: "mnist", options: { model: "softmax" } }),
+    nodes[0]!.handle.learning.start({ task: "mnist", options: { model: "softmax" }, wait: true }),
   );
   assert.ok(started.type === "done");
   const { run } = started.value;
