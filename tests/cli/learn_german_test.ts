@@ -34,8 +34,10 @@ const TOLD_IN: readonly (readonly [files: readonly string[], before: readonly st
     ],
     [
       String.raw`abandon\(\s*context,\s*state,\s*deps,\s*`,
+      String.raw`whyTooFew\(\s*lead,\s*`,
       "waitingFor = ",
       String.raw`new Error\(\s*`,
+      String.raw`\(lead, `,
     ],
   ],
   [
