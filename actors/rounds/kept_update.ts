@@ -52,13 +52,13 @@ async function stored({ store }: Disk, run: string): Promise<Stored | undefined>
 /** Our update of a part, to be kept by `keepUpdate`; null where nobody does a round again with the same updates. */
 export function updateToKeep(
   { update, vector, release, key: { round } }: Part,
-  { trainingLoss: loss }: Pick<RunActorState, "trainingLoss">,
+  { trainingLosses }: Pick<RunActorState, "trainingLosses">,
   { opened: { plan } }: Pick<RunDependencies, "opened">,
 ): KeptUpdate | null {
   const isForSets = smallAggregationOf(plan) !== null ||
     (plan.aggregation.type === "secure" && plan.privacy === null);
   if (!isForSets || update?.type !== "secure" || vector === null) return null;
-  return { round, release, values: update.values, vector, loss };
+  return { round, release, values: update.values, vector, loss: trainingLosses.get(round) ?? null };
 }
 
 /** Which update is kept, and what of. */

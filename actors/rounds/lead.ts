@@ -214,12 +214,14 @@ function closeCalling(
   const ready = [...lead.ready.keys()].slice(0, participation.most);
   // A set that has signed may be smaller: those who began and fell away are not called again.
   if (ready.length < Math.min(participation.least, lead.called.length)) {
-    const why = lead.declineReason === null ? "" : `; one says: ${lead.declineReason}`;
     return abandon(
       context,
       state,
       deps,
-      `${ready.length} devices were ready, expected at least ${participation.least}${why}`,
+      whyTooFew(
+        lead,
+        `${ready.length} devices were ready, expected at least ${participation.least}`,
+      ),
     );
   }
   lead.participants = ready.sort();
@@ -232,6 +234,11 @@ function closeCalling(
 /** The pause after so many tries in a row that came to nothing, ms. */
 export function retryPauseMs(failures: number): number {
   return Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
+}
+
+/** That too few are left, with what the last one said that would not take part: mostly that is the cause, and nobody else could tell. */
+export function whyTooFew({ declineReason }: Lead, reason: string): string {
+  return declineReason === null ? reason : `${reason}; one says: ${declineReason}`;
 }
 
 /** The attempt comes to nothing; another one follows. */

@@ -36,7 +36,7 @@ import { keepCheckpoint } from "./checkpoints.ts";
 import { combine } from "./combining.ts";
 import { onConfirmed } from "./confirming.ts";
 import { noteFault } from "./faults.ts";
-import { abandon, enter } from "./lead.ts";
+import { abandon, enter, whyTooFew } from "./lead.ts";
 import { refuseSubmission } from "./lead_updates.ts";
 import { roundPlan } from "./round_plan.ts";
 import type { Lead, RunActorState, RunContext, RunDependencies, SumGroup } from "./run_state.ts";
@@ -278,8 +278,9 @@ function someGroup(
   deps: RunDependencies,
   what: string,
 ): boolean {
-  if (state.lead!.groups.some(({ failed }) => !failed)) return true;
-  abandon(context, state, deps, `too few devices were left to ${what}`);
+  const lead = state.lead!;
+  if (lead.groups.some(({ failed }) => !failed)) return true;
+  abandon(context, state, deps, whyTooFew(lead, `too few devices were left to ${what}`));
   return false;
 }
 

@@ -15,7 +15,7 @@ import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
 import type { GradientSubmission } from "../../protocols/rounds/messages.ts";
 import { combine } from "./combining.ts";
 import { noteFault } from "./faults.ts";
-import { abandon } from "./lead.ts";
+import { abandon, whyTooFew } from "./lead.ts";
 import { closeBufferWhenFull, onBufferedSubmission, unreadable } from "./lead_buffered.ts";
 import { matchParts, takeSmallPart } from "./lead_small_sums.ts";
 import { closeMasking, takeInput } from "./lead_sums.ts";
@@ -359,7 +359,7 @@ export function closeTraining(
       context,
       state,
       deps,
-      `${lead.fetched.size} updates came, expected at least ${needed}`,
+      whyTooFew(lead, `${lead.fetched.size} updates came, expected at least ${needed}`),
     );
   }
   if (lead.small !== null) return matchParts(context, state, deps);

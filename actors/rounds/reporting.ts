@@ -92,10 +92,27 @@ export function onEvaluated(
     refused: result.counts.refused,
     accuracy: evaluation?.accuracy ?? null,
     loss: evaluation?.loss ?? null,
-    trainingLoss: state.trainingLoss,
+    trainingLoss: lossOf(state, deps, result.round),
     updateBytes: result.updateBytes,
     parameterBytes: 4 * deps.opened.layout.count,
     epsilon: null,
   };
   context.send(deps.rounds, { type: "roundMeasured", run: deps.run, metrics });
+}
+
+/** The loss of our own training for a round, null where we did not train for it; forgotten when it was asked for. */
+function lossOf(
+  { trainingLosses }: RunActorState,
+  { opened }: RunDependencies,
+  round: number,
+): number | null {
+  // Where updates gather in a buffer, what is handed in may have been begun some versions ago.
+  const isBuffered = opened.strategy.buffer !== null;
+  let loss: number | null = null;
+  for (const [begun, value] of trainingLosses) {
+    if (begun > round) continue;
+    if (begun === round || isBuffered) loss = value;
+    trainingLosses.delete(begun);
+  }
+  return loss;
 }

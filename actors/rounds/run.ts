@@ -183,7 +183,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     waitingFor: null,
     residual: null,
     buffered: noBuffer(),
-    trainingLoss: null,
+    trainingLosses: new Map(),
   };
 }
 

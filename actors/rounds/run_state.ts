@@ -154,8 +154,8 @@ export interface RunActorState {
   residual: Parameters | null;
   /** For runs whose updates gather in a buffer. */
   readonly buffered: BufferedState;
-  /** Measured in the round before: for the numbers of the next result. */
-  trainingLoss: number | null;
+  /** Loss of our training by the round it was for, until that is measured. */
+  readonly trainingLosses: Map<number, number>;
 }
 
 /** A vector on its way, and what it is for. */

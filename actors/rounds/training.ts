@@ -123,7 +123,8 @@ export function onTrained(
     context.log.write("warning", "this device could not train", { round, reason });
     return refuse(context, deps, part, reason);
   }
-  state.trainingLoss = outcome.value.loss;
+  const { loss } = outcome.value;
+  if (loss !== null) state.trainingLosses.set(round, loss);
   part.update = outcome.value.update;
   // Where another attempt has begun meanwhile, it trains no second time: it takes this update when it comes to that.
   if (part.phase === "training") submit(context, state, deps, outcome.value.update);

@@ -63,6 +63,8 @@ interface Lies {
   /** What it signs of what it deals is that. */
   readonly isSigned?: boolean;
   readonly vector?: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
+  /** Why it does not train. */
+  readonly declines?: string;
   readonly unmask?: (body: Uint8Array) => Uint8Array;
   /** Null: it says nothing. */
   readonly confirm?: (word: Confirmation, about: OpenedSum) => Uint8Array | null;
@@ -161,6 +163,9 @@ async function play(lies: Lies, isEnough = isOver) {
         return Array.from({ length: lie.times ?? 1 }, () => said).flat();
       }
       case "inbox": {
+        if (lies.declines !== undefined && from !== honest[0]) {
+          return [{ type: "decline", ...key, why: "budget", reason: lies.declines }];
+        }
         const inbox = read(wire.decodeReceivedShares(told.body));
         assert.ok(state.phase === "shared");
         const values = new Uint32Array(state.round.length).fill(5);
@@ -339,4 +344,11 @@ Deno.test("shares that their device has not signed are as good as none", async (
   const { result, faults } = await play({ shares: dealsFalsely });
   assert.deepEqual(faults, []);
   assert.deepEqual(result?.submissions.map(({ device }) => device), honest);
+});
+
+Deno.test("a round that lacks devices says what the last of them said that would not take part", async () => {
+  const declines = "the privacy budget is spent";
+  const { result, waitingFor } = await play({ declines });
+  assert.equal(result, null);
+  assert.match(waitingFor ?? "", /expected at least 2; one says: the privacy budget is spent$/);
 });
