@@ -4,7 +4,7 @@ import { z } from "zod";
 /** One process plays this many seeds, so that all of them stay busy and progress is seen. */
 const SEEDS_PER_PROCESS = 50;
 /** A process keeps many worlds' garbage: more memory than usual, and for each node of a crowd, MB. */
-const MEMORY_MB = { least: 3_000, perNode: 12 };
+const MEMORY_MB = { least: 3_000, perNode: 30 };
 
 /** What one process, or all of them together, say in their last line. `failed` names seeds, `trace` is the hash of the last run. */
 export interface Summary {

@@ -19,6 +19,8 @@ interface Job {
   readonly scenario: string;
   readonly seeds: number;
   readonly nodes?: number;
+  /** Of learning; absent: the scenario's own. */
+  readonly rounds?: number;
 }
 
 const PLAYED_OTHERWISE = [
@@ -39,14 +41,15 @@ const JOBS: readonly Job[] = [
   { scenario: "learning_grid_crowd", seeds: 20 },
   { scenario: "learning_grid_crowd", seeds: 1, nodes: 64 },
   { scenario: "learning_crowd", seeds: 10 },
+  { scenario: "learning_crowd", seeds: 1, nodes: 200, rounds: 1 },
   ...SCENARIOS.filter(({ name }) => !PLAYED_OTHERWISE.includes(name))
     .map(({ name }) => ({ scenario: name, seeds: 300 })),
 ];
 
-for (const { scenario, seeds, nodes } of JOBS) {
+for (const { scenario, seeds, nodes, rounds } of JOBS) {
   const place = nodes === undefined ? "" : ` with ${nodes} nodes`;
   Deno.test(`${seeds} seeds of ${scenario}${place} end well, and nothing that was acknowledged is lost`, async () => {
-    const problems = await simulate({ scenario, first: 1, count: seeds, nodes });
+    const problems = await simulate({ scenario, first: 1, count: seeds, nodes, rounds });
     assert.deepEqual(problems, []);
   });
 }
@@ -101,12 +104,14 @@ async function simulate(
     readonly first: number;
     readonly count: number;
     readonly nodes?: number | undefined;
+    readonly rounds?: number | undefined;
   },
 ): Promise<readonly string[]> {
   const said: string[] = [];
   const summary = await playInProcesses({
     ...options,
     nodes: options.nodes,
+    rounds: options.rounds,
     jobs: PROCESSES,
     say: (line) => said.push(line),
   });
