@@ -12,6 +12,7 @@ import {
   SET_NAME,
 } from "../../learning/data/image_set.ts";
 import { mnistTask, optionsForSet, PICTURES_MIN } from "../../learning/tasks/mnist.ts";
+import { lockFile } from "../../platform/file_lock.ts";
 import { type Action, type CommandContext, dataDirectoryOf, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
 import { type FoundSet, readImageFolder } from "../learning_data/image_folder.ts";
@@ -104,7 +105,7 @@ async function runFetch(context: CommandContext, from: string | undefined) {
       );
     };
     const sets = { training: await half("train"), test: await half("t10k") };
-    return done(context, await keepImageSet(imageFolder(dataDirectoryOf(context)), "mnist", sets));
+    return done(context, await keepHere(context, "mnist", sets));
   } catch (error) {
     throw problemOf(context, error, { missing: texts.fromHint, damaged: texts.damagedHint });
   } finally {
@@ -128,9 +129,31 @@ async function runImport(
   try {
     const found = await readImageFolder(resolve(idx));
     checkLearnable(name, found);
-    return done(context, await keepImageSet(imageFolder(dataDirectoryOf(context)), name, found));
+    return done(context, await keepHere(context, name, found));
   } catch (error) {
     throw problemOf(context, error, { missing: texts.importHint, damaged: texts.importHint });
+  }
+}
+
+/** Writes a set where this device's tasks look for it. One command at a time: two that bring a set of one name would mix its halves. */
+async function keepHere(
+  context: CommandContext,
+  name: string,
+  set: Parameters<typeof keepImageSet>[2],
+): Promise<KeptSet> {
+  const folder = imageFolder(dataDirectoryOf(context));
+  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const locked = await lockFile(`${folder}.lock`);
+  if (locked.type === "busy") {
+    throw new CliError(context.texts.learnData.busy(locked.pid ?? 0), {
+      code: "busy",
+      exitCode: EXIT.refused,
+    });
+  }
+  try {
+    return await keepImageSet(folder, name, set);
+  } finally {
+    locked.lock.release();
   }
 }
 

@@ -3,6 +3,8 @@ import type { enLearnData } from "./learn_data_en.ts";
 
 export const deLearnData: typeof enLearnData = {
   learnData: {
+    busy: (pid) =>
+      `Die Bilder lassen sich nicht ablegen: Ein anderer Befehl (Prozess ${pid}) bringt gerade welche. Danach noch einmal versuchen.`,
     help: {
       learn: "Mit den anderen Geräten zusammen ein Modell lernen.",
       data: "Daten zum Lernen: was dieses Gerät hat, und wie mehr dazukommt.",

@@ -1,6 +1,8 @@
 /** English texts of `submind learn data`. */
 export const enLearnData = {
   learnData: {
+    busy: (pid: number) =>
+      `Cannot keep the pictures: another command (process ${pid}) is bringing some just now. Try again when it is done.`,
     help: {
       learn: "Learn one model together with the other devices.",
       data: "Data to learn from: what this device has, and how to bring more.",

@@ -5,6 +5,7 @@ import { exampleSource, learningDataDirectory } from "../../deployments/learning
 import { writeIdx } from "../../learning/data/idx.ts";
 import { mnistTask } from "../../learning/tasks/mnist.ts";
 import { openMemoryStore } from "../../store/memory_store.ts";
+import { lockFile } from "../../platform/file_lock.ts";
 import { exists } from "../../cli/folder.ts";
 import { run } from "./fake_world.ts";
 
@@ -65,6 +66,26 @@ Deno.test("learn data import takes a set of pictures, lists it, and says how to 
     assert.match(german.out, /submind learn start mnist .*set=digits/);
     const table = await run(["learn", "data", "--data", data, "--lang", "en"]);
     assert.match(table.out, /digits +500 +100 +28 × 28 +10/);
+  });
+});
+
+Deno.test("learn data import waits for no other that is under way, and keeps nothing then", async () => {
+  await withFolders(async ({ data, source }) => {
+    for await (const { name } of Deno.readDir(FIXTURES)) {
+      await Deno.copyFile(new URL(name, FIXTURES), join(source, name));
+    }
+    await Deno.mkdir(join(data, "learning"), { recursive: true });
+    const other = await lockFile(join(data, "learning", "mnist.lock"));
+    assert.ok(other.type === "locked");
+    const args = ["learn", "data", "import", "--idx", source, "--name", "digits", "--data", data];
+    for (const [language, said] of [["en", /process \d+/], ["de", /Prozess \d+/]] as const) {
+      const refused = await run([...args, "--lang", language]);
+      assert.equal(refused.exitCode, 4);
+      assert.match(refused.out + refused.err, said);
+    }
+    assert.deepEqual([...Deno.readDirSync(join(data, "learning", "mnist"))], []);
+    other.lock.release();
+    assert.equal((await run(args)).exitCode, 0);
   });
 });
 
