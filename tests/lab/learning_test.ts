@@ -11,7 +11,8 @@ import { ignore, startAll, step, withFolder } from "./mesh_steps.ts";
 
 const NAMES = ["Alder", "Birch", "Cedar", "Dogwood", "Elder"];
 const PICTURES = new URL("../fixtures/learning/mnist/", import.meta.url);
-const ROUNDS = 8;
+/** A round takes about a second: enough that whoever was killed or cut off is back long before the last one, on a busy machine, too. */
+const ROUNDS = 30;
 /** The coordinator dies in a round after this one. */
 const KILL_AFTER = 1;
 const ROUND_MS = 60_000;
