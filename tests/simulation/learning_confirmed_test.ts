@@ -4,6 +4,7 @@ import type { RunPlan } from "../../learning/runs/plan.ts";
 import type { RunSummary } from "../../actors/rounds/commands.ts";
 import { Cluster } from "../../simulation/cluster.ts";
 import { askRounds, playLearning } from "../../simulation/scenarios/learning.ts";
+import { NOISE } from "./noise.ts";
 
 /** Of the first rounds some may not hear in time. */
 const ALL_IN_ROUND = 3;
@@ -57,14 +58,7 @@ const PLANS: Readonly<Record<string, Parameters<typeof confirmedRounds>[1]>> = {
   },
   "noise": {
     plan: {
-      privacy: {
-        clip: 1,
-        noiseMultiplier: 8,
-        noise: "distributed",
-        delta: 1e-5,
-        dropout: 0.3,
-        epsilonMax: 900,
-      },
+      privacy: NOISE,
     },
   },
 };

@@ -4,6 +4,7 @@ import { nodeEvents } from "../../actors/events.ts";
 import type { RoundPhase } from "../../protocols/rounds/messages.ts";
 import { Cluster } from "../../simulation/cluster.ts";
 import { playLearning } from "../../simulation/scenarios/learning.ts";
+import { NOISE } from "./noise.ts";
 
 /** From the death of a coordinator to what its successor does in a round. */
 const REPLACED_WITHIN_MS = 5_000;
@@ -25,14 +26,7 @@ for (
       together: true,
       plan: {
         rounds: ROUNDS,
-        privacy: {
-          clip: 1,
-          noiseMultiplier: 8,
-          noise: "distributed",
-          delta: 1e-5,
-          dropout: 0.3,
-          epsilonMax: 900,
-        },
+        privacy: NOISE,
       },
       async faults([starter, ...others]) {
         const seen = new Set<RoundPhase>();

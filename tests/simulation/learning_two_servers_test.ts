@@ -9,6 +9,7 @@ import { nodeCrypto } from "../../platform/node_crypto.ts";
 import type { RoundPhase } from "../../protocols/rounds/messages.ts";
 import { Cluster } from "../../simulation/cluster.ts";
 import { askRounds, playLearning } from "../../simulation/scenarios/learning.ts";
+import { NOISE } from "./noise.ts";
 
 const DEVICES = 4;
 const ROUNDS = 6;
@@ -124,14 +125,7 @@ Deno.test("noise of all devices goes into the sum with a second party, and each 
     plan: {
       rounds: ROUNDS,
       aggregation: TWO_SERVERS,
-      privacy: {
-        clip: 1,
-        noiseMultiplier: 8,
-        noise: "distributed",
-        delta: 1e-5,
-        dropout: 0,
-        epsilonMax: 900,
-      },
+      privacy: { ...NOISE, dropout: 0 },
     },
     async faults([starter]) {
       await world.advance(500);

@@ -5,14 +5,21 @@ import type { OpenedRun } from "../../../actors/rounds/commands.ts";
 import { softmaxRegression } from "../../../learning/engine/networks.ts";
 import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
 import { opened } from "../../learning/proof_support.ts";
-import { beginningOf, type Effects, openedRun, parent, peerOf, zeroExamples } from "./run_actor.ts";
+import {
+  callTo,
+  type Effects,
+  openedRun,
+  parent,
+  peerOf,
+  told,
+  zeroExamples,
+} from "./run_actor.ts";
 import { other, registryOf, run, said, self } from "./support.ts";
 
 const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
   aggregation: { type: "clear", rule: { name: "weightedMean", numbers: {} } },
   participation: { least: 2, most: 10, fraction: 1, overSelection: 0 },
 });
-const { parameters } = beginningOf(plan);
 const EXAMPLES = zeroExamples(1);
 
 /** A device in a mesh of two; `fresh` began the run itself. */
@@ -41,21 +48,7 @@ Deno.test("a device without examples declines and says why; with some it is read
   });
   looks = 0;
   const call = (attempt: number) =>
-    said(actor.tell({
-      type: "peerMessage",
-      from: other,
-      message: {
-        type: "roundStart",
-        run,
-        round: 1,
-        term: 0,
-        attempt,
-        model: { hash: parameters, bytes: 4 * plan.layout.count },
-        version: null,
-        called: [self, other].sort(),
-        withinMs: 10_000,
-      },
-    }));
+    said(told(actor, callTo(plan, [self, other], { attempt, withinMs: 10_000 })));
   const declines = (messages: readonly RoundsMessage[]) =>
     messages.flatMap((one) => one.type === "decline" ? [[one.why, one.reason]] : []);
   const none = [["noData", "bring some with: submind learn data fetch"]];
@@ -75,16 +68,15 @@ Deno.test("a device without examples declines and says why; with some it is read
 Deno.test("why an attempt came to nothing is shown until the next one begins", () => {
   const { actor } = start(false, () => EXAMPLES);
   const key = { run, round: 1, term: 0, attempt: 1 };
-  const called = { model: { hash: parameters, bytes: 4 * plan.layout.count }, version: null };
-  const tell = (message: RoundsMessage) =>
-    actor.tell({ type: "peerMessage", from: other, message });
-  const call = (attempt: number): RoundsMessage => (
-    { type: "roundStart", ...key, attempt, ...called, called: [self, other].sort(), withinMs: 9 }
-  );
-  tell(call(1));
-  tell({ type: "roundAbandoned", ...key, reason: "1 devices were ready, expected at least 2" });
+  const call = (attempt: number) => callTo(plan, [self, other], { attempt, withinMs: 9 });
+  told(actor, call(1));
+  told(actor, {
+    type: "roundAbandoned",
+    ...key,
+    reason: "1 devices were ready, expected at least 2",
+  });
   assert.match(waitsFor(actor.advance(1_000)) ?? "", /1 devices were ready/);
-  assert.equal(said(tell(call(2)))[0]?.type, "peerReady");
+  assert.equal(said(told(actor, call(2)))[0]?.type, "peerReady");
   assert.equal(waitsFor(actor.advance(1_000)), null);
 });
 

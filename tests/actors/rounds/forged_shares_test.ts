@@ -14,22 +14,21 @@ import * as wire from "../../../learning/secure/wire.ts";
 import type { DeviceId } from "../../../protocols/ids.ts";
 import { MemoryDisk } from "../../../store/memory_store.ts";
 import { DEPENDENCIES } from "../../learning/secure_support.ts";
+import { callTo, told } from "./run_actor.ts";
 import {
   answer,
   call,
   claim,
   good,
   members,
-  modelHash,
   plan,
   revealed,
   start,
   step,
   submit,
-  told,
   train,
 } from "./restarts_support.ts";
-import { other, run, said, self } from "./support.ts";
+import { other, said, self } from "./support.ts";
 
 const [cheat, honest] = members.filter((device) => device !== self && device !== other) as [
   DeviceId,
@@ -74,17 +73,7 @@ const shown = ({ actor, sum }: Spoiled, proof: ForgedShares) =>
   step(actor, sum.key, "forgedShares", encodeForgedShares(proof));
 
 function calledTo({ actor }: Spoiled, called: readonly DeviceId[]) {
-  const [reply] = said(told(actor, {
-    type: "roundStart",
-    run,
-    round: 1,
-    term: 0,
-    attempt: 2,
-    model: { hash: modelHash, bytes: 4 * plan.layout.count },
-    version: null,
-    called,
-    withinMs: 1_000,
-  }));
+  const [reply] = said(told(actor, callTo(plan, called, { attempt: 2 })));
   return reply?.type;
 }
 

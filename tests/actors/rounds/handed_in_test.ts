@@ -9,8 +9,9 @@ import type { Attempt, GradientSubmission } from "../../../protocols/rounds/mess
 import { parameterBytes } from "../../../learning/parameters.ts";
 import { MemoryDisk } from "../../../store/memory_store.ts";
 import { updateOf } from "../../learning/proof_support.ts";
+import { callTo, told } from "./run_actor.ts";
 import { clearRound } from "./clear_round.ts";
-import { members, modelHash, start } from "./restarts_support.ts";
+import { members, start } from "./restarts_support.ts";
 import { other, privatePlan, registryOf, run, said, self } from "./support.ts";
 
 type Actor = ReturnType<typeof testActor<RunCommand, RunActorState>>;
@@ -37,19 +38,8 @@ async function device(disk = new MemoryDisk()): Promise<{ actor: Actor; disk: Me
 /** It is called, and may train. What it asks of its ledger; nothing when it does not. */
 function called(actor: Actor, key: Attempt, from: DeviceId = other): readonly ChargeRequest[] {
   const effects = [
-    ...actor.tell({
-      type: "peerMessage",
-      from,
-      message: {
-        type: "roundStart",
-        ...key,
-        model: { hash: modelHash, bytes: 4 * plan.layout.count },
-        version: null,
-        called: members,
-        withinMs: 1_000,
-      },
-    }),
-    ...actor.tell({ type: "peerMessage", from, message: { type: "trainNow", ...key } }),
+    ...told(actor, callTo(plan, members, key), from),
+    ...told(actor, { type: "trainNow", ...key }, from),
   ];
   return TestActor.sentTo<RoundsCommand>(effects, "rounds")
     .flatMap((one) => one.type === "charge" ? [one.charge] : []);

@@ -19,11 +19,13 @@ import { opened } from "../../learning/proof_support.ts";
 import { DEPENDENCIES } from "../../learning/secure_support.ts";
 import {
   beginningOf,
+  callTo,
   parent,
   peerOf,
   QUARTER_STEPS,
   type RunActor,
   startedRun,
+  told,
   zeroExamples,
 } from "./run_actor.ts";
 import { other, registryOf, run, said, self } from "./support.ts";
@@ -76,9 +78,6 @@ export async function start(disk: MemoryDisk, runPlan: OpenedPlan = plan): Promi
   return actor;
 }
 
-export const told = (actor: RunActor, message: RoundsMessage) =>
-  actor.tell({ type: "peerMessage", from: other, message });
-
 /** A step of the sum, and what our device says to it, after all it has to write is written. */
 export async function step(
   actor: RunActor,
@@ -114,14 +113,7 @@ interface Sum {
 /** The call to an attempt is answered by all, our device among them; everybody's keys are in a roster. */
 export function call(actor: RunActor, attempt: number): Sum {
   const key = { run, round: 1, term: 0, attempt };
-  const [ready] = said(told(actor, {
-    type: "roundStart",
-    ...key,
-    model: { hash: modelHash, bytes: 4 * plan.layout.count },
-    version: null,
-    called: members,
-    withinMs: 1_000,
-  }));
+  const [ready] = said(told(actor, callTo(plan, members, key)));
   assert.ok(ready?.type === "peerReady", JSON.stringify(ready));
   const round = sumRoundOf(plan, { ...key, modelHash, devices: members.length })!;
   const state = good(openSum(round));

@@ -5,6 +5,7 @@ import * as server from "../../../learning/secure/server.ts";
 import { acceptReveal } from "../../../learning/secure/unmask.ts";
 import * as wire from "../../../learning/secure/wire.ts";
 import { MemoryDisk } from "../../../store/memory_store.ts";
+import { callTo, told } from "./run_actor.ts";
 import { other, run, said, self } from "./support.ts";
 import { DEPENDENCIES } from "../../learning/secure_support.ts";
 import {
@@ -13,13 +14,11 @@ import {
   claim,
   good,
   members,
-  modelHash,
   plan,
   revealed,
   start,
   step,
   submit,
-  told,
   train,
 } from "./restarts_support.ts";
 
@@ -120,15 +119,8 @@ Deno.test("a device that has signed, and lost power, signs for no other survivor
   const body = wire.encodeSurvivorClaim({ ...signed, survivors });
   const [refusal] = await step(actor, sum.key, "survivors", body);
   assert.ok(refusal?.type === "decline", JSON.stringify(refusal));
-  const [declined] = said(told(actor, {
-    type: "roundStart",
-    ...sum.key,
-    attempt: 2,
-    model: { hash: modelHash, bytes: 4 * plan.layout.count },
-    version: null,
-    called: members.filter((device) => device !== other),
-    withinMs: 1_000,
-  }));
+  const rest = members.filter((device) => device !== other);
+  const [declined] = said(told(actor, callTo(plan, rest, { ...sum.key, attempt: 2 })));
   assert.ok(declined?.type === "decline" && declined.why === "busy", JSON.stringify(declined));
 });
 

@@ -12,7 +12,8 @@ import { seededRandom } from "../../../platform/seeded_random.ts";
 import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
 import { MemoryDisk, openMemoryStore } from "../../../store/memory_store.ts";
 import { ONCE_PREFIX } from "../../../store/store.ts";
-import { call, claim, members, plan, start, submit, told, train } from "./restarts_support.ts";
+import { callTo, told } from "./run_actor.ts";
+import { call, claim, members, plan, start, submit, train } from "./restarts_support.ts";
 import { dependencies, planBlock, privatePlan, registryOf, run, said, self } from "./support.ts";
 
 type Actor = TestActor<RunCommand, RunActorState>;
@@ -36,18 +37,11 @@ function restored(disk: MemoryDisk): MemoryDisk {
 
 /** The answer to a call to an attempt of the round. */
 function calledTo(actor: Actor, attempt: number, round = 1): RoundsMessage | undefined {
-  const answers = said(told(actor, {
-    type: "roundStart",
-    run,
-    round,
-    // It may have taken the part itself, for want of a word.
-    term: actor.state.term + 1,
-    attempt,
-    model: { hash: actor.state.head!.parameters, bytes: 4 * plan.layout.count },
-    version: null,
-    called: members,
-    withinMs: 1_000,
-  }));
+  const { head, term } = actor.state;
+  const model = { hash: head!.parameters, bytes: 4 * plan.layout.count };
+  // It may have taken the part itself, for want of a word.
+  const change = { round, attempt, term: term + 1, model };
+  const answers = said(told(actor, callTo(plan, members, change)));
   return answers.find(({ type }) => type === "peerReady" || type === "decline");
 }
 

@@ -16,7 +16,15 @@ import { type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
 import type { RoundsMessage } from "../../../protocols/rounds/messages.ts";
 import { opened } from "../../learning/proof_support.ts";
 import { DEPENDENCIES } from "../../learning/secure_support.ts";
-import { beginningOf, openedRun, peerOf, type RunActor, zeroExamples } from "./run_actor.ts";
+import {
+  beginningOf,
+  callTo,
+  openedRun,
+  peerOf,
+  type RunActor,
+  told,
+  zeroExamples,
+} from "./run_actor.ts";
 import { other, registryOf, run, said, self } from "./support.ts";
 
 const plan = opened(softmaxRegression({ inputs: 2, classes: 2 }), {
@@ -47,18 +55,7 @@ function tellRoster(
   inRoster: readonly { readonly signer: ReturnType<typeof nodeSigner>; readonly id: DeviceId }[],
 ): RoundsMessage | undefined {
   const key = { run, round: 1, term: 0, attempt: 1 };
-  const [ready] = said(actor.tell({
-    type: "peerMessage",
-    from: other,
-    message: {
-      type: "roundStart",
-      ...key,
-      model: { hash: parameters, bytes: 4 * plan.layout.count },
-      version: null,
-      called: [...called].sort(),
-      withinMs: 1_000,
-    },
-  }));
+  const [ready] = said(told(actor, callTo(plan, called, key)));
   assert.ok(ready?.type === "peerReady");
   const round = sumRoundOf(plan, { ...key, modelHash: parameters, devices: called.length })!;
   const server = openSum(round);
@@ -108,21 +105,8 @@ Deno.test("a device that has signed for survivors joins no other attempt where n
   actor.state.signed = { round: 1, attempt: 1, release: 0 };
   actor.state.signedAtMs = 0;
   actor.advance(24 * 3_600_000);
-  const [answer] = said(actor.tell({
-    type: "peerMessage",
-    from: other,
-    message: {
-      type: "roundStart",
-      run,
-      round: 1,
-      term: actor.state.term + 1,
-      attempt: 2,
-      model: { hash: parameters, bytes: 4 * plan.layout.count },
-      version: null,
-      called: [...members].sort(),
-      withinMs: 1_000,
-    },
-  }));
+  const term = actor.state.term + 1;
+  const [answer] = said(told(actor, callTo(plan, members, { term, attempt: 2 })));
   assert.ok(answer?.type === "decline" && answer.why === "busy", JSON.stringify(answer));
 });
 
@@ -139,21 +123,7 @@ Deno.test("a call of more devices than the plan allows is declined: its sums may
   const registry = registryOf([self, other]);
   const actor = openedRun(wide, { registry, examples: () => zeroExamples(2) });
   actor.tell({ type: "peersChanged", peers: [peerOf(other)], registry });
-  const [answer] = said(actor.tell({
-    type: "peerMessage",
-    from: other,
-    message: {
-      type: "roundStart",
-      run,
-      round: 1,
-      term: 0,
-      attempt: 1,
-      model: { hash: beginningOf(wide).parameters, bytes: 4 * wide.layout.count },
-      version: null,
-      called: [self, ...crowd].sort(),
-      withinMs: 1_000,
-    },
-  }));
+  const [answer] = said(told(actor, callTo(wide, [self, ...crowd])));
   assert.ok(answer?.type === "decline", JSON.stringify(answer));
   assert.match(answer.reason, /1024 devices, expected at most 10/);
 });

@@ -13,6 +13,7 @@ import { firstModel, type OpenedPlan } from "../../../learning/runs/opened_plan.
 import { nodeCrypto } from "../../../platform/node_crypto.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import type { ContentHash, DeviceId } from "../../../protocols/ids.ts";
+import type { RoundsMessage, RoundStart } from "../../../protocols/rounds/messages.ts";
 import type { Registry } from "../../../protocols/registry/registry.ts";
 import { dependencies, other, run, self } from "./support.ts";
 
@@ -54,6 +55,31 @@ export function beginningOf(plan: OpenedPlan) {
   const model = firstModel(plan);
   const parameters = crypto.sha256Hex(parameterBytes(model.parameters)) as ContentHash;
   return { model, parameters };
+}
+
+/** The call to the first attempt at the first round of a run of this plan, but for what is given. */
+export function callTo(
+  plan: OpenedPlan,
+  called: readonly DeviceId[],
+  change: Partial<RoundStart> = {},
+): RoundStart {
+  return {
+    type: "roundStart",
+    run,
+    round: 1,
+    term: 0,
+    attempt: 1,
+    model: { hash: beginningOf(plan).parameters, bytes: 4 * plan.layout.count },
+    version: null,
+    called: [...called].sort(),
+    withinMs: 1_000,
+    ...change,
+  };
+}
+
+/** What follows from a message of another device. */
+export function told(actor: RunActor, message: RoundsMessage, from: DeviceId = other): Effects {
+  return actor.tell({ type: "peerMessage", from, message });
 }
 
 export interface RunActorOptions {

@@ -10,19 +10,17 @@ import type { DeviceId } from "../../../protocols/ids.ts";
 import { MemoryDisk, openMemoryStore } from "../../../store/memory_store.ts";
 import { memoryVectors } from "../../../store/memory_vectors.ts";
 import { ONCE_PREFIX } from "../../../store/store.ts";
-import { openedRun, peerOf, type RunActor, zeroExamples } from "./run_actor.ts";
+import { callTo, openedRun, peerOf, type RunActor, told, zeroExamples } from "./run_actor.ts";
 import {
   answer,
   call,
   claim,
   members,
-  modelHash,
   plan,
   revealed,
   start,
   step,
   submit,
-  told,
   train,
   vectorsBeside,
 } from "./restarts_support.ts";
@@ -39,17 +37,7 @@ async function signed(disk = new MemoryDisk()) {
 }
 
 function calledTo(actor: RunActor, called: readonly DeviceId[], attempt = 2) {
-  const [reply] = said(told(actor, {
-    type: "roundStart",
-    run,
-    round: 1,
-    term: 0,
-    attempt,
-    model: { hash: modelHash, bytes: 4 * plan.layout.count },
-    version: null,
-    called,
-    withinMs: 1_000,
-  }));
+  const [reply] = said(told(actor, callTo(plan, called, { attempt })));
   return reply?.type;
 }
 

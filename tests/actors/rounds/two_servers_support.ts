@@ -23,11 +23,13 @@ import { opened } from "../../learning/proof_support.ts";
 import { DEPENDENCIES } from "../../learning/secure_support.ts";
 import {
   beginningOf,
+  callTo,
   openedRun,
   peerOf,
   QUARTER_STEPS,
   type RunActor,
   type RunActorOptions,
+  told,
   zeroExamples,
 } from "./run_actor.ts";
 import { other, registryOf, run, said, self, signer as ownSigner } from "./support.ts";
@@ -82,9 +84,6 @@ export function attemptWith(
   }
 }
 
-export const told = (actor: RunActor, message: RoundsMessage, from = other) =>
-  actor.tell({ type: "peerMessage", from, message });
-
 /** The call to an attempt. */
 export function call(
   actor: RunActor,
@@ -92,15 +91,8 @@ export function call(
   second: DeviceId | undefined,
   { called = members, from = other } = {},
 ): readonly RoundsMessage[] {
-  return said(told(actor, {
-    type: "roundStart",
-    ...key,
-    model: { hash: parameters, bytes: 4 * plan.layout.count },
-    version: null,
-    called,
-    withinMs: 1_000,
-    ...(second !== undefined && { second }),
-  }, from));
+  const named = second !== undefined && { second };
+  return said(told(actor, callTo(plan, called, { ...key, ...named }), from));
 }
 
 /** One message of a phase, and what our device says to it when all it has to write is written. */

@@ -7,7 +7,7 @@ import { nodeCrypto } from "../../../platform/node_crypto.ts";
 import type { DeviceId } from "../../../protocols/ids.ts";
 import { MemoryDisk, openMemoryStore } from "../../../store/memory_store.ts";
 import { memoryVectors } from "../../../store/memory_vectors.ts";
-import { peerOf, type RunActor, zeroExamples } from "./run_actor.ts";
+import { peerOf, type RunActor, told, zeroExamples } from "./run_actor.ts";
 import { other, registryOf, run, said, self } from "./support.ts";
 import {
   attemptWith,
@@ -17,7 +17,6 @@ import {
   phase,
   start,
   sumOf,
-  told,
   train,
 } from "./two_servers_support.ts";
 
