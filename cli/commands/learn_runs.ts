@@ -13,7 +13,7 @@ import { numberOption } from "../learning/number_option.ts";
 import { describePlan } from "../learning/plan_text.ts";
 import { idArgument } from "../learning/short_id.ts";
 import { watchToTheEnd } from "../learning/watch.ts";
-import { formatPairs, formatTable, printable } from "../output/table.ts";
+import { formatPairs, formatTable, inLines, printable } from "../output/table.ts";
 import { formatBytes, formatCount, formatDuration, formatTime } from "../output/units.ts";
 import type { Texts } from "../texts.ts";
 
@@ -229,7 +229,7 @@ function formatRun(
     pairs.push([texts.opened, `${told}, ${signature.slice(0, SHORT_ID)}…`]);
   }
   const picture = livePicture(context, { run, rounds, progress: null, training: null });
-  return [...picture, formatPairs(output.terminal, pairs)].join("\n");
+  return [...inLines(output.terminal, picture), formatPairs(output.terminal, pairs)].join("\n");
 }
 
 function formatRounds(context: CommandContext, rounds: readonly RoundMetrics[]): string {

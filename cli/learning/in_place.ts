@@ -1,5 +1,5 @@
 /** Lines that are drawn again where they were, on a terminal; elsewhere nothing. */
-import { withoutColours } from "../output/table.ts";
+import { inLines, withoutColours } from "../output/table.ts";
 import type { CommandContext } from "../command.ts";
 
 export interface InPlace {
@@ -18,8 +18,11 @@ export function inPlace({ output }: CommandContext): InPlace {
   const up = () => drawn === 0 ? "" : `\u001b[${drawn}A\u001b[0J`;
   return {
     draw(lines) {
-      const text = up() + lines.map((line) => `${clipped(line, terminal.width)}\n`).join("");
-      drawn = lines.length;
+      const { width, rows } = terminal;
+      // One column stays free, and one row: what has left the screen above cannot be drawn again.
+      const fitting = inLines({ tableWidth: width - 1 }, lines).slice(0, Math.max(1, rows - 1));
+      const text = up() + fitting.map((line) => `${clipped(line, width)}\n`).join("");
+      drawn = fitting.length;
       terminal.outBytes(utf8.encode(text));
     },
     clear() {
@@ -29,9 +32,7 @@ export function inPlace({ output }: CommandContext): InPlace {
   };
 }
 
-// Colours take no room.
-
-/** A line that wraps would make the next picture begin too low. */
+/** A line that the terminal wraps would make the next picture begin too low. */
 function clipped(line: string, width: number): string {
   return withoutColours(line).length < width
     ? line

@@ -24,6 +24,8 @@ const NO_LINES = {
 const NOTHING = new Set(["", "–"]);
 const BETWEEN = " · ";
 const INDENT = "  ";
+/** Beside its name a value has at least so many columns, else it stands below. */
+const VALUE_COLUMNS_MIN = 20;
 
 /**
  * A table with a head line. In a terminal that is too narrow for it each row is a few lines instead: names with their values, as many as fit beside each
@@ -61,20 +63,44 @@ function formatRecord(
     if (i > 0 && NOTHING.has(withoutColours(value))) return [];
     return [name === "" ? value : `${colors.dim(name)} ${value}`];
   });
+  return wrapped(pieces.join(BETWEEN), { width, indent: INDENT }).join("\n");
+}
+
+/**
+ * Text in lines of at most `width` columns, those after the first one indented. What stands between two middle dots stays together where it fits. A word that
+ * is longer than a line is left whole: an id or an address in two parts could not be copied.
+ */
+export function wrapped(
+  text: string,
+  { width, indent = "" }: { readonly width: number; readonly indent?: string },
+): readonly string[] {
   const lines: string[] = [];
   /** Adds text to the last line where it fits there, else begins another one. */
-  const add = (text: string, between: string) => {
+  const add = (more: string, between: string) => {
     const last = lines.at(-1);
-    const joined = last === undefined ? text : `${last}${between}${text}`;
+    const joined = last === undefined ? more : `${last}${between}${more}`;
     if (last === undefined || lengthOf(joined) <= width) lines.splice(-1, 1, joined);
-    else lines.push(INDENT + text);
+    else lines.push(indent + more);
   };
-  for (const piece of pieces) {
-    const fits = lengthOf(INDENT + piece) <= width;
-    if (fits) add(piece, BETWEEN);
-    else piece.split(" ").forEach((word, i) => add(word, i === 0 ? BETWEEN : " "));
+  for (const piece of text.split(BETWEEN)) {
+    if (lengthOf(indent + piece) <= width) add(piece, BETWEEN);
+    else {
+      const [first = "", ...words] = piece.split(/( +)/);
+      add(first, BETWEEN);
+      for (let i = 0; i < words.length; i += 2) add(words[i + 1]!, words[i]!);
+    }
   }
-  return lines.join("\n");
+  return lines;
+}
+
+/** Lines as the terminal has room for them; where nobody sees how much there is, as they are. */
+export function inLines(
+  { tableWidth = Infinity }: Pick<Terminal, "tableWidth">,
+  lines: readonly string[],
+): readonly string[] {
+  return lines.flatMap((line) =>
+    lengthOf(line) <= tableWidth ? [line] : wrapped(line, { width: tableWidth, indent: INDENT })
+  );
 }
 
 // deno-lint-ignore no-control-regex
@@ -90,15 +116,26 @@ function lengthOf(line: string): number {
   return [...withoutColours(line)].length;
 }
 
-/** Names and values, one pair a line. */
+/** Names and values, one pair a line. In a terminal that is too narrow for a value it goes on below where it began; one with no room there stands below its name. */
 export function formatPairs(
   terminal: Terminal,
   pairs: readonly (readonly [name: string, value: string])[],
 ): string {
-  const width = Math.max(0, ...pairs.map(([name]) => name.length));
-  return pairs.map(([name, value]) =>
-    `${terminal.colors.dim(name.padEnd(width))}  ${printable(value)}`
-  ).join("\n");
+  const { tableWidth = Infinity, colors } = terminal;
+  const names = Math.max(0, ...pairs.map(([name]) => name.length));
+  const room = tableWidth - names - INDENT.length;
+  return pairs.flatMap(([name, text]) => {
+    const value = printable(text);
+    const beside = wrapped(value, { width: room });
+    const fits = beside.every((line) => lengthOf(line) <= room);
+    if (fits && (beside.length === 1 || room >= VALUE_COLUMNS_MIN)) {
+      return beside.map((line, i) =>
+        `${colors.dim((i === 0 ? name : "").padEnd(names))}${INDENT}${line}`
+      );
+    }
+    const below = wrapped(value, { width: tableWidth - INDENT.length });
+    return [colors.dim(name), ...below.map((line) => INDENT + line)];
+  }).join("\n");
 }
 
 // Our own colours (SGR sequences) stay; every other control character but tab and line feed becomes visible.

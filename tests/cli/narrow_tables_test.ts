@@ -1,6 +1,12 @@
 /** Tables in narrow terminals: nothing is lost, and no line is wider than the terminal. */
 import assert from "node:assert/strict";
+import pc from "picocolors";
+import type { CommandContext } from "../../cli/command.ts";
+import { inPlace } from "../../cli/learning/in_place.ts";
+import { formatPairs } from "../../cli/output/table.ts";
+import type { Terminal } from "../../cli/output/terminal.ts";
 import { type Answer, withFakeNode } from "./fake_world.ts";
+import { metricsOf, runView } from "./learning_views.ts";
 
 const RUN = "a1b2c3d4e5f6".padEnd(64, "0");
 const VERSION = "0f".repeat(32);
@@ -105,3 +111,57 @@ Deno.test("where there is room, and where nobody sees how much, rows stay on the
     const narrow = await run(words, { width: 40 });
     assert.match(narrow.out, /^Round 12 · Accuracy 92\.9% · Loss 0\.2311\n {2}Own loss 0\.3769/);
   }));
+
+const WAITS = "2 devices were ready, expected at least 3; one says: this device has round 4";
+const oneRun: Answer = ({ path }) =>
+  Response.json(
+    path.endsWith("/rounds")
+      ? { rounds: [1, 2, 3].map(metricsOf) }
+      : runView({ waitingFor: WAITS }),
+  );
+
+Deno.test("what is known of one run fits forty columns, and only an id that is to be copied is longer", () =>
+  withFakeNode(oneRun, async ({ run }) => {
+    for (const lang of ["de", "en"]) {
+      const words = ["learn", "status", RUN, "--lang", lang];
+      const narrow = await run(words, { width: 40 });
+      for (const line of narrow.out.split("\n")) {
+        assert.ok([...line].length <= 40 || /^ {2}[0-9a-f]{64}$/.test(line), line);
+      }
+      assert.match(narrow.out, /^Plan {8,10}model=softmax\n {12,14}fedAdam:serverRate=0\.1\n/m);
+      assert.ok(narrow.out.includes(`\n  ${VERSION}\n`));
+      const piped = await run(words);
+      const said = (text: string) => text.replaceAll(/[^\p{L}\d]|[█░]/gu, "");
+      assert.equal(said(narrow.out), said(piped.out));
+      assert.match(
+        piped.out,
+        /^Plan {8,10}model=softmax · fedAdam:serverRate=0\.1 · E=1 .*ε≤20 .*\)$/m,
+      );
+      assert.equal((await run(words, { width: 200 })).out, piped.out);
+    }
+  }));
+
+Deno.test("a value with no room beside its name stands below it", () => {
+  const terminal = { colors: pc.createColors(false), tableWidth: 40 } as Terminal;
+  const pairs = [["Written at the same time", "one two three four five six"], ["Kind", "text"]];
+  assert.equal(
+    formatPairs(terminal, pairs as [string, string][]),
+    "Written at the same time\n  one two three four five six\nKind                      text",
+  );
+});
+
+Deno.test("what is drawn in place is wrapped before the last column, and is no higher than the terminal", () => {
+  let shown = "";
+  const terminal = {
+    outIsTerminal: true,
+    outBytes: (bytes: Uint8Array) => shown += new TextDecoder().decode(bytes),
+    width: 40,
+    rows: 4,
+  };
+  const place = inPlace({ output: { terminal, json: false } } as unknown as CommandContext);
+  place.draw(["Digits  training  a1b2c3d4e5 · Coordinator dddddddd · 4 Devices"]);
+  assert.equal(shown, "Digits  training  a1b2c3d4e5\n  Coordinator dddddddd · 4 Devices\n");
+  shown = "";
+  place.draw(["x".repeat(60), "a", "b", "c", "d"]);
+  assert.equal(shown, `\u001b[2A\u001b[0J${"x".repeat(39)}\na\nb\n`);
+});
