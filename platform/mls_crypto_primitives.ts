@@ -4,11 +4,11 @@
  * what a message costs. HKDF and HMAC are of @noble/hashes, which is faster at these sizes than `node:crypto`; the rest is of the latter.
  */
 import { createCipheriv, createDecipheriv, hash, timingSafeEqual } from "node:crypto";
-import { setImmediate } from "node:timers";
 import { expand, extract } from "@noble/hashes/hkdf.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { CiphersuiteImpl } from "ts-mls";
+import { othersTurn } from "./turns.ts";
 
 const HASH_BYTES = 32;
 const TAG_BYTES = 16;
@@ -58,7 +58,6 @@ export const aead: Pick<CiphersuiteImpl["hpke"], "encryptAead" | "decryptAead"> 
 export function messageTurns(): () => Promise<void> | undefined {
   let messages = 0;
   return () => {
-    if (++messages % MESSAGES_PER_TURN !== 0) return undefined;
-    return new Promise((resolve) => setImmediate(resolve));
+    return ++messages % MESSAGES_PER_TURN === 0 ? othersTurn() : undefined;
   };
 }

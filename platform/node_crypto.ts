@@ -8,11 +8,11 @@ import {
   hash,
   hkdfSync,
 } from "node:crypto";
-import { setImmediate } from "node:timers";
 import { privateKeyObject, publicKeyObject, rawPublicKey } from "./crypto_keys.ts";
 import { VerifyPool } from "./crypto_pool.ts";
 import { ed25519Verifier } from "./crypto_verify.ts";
 import type { AgreementKeyPair, Crypto, Random, SignedMessage } from "./ports.ts";
+import { othersTurn } from "./turns.ts";
 
 export { nodeSigner } from "./node_signer.ts";
 
@@ -97,7 +97,7 @@ async function verifyInTurns(
   const verdicts: boolean[] = [];
   for (const one of signed) {
     if (verdicts.length > 0 && verdicts.length % SIGNATURES_PER_TURN === 0) {
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
     verdicts.push(verify(one));
   }

@@ -1,9 +1,9 @@
 /** The BatchSigner port on `node:crypto`: one signature on this thread, many on another core. */
 import { type KeyObject, sign } from "node:crypto";
-import { setImmediate } from "node:timers";
 import { privateKeyObject, rawPublicKey } from "./crypto_keys.ts";
 import type { BatchSigner } from "./ports.ts";
 import { SignLane } from "./sign_lane.ts";
+import { othersTurn } from "./turns.ts";
 
 export interface NodeSignerOptions {
   /** Whether `signMany` may use a worker thread. It then holds the key, too. Default: where there is more than one core. */
@@ -64,7 +64,7 @@ async function signInTurns(
   const signatures: Uint8Array<ArrayBuffer>[] = [];
   for (const message of messages) {
     if (signatures.length > 0 && signatures.length % SIGNATURES_PER_TURN === 0) {
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
     signatures.push(signOne(message));
   }

@@ -6,6 +6,7 @@ import { systemRandom } from "../../platform/system_random.ts";
 import { World } from "../../simulation/world.ts";
 import { clockContract } from "../contracts/clock_contract.ts";
 import { randomContract } from "../contracts/random_contract.ts";
+import { busy, progressWhenHeard } from "./heard_support.ts";
 
 clockContract("system clock", () => ({
   clock: systemClock(),
@@ -31,30 +32,17 @@ Deno.test("system clock: a delay beyond what timers can hold does not fire at on
 
 Deno.test("system clock: work that schedules itself at once lets sockets have their say within milliseconds", async () => {
   const clock = systemClock();
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const [ours, theirs] = await Promise.all([
-    Deno.connect({ port: listener.addr.port }),
-    listener.accept(),
-  ]);
-  const part = new Uint8Array(1);
-  // What has come is read, so that the next word is news.
-  await ours.write(part);
-  await theirs.read(part);
   let turns = 0;
-  let isHeard = false;
-  const heard = theirs.read(part).then(() => isHeard = true);
-  const work = () => {
-    const untilMs = clock.monotonicMs() + 2;
-    while (clock.monotonicMs() < untilMs);
-    turns++;
-    if (!isHeard && turns < 1_000) clock.schedule(0, work);
-  };
-  clock.schedule(0, work);
-  await ours.write(part);
-  await heard;
+  const heardAfter = await progressWhenHeard((isHeard) => {
+    const work = () => {
+      busy(2);
+      turns++;
+      if (!isHeard() && turns < 1_000) clock.schedule(0, work);
+    };
+    clock.schedule(0, work);
+  }, () => turns);
   // 61 where nothing is done about it; of 2 ms or more each here.
-  assert.ok(turns <= 30, `${turns} turns of 2 ms`);
-  for (const one of [ours, theirs, listener]) one.close();
+  assert.ok(heardAfter <= 30, `${heardAfter} turns of 2 ms`);
 });
 
 Deno.test("system clock: what is scheduled at once comes in order, whatever is looked at in between", async () => {
@@ -63,8 +51,7 @@ Deno.test("system clock: what is scheduled at once comes in order, whatever is l
   const done = Promise.withResolvers<void>();
   let next = 0;
   const work = () => {
-    const untilMs = clock.monotonicMs() + 3;
-    while (clock.monotonicMs() < untilMs);
+    busy(3);
     if (next >= 60) return next++ === 60 ? done.resolve() : undefined;
     for (let i = 0; i < 2; i++) {
       const mine = next++;
