@@ -7,10 +7,9 @@
  * That holds whether or not the attempt can still be opened. An honest device cannot be named: what it has signed once in an attempt is consistent.
  */
 import { z } from "zod";
-import { decodeCanonical, encodeCanonical } from "../../protocols/codec.ts";
+import { encodeCanonical, equalBytes } from "../../protocols/codec.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
-import { bytes, type Decoded, firstProblem } from "../../protocols/wire_schema.ts";
-import { equalBytes } from "../../protocols/codec.ts";
+import { bytes, decodeAs, type Decoded, exactly, signature } from "../../protocols/wire_schema.ts";
 import { hasBit } from "./bitmap.ts";
 import {
   type KeyShares,
@@ -161,13 +160,11 @@ function problemOfShares(
   return undefined;
 }
 
-const exactly = (length: number) =>
-  bytes(length).refine((value) => value.length === length, `expected ${length} bytes`);
 const schema = z.strictObject({
   dealer: z.int().min(0).max(SUM_DEVICES_MAX),
   commitments: bytes(SUM_NEIGHBOURS_MAX * COMMITMENTS_BYTES),
   seedCommitment: exactly(COMMITMENT_BYTES),
-  signature: exactly(64),
+  signature,
   places: z.array(z.int().min(0).max(SUM_NEIGHBOURS_MAX)).max(SUM_NEIGHBOURS_MAX),
   shares: bytes(SUM_NEIGHBOURS_MAX * SECRET_BYTES),
 });
@@ -179,10 +176,5 @@ export function encodeForgedShares(proof: ForgedShares): Uint8Array<ArrayBuffer>
 
 /** Inverse of `encodeForgedShares`; strict, bounded, never throws. */
 export function decodeForgedShares(input: Uint8Array): Decoded<ForgedShares> {
-  const decoded = decodeCanonical(input, { bytesMax: SUM_NEIGHBOURS_MAX * 80 + 512 });
-  if (!decoded.ok) return decoded;
-  const parsed = schema.safeParse(decoded.value);
-  return parsed.success
-    ? { ok: true, message: parsed.data }
-    : { ok: false, reason: firstProblem(parsed.error) };
+  return decodeAs(schema, input, { bytesMax: SUM_NEIGHBOURS_MAX * 80 + 512 });
 }

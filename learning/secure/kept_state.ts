@@ -9,9 +9,9 @@
  */
 import { z } from "zod";
 import { float64Bytes, positiveFloat64 } from "../float64.ts";
-import { decodeCanonical, encodeCanonical } from "../../protocols/codec.ts";
+import { encodeCanonical } from "../../protocols/codec.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
-import { bytes, type Decoded, firstProblem } from "../../protocols/wire_schema.ts";
+import { bytes, bytes32, decodeAs, type Decoded, signature } from "../../protocols/wire_schema.ts";
 import { hasBit, indicesOf } from "./bitmap.ts";
 import type { MaskedState, SignedState } from "./client_state.ts";
 import {
@@ -87,8 +87,6 @@ function onlyForSurvivors(
 const VERSION = 1;
 /** Roster, two bitmaps and shares of the largest sum, with room for the rest. */
 const KEPT_BYTES_MAX = SUM_DEVICES_MAX * 33 + SUM_NEIGHBOURS_MAX * 64 + 4_096;
-const exactly = (length: number) =>
-  bytes(length).refine((value) => value.length === length, `expected ${length} bytes`);
 const whole = (most: number) => z.int().min(0).max(most);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const neighbourSet = bytes(Math.ceil(SUM_NEIGHBOURS_MAX / 8));
@@ -110,11 +108,11 @@ const kept = {
   }).transform(({ tuning, ...round }) => tuning === undefined ? round : { ...round, tuning }),
   device: z.string().regex(/^[a-z2-7]{52}$/).transform((id) => id as DeviceId),
   devices: bytes(SUM_DEVICES_MAX * 32),
-  root: exactly(32),
+  root: bytes32,
   present: neighbourSet,
   held: neighbourSet,
   heldShares: bytes(SUM_NEIGHBOURS_MAX * 2 * SECRET_BYTES),
-  inputHash: exactly(32),
+  inputHash: bytes32,
 };
 const schema = z.strictObject({
   version: z.literal(VERSION),
@@ -125,9 +123,9 @@ const schema = z.strictObject({
       ...kept,
       claim: z.strictObject({
         survivors: bytes(Math.ceil(SUM_DEVICES_MAX / 8)),
-        inputsRoot: exactly(32),
+        inputsRoot: bytes32,
       }),
-      signature: exactly(64),
+      signature,
     }),
   ]),
 });
@@ -149,11 +147,9 @@ export function decodeKeptState(
   stored: Uint8Array,
   deps: Pick<SumDependencies, "crypto" | "masks">,
 ): Decoded<KeptState> {
-  const decoded = decodeCanonical(stored, { bytesMax: KEPT_BYTES_MAX });
+  const decoded = decodeAs(schema, stored, { bytesMax: KEPT_BYTES_MAX });
   if (!decoded.ok) return decoded;
-  const parsed = schema.safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  const { state } = parsed.data;
+  const { state } = decoded.message;
   const problem = problemOf(state, deps);
   return problem === undefined ? { ok: true, message: state } : { ok: false, reason: problem };
 }

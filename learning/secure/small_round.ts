@@ -3,10 +3,10 @@
  * second party of that set. Roster, claims and signatures are those of the masked sum, so that a result is proved, and checked, in one way.
  */
 import type { Crypto } from "../../platform/ports.ts";
-import { decodeCanonical, encodeCanonical } from "../../protocols/codec.ts";
+import { encodeCanonical } from "../../protocols/codec.ts";
 import { domainSeparated } from "../../protocols/domains.ts";
 import { type DeviceId, publicKeyOf } from "../../protocols/ids.ts";
-import { bytes, type Decoded, firstProblem } from "../../protocols/wire_schema.ts";
+import { bytes, bytes32, decodeAs, type Decoded, signature } from "../../protocols/wire_schema.ts";
 import { z } from "zod";
 import { bitmapOf, indicesOf } from "./bitmap.ts";
 import { requestProblem, SIGNATURE_BYTES } from "./checks.ts";
@@ -72,7 +72,7 @@ export function encodeSmallRoster(message: SmallRosterMessage): Uint8Array<Array
 
 /** Decodes a roster; strict, bounded, never throws. */
 export function decodeSmallRoster(input: Uint8Array): Decoded<SmallRosterMessage> {
-  return decodedAs(rosterMessage, input, 32 * SMALL_DEVICES_MAX + 1_024);
+  return decodeAs(rosterMessage, input, { bytesMax: 32 * SMALL_DEVICES_MAX + 1_024 });
 }
 
 /** The bytes of a key. */
@@ -82,15 +82,7 @@ export function encodeSecondKey({ key, signature }: SecondKey): Uint8Array<Array
 
 /** Decodes a key; strict, bounded, never throws. */
 export function decodeSecondKey(input: Uint8Array): Decoded<SecondKey> {
-  return decodedAs(keyMessage, input, 1_024);
-}
-
-function decodedAs<T>(schema: z.ZodType<T>, input: Uint8Array, bytesMax: number): Decoded<T> {
-  const decoded = decodeCanonical(input, { bytesMax });
-  if (!decoded.ok) return decoded;
-  const parsed = schema.safeParse(decoded.value);
-  if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-  return { ok: true, message: parsed.data };
+  return decodeAs(keyMessage, input, { bytesMax: 1_024 });
 }
 
 /** The set of a sum, and what its devices are told of it. */
@@ -150,12 +142,11 @@ export function openingStatement(
 
 const opening = z.strictObject({
   survivors: bytes(SMALL_DEVICES_MAX / 8),
-  inputsRoot: bytes(32).refine((value) => value.length === 32, "expected 32 bytes"),
+  inputsRoot: bytes32,
   signers: bytes(SMALL_DEVICES_MAX / 8),
   signatures: bytes(SIGNATURE_BYTES * SMALL_DEVICES_MAX),
   product: bytes(OPENING_BYTES_MAX),
-  signature: bytes(SIGNATURE_BYTES)
-    .refine((value) => value.length === SIGNATURE_BYTES, "expected 64 bytes"),
+  signature,
 });
 
 /** The bytes of a request. */
@@ -165,7 +156,7 @@ export function encodeOpening(request: OpeningRequest): Uint8Array<ArrayBuffer> 
 
 /** Decodes a request; strict, bounded, never throws. */
 export function decodeOpening(input: Uint8Array): Decoded<OpeningRequest> {
-  return decodedAs(opening, input, OPENING_BYTES_MAX + 1_024);
+  return decodeAs(opening, input, { bytesMax: OPENING_BYTES_MAX + 1_024 });
 }
 
 /** The devices of the set that a request is about; refused when the second party must not answer it. */

@@ -1,7 +1,7 @@
 /** What passes between devices and coordinator of a secure sum, as bytes: canonical CBOR. Strict and bounded; says nothing about meaning. */
 import { z } from "zod";
-import { decodeCanonical, type EncodableValue, encodeCanonical } from "../../protocols/codec.ts";
-import { bytes, type Decoded, firstProblem } from "../../protocols/wire_schema.ts";
+import { type EncodableValue, encodeCanonical } from "../../protocols/codec.ts";
+import { bytes, bytes32, decodeAs, type Decoded, signature } from "../../protocols/wire_schema.ts";
 import {
   type Advertisement,
   type KeyShares,
@@ -24,12 +24,10 @@ const PROOF_BYTES_MAX = 32 * 20;
 const BITMAP_BYTES_MAX = Math.ceil(SUM_DEVICES_MAX / 8);
 const VECTOR_BYTES_MAX = 4 * SUM_LENGTH_MAX;
 
-const exactly = (length: number) =>
-  bytes(length).refine((value) => value.length === length, `expected ${length} bytes`);
 const advertisement = z.strictObject({
-  maskKey: exactly(32),
-  shareKey: exactly(32),
-  signature: exactly(64),
+  maskKey: bytes32,
+  shareKey: bytes32,
+  signature,
 });
 
 /** Both directions of one message. */
@@ -44,13 +42,7 @@ function codec<Message extends EncodableValue>(
 ): Codec<Message> {
   return {
     encode: encodeCanonical,
-    decode(input) {
-      const decoded = decodeCanonical(input, { bytesMax });
-      if (!decoded.ok) return decoded;
-      const parsed = schema.safeParse(decoded.value);
-      if (!parsed.success) return { ok: false, reason: firstProblem(parsed.error) };
-      return { ok: true, message: parsed.data };
-    },
+    decode: (input) => decodeAs(schema, input, { bytesMax }),
   };
 }
 
@@ -62,7 +54,7 @@ export const { encode: encodeAdvertisement, decode: decodeAdvertisement } = code
 export const { encode: encodeRoster, decode: decodeRoster } = codec<Roster>(
   z.strictObject({
     devices: bytes(32 * SUM_DEVICES_MAX),
-    root: exactly(32),
+    root: bytes32,
     proof: bytes(PROOF_BYTES_MAX),
     neighbours: z.array(advertisement).max(SUM_NEIGHBOURS_MAX),
   }),
@@ -73,7 +65,7 @@ export const { encode: encodeKeyShares, decode: decodeKeyShares } = codec<KeySha
   z.strictObject({
     sealed: bytes(SEALED_SHARE_BYTES * SUM_NEIGHBOURS_MAX),
     seedCommitment: bytes(64),
-    signature: exactly(64),
+    signature,
   }),
   SEALED_SHARE_BYTES * SUM_NEIGHBOURS_MAX + 256,
 );
@@ -97,7 +89,7 @@ export const { encode: encodeMaskedInput, decode: decodeMaskedInput } = codec<Ma
 export const { encode: encodeSurvivorClaim, decode: decodeSurvivorClaim } = codec<SurvivorClaim>(
   z.strictObject({
     survivors: bytes(BITMAP_BYTES_MAX),
-    inputsRoot: exactly(32),
+    inputsRoot: bytes32,
     proof: bytes(PROOF_BYTES_MAX),
   }),
   BITMAP_BYTES_MAX + PROOF_BYTES_MAX + 256,
@@ -105,7 +97,7 @@ export const { encode: encodeSurvivorClaim, decode: decodeSurvivorClaim } = code
 
 export const { encode: encodeSurvivorSignature, decode: decodeSurvivorSignature } = codec<
   SurvivorSignature
->(z.strictObject({ signature: exactly(64) }), 128);
+>(z.strictObject({ signature }), 128);
 
 export const { encode: encodeUnmaskRequest, decode: decodeUnmaskRequest } = codec<UnmaskRequest>(
   z.strictObject({
@@ -121,6 +113,6 @@ export const { encode: encodeReveal, decode: decodeReveal } = codec<Reveal>(
 );
 
 export const { encode: encodeConfirmation, decode: decodeConfirmation } = codec<Confirmation>(
-  z.strictObject({ totals: bytes(confirmationBytes(32)), signature: exactly(64) }),
+  z.strictObject({ totals: bytes(confirmationBytes(32)), signature }),
   confirmationBytes(32) + 256,
 );
