@@ -3,6 +3,7 @@
  * for it. One lane serves any number of databases. The worker starts when it is asked to and ends when it was idle for a while,
  * so that a quiet node pays nothing; when it cannot start or dies, the lane says so and the caller checkpoints by itself.
  */
+import { OrderedWorker } from "./ordered_worker.ts";
 
 /** What the worker is asked; it answers each with a `CheckpointReply`, in order. */
 export interface CheckpointRequest {
@@ -24,110 +25,47 @@ export interface CheckpointLaneOptions {
   readonly startWorker?: () => Worker;
 }
 
-/** Who waits for an answer; it gets null when the worker died before. */
-type Waiting = (reply: CheckpointReply | null) => void;
-
 /** One worker, which answers in the order in which it was asked. */
 export class CheckpointLane {
-  readonly #options: CheckpointLaneOptions;
-  #worker: Worker | undefined;
-  /** Of the worker that runs now. */
-  #open: Waiting[] = [];
-  #ready = false;
-  #broken = false;
-  #idleTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Resolved when no worker is on its way out. */
-  #ended: Promise<unknown> = Promise.resolve();
+  readonly #worker: OrderedWorker<CheckpointRequest, CheckpointReply>;
 
   constructor(options: CheckpointLaneOptions = {}) {
-    this.#options = options;
+    this.#worker = new OrderedWorker({
+      startWorker: options.startWorker ?? startCheckpointWorker,
+      idleMs: options.idleMs ?? 10_000,
+      last: { type: "end", path: "" },
+    });
   }
 
   /** True while a worker runs that has answered: its modules are loaded. */
   get ready(): boolean {
-    return this.#ready;
+    return this.#worker.ready;
   }
 
   /** Starts the worker unless one runs, or has turned out not to work here. */
   start(): void {
-    if (this.#broken || this.#worker !== undefined) return;
-    try {
-      this.#worker = this.#startWorker();
-    } catch {
-      this.#broken = true;
-      return;
-    }
-    void this.#ask({ type: "begin", path: "" });
+    if (this.#worker.started) return;
+    this.#worker.start();
+    void this.#worker.ask({ type: "begin", path: "" });
   }
 
   /** Checkpoints a database once, without making anyone wait (PASSIVE). False when it failed or no worker is there. */
   async checkpoint(path: string): Promise<boolean> {
-    const reply = await this.#ask({ type: "checkpoint", path });
+    const reply = await this.#worker.ask({ type: "checkpoint", path });
     return reply !== null && reply.problem === null;
   }
 
   /** Closes the worker's connection to a database. Resolves when none is left, also when the worker has died. */
   async release(path: string): Promise<void> {
-    await Promise.all([this.#ended, this.#ask({ type: "release", path })]);
+    await Promise.all([this.#worker.ended, this.#worker.ask({ type: "release", path })]);
   }
 
   /** Closes what the worker has open and ends it. The lane may be used again. */
   async close(): Promise<void> {
-    clearTimeout(this.#idleTimer);
-    const worker = this.#worker;
-    if (worker !== undefined) {
-      const ended = this.#ask({ type: "end", path: "" });
-      // From here on a new request starts anew. Whoever still waits is answered by the one that ends.
-      const open = this.#open;
-      this.#forget();
-      worker.onmessage = ({ data }: MessageEvent<CheckpointReply>) => open.shift()?.(data);
-      worker.onerror = (event) => {
-        event.preventDefault();
-        for (const waiting of open.splice(0)) waiting(null);
-      };
-      this.#ended = Promise.all([this.#ended, ended.then(() => worker.terminate())]);
-    }
-    await this.#ended;
+    await this.#worker.close();
   }
+}
 
-  #ask(request: CheckpointRequest): Promise<CheckpointReply | null> {
-    const worker = this.#worker;
-    if (worker === undefined) return Promise.resolve(null);
-    clearTimeout(this.#idleTimer);
-    return new Promise((answered) => {
-      this.#open.push(answered);
-      worker.postMessage(request);
-    });
-  }
-
-  #startWorker(): Worker {
-    const worker = this.#options.startWorker?.() ??
-      new Worker(new URL("./checkpoint_worker.ts", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }: MessageEvent<CheckpointReply>) => {
-      this.#ready = true;
-      this.#open.shift()?.(data);
-      if (this.#open.length > 0) return;
-      this.#idleTimer = setTimeout(() => void this.close(), this.#options.idleMs ?? 10_000);
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      this.#fail();
-    };
-    return worker;
-  }
-
-  #fail(): void {
-    this.#broken = true;
-    clearTimeout(this.#idleTimer);
-    this.#worker?.terminate();
-    const open = this.#open;
-    this.#forget();
-    for (const waiting of open) waiting(null);
-  }
-
-  #forget(): void {
-    this.#worker = undefined;
-    this.#ready = false;
-    this.#open = [];
-  }
+function startCheckpointWorker(): Worker {
+  return new Worker(new URL("./checkpoint_worker.ts", import.meta.url), { type: "module" });
 }

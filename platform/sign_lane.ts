@@ -3,11 +3,13 @@
  * node pays nothing and the key is not kept twice. When the worker cannot start or dies, the lane says so and the caller
  * signs by itself.
  */
+import { OrderedWorker } from "./ordered_worker.ts";
 import {
   packMessages,
   SIGNATURE_BYTES,
   type SignKey,
   type SignReply,
+  type SignRequest,
   unpackSignatures,
 } from "./sign_batch.ts";
 
@@ -20,97 +22,57 @@ export interface SignLaneOptions {
   readonly startWorker?: () => Worker;
 }
 
-interface Batch {
-  readonly count: number;
-  readonly done: (signatures: Uint8Array<ArrayBuffer>[] | undefined) => void;
-}
-
 /** One worker, which answers in the order in which it was asked. */
 export class SignLane {
-  readonly #options: SignLaneOptions;
-  #worker: Worker | undefined;
-  readonly #open: Batch[] = [];
-  #idleTimer: ReturnType<typeof setTimeout> | undefined;
-  #broken = false;
+  readonly #worker: OrderedWorker<SignRequest, SignReply>;
 
-  constructor(options: SignLaneOptions) {
-    this.#options = options;
+  constructor({ exportKey, idleMs, startWorker = startSignWorker }: SignLaneOptions) {
+    this.#worker = new OrderedWorker({
+      startWorker: () => {
+        const worker = startWorker();
+        const key: SignKey = { key: exportKey().buffer };
+        worker.postMessage(key, [key.key]);
+        return worker;
+      },
+      idleMs,
+    });
   }
 
   /** False once the worker turned out not to work here. */
   get usable(): boolean {
-    return !this.#broken;
+    return this.#worker.usable;
   }
 
   /** True when a worker runs or is about to. */
   get started(): boolean {
-    return this.#worker !== undefined;
+    return this.#worker.started;
   }
 
   /** Starts the worker unless one runs. */
   start(): void {
-    if (this.#broken || this.#worker !== undefined) return;
-    try {
-      this.#worker = this.#startWorker();
-    } catch {
-      this.#fail();
-      return;
-    }
-    this.#restAfterWork();
+    this.#worker.start();
   }
 
   /** Signatures in order of the messages; undefined when the worker failed and the caller must sign. */
-  sign(messages: readonly Uint8Array[]): Promise<Uint8Array<ArrayBuffer>[] | undefined> {
+  async sign(messages: readonly Uint8Array[]): Promise<Uint8Array<ArrayBuffer>[] | undefined> {
     this.start();
-    const worker = this.#worker;
-    if (worker === undefined) return Promise.resolve(undefined);
-    return new Promise((done) => {
-      clearTimeout(this.#idleTimer);
-      this.#open.push({ count: messages.length, done });
-      const packed = packMessages(messages);
-      worker.postMessage({ packed }, [packed]);
-    });
+    if (!this.started) return undefined;
+    const packed = packMessages(messages);
+    const reply = await this.#worker.ask({ packed }, [packed]);
+    if (reply === null) return undefined;
+    if (reply.signatures.byteLength === messages.length * SIGNATURE_BYTES) {
+      return unpackSignatures(reply.signatures);
+    }
+    this.#worker.fail();
+    return undefined;
   }
 
   /** Ends the worker. Batches that are under way are answered with "do it yourself". */
   close(): void {
-    clearTimeout(this.#idleTimer);
-    this.#worker?.terminate();
-    this.#worker = undefined;
-    for (const batch of this.#open.splice(0)) batch.done(undefined);
+    void this.#worker.close();
   }
+}
 
-  #startWorker(): Worker {
-    const worker = this.#options.startWorker?.() ??
-      new Worker(new URL("./sign_worker.ts", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }: MessageEvent<SignReply>) => this.#onReply(data);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      this.#fail();
-    };
-    const key: SignKey = { key: this.#options.exportKey().buffer };
-    worker.postMessage(key, [key.key]);
-    return worker;
-  }
-
-  #onReply({ signatures }: SignReply): void {
-    const batch = this.#open[0];
-    if (batch === undefined || signatures.byteLength !== batch.count * SIGNATURE_BYTES) {
-      return this.#fail();
-    }
-    this.#open.shift();
-    batch.done(unpackSignatures(signatures));
-    this.#restAfterWork();
-  }
-
-  #restAfterWork(): void {
-    clearTimeout(this.#idleTimer);
-    if (this.#open.length > 0) return;
-    this.#idleTimer = setTimeout(() => this.close(), this.#options.idleMs);
-  }
-
-  #fail(): void {
-    this.#broken = true;
-    this.close();
-  }
+function startSignWorker(): Worker {
+  return new Worker(new URL("./sign_worker.ts", import.meta.url), { type: "module" });
 }
