@@ -5,7 +5,7 @@
 
 /** One layer. `name` becomes the prefix of its tensors. */
 export type Layer =
-  /** y = x W + b; W is [inputs, units], He-uniform at start unless `initialise` says otherwise; b is zero at start. Flattens its input. */
+  /** y = x W + b; W is [inputs, units]; b is zero at start. Flattens its input. */
   | { readonly type: "dense"; readonly name: string; readonly units: number }
   /** Square convolution with bias, stride 1, zero padding that keeps rows and columns ("same"). W is [size, size, channelsIn, filters]. */
   | {
@@ -32,10 +32,19 @@ export type Loss =
   /** Mean squared error over `outputs` numbers per example; labels are numbers. */
   | { readonly type: "squaredError"; readonly outputs: number };
 
+/**
+ * What weights are before the first step: uniform in ±√(6 / n), with n the numbers that go into one output (He et al. 2015, "Delving Deep into
+ * Rectifiers", eq. 10), or n those and the outputs that one input goes into (Glorot and Bengio 2010, "Understanding the difficulty of training
+ * deep feedforward neural networks", eq. 16).
+ */
+export type InitialWeights = "heUniform" | "glorotUniform";
+
 /** A whole network. */
 export interface Network {
   readonly input: { readonly rows: number; readonly columns: number; readonly channels: number };
   /** 1–64. */
   readonly layers: readonly Layer[];
   readonly loss: Loss;
+  /** "heUniform" when absent. */
+  readonly initial?: InitialWeights;
 }

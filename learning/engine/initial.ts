@@ -3,14 +3,11 @@
  * machine: ChaCha20's integers, one exact division, one correctly rounded square root.
  */
 import { seededStream } from "../data/seeded_stream.ts";
-import type { Network } from "../network.ts";
+import type { InitialWeights, Network } from "../network.ts";
 import { type Parameters, tensorOf } from "../parameters.ts";
 import { parameterLayout } from "./shapes.ts";
 
-/**
- * He-uniform weights, U(−√(6/n), √(6/n)) with n the numbers that go into one output (He et al. 2015, "Delving Deep into Rectifiers", eq. 10),
- * and biases of zero. `seed` is 32 bytes. Throws a `TrainingError` when the network is impossible.
- */
+/** Weights as the network's `initial` says, and biases of zero. `seed` is 32 bytes. Throws a `TrainingError` when the network is impossible. */
 export function initialParameters(network: Network, seed: Uint8Array): Parameters {
   const layout = parameterLayout(network);
   const parameters: Parameters = new Float32Array(layout.count);
@@ -18,8 +15,7 @@ export function initialParameters(network: Network, seed: Uint8Array): Parameter
     // A bias has one extent; it stays zero.
     if (shape.length < 2) continue;
     const random = seededStream(seed).fork(`initial ${name}`);
-    const inputs = shape.slice(0, -1).reduce((product, extent) => product * extent, 1);
-    const bound = Math.sqrt(6 / inputs);
+    const bound = boundOf(network.initial ?? "heUniform", shape);
     const tensor = tensorOf(parameters, layout, index);
     // 2^31 steps on either side of zero; the product is rounded once, to 32 bits.
     for (let i = 0; i < tensor.length; i++) {
@@ -27,4 +23,12 @@ export function initialParameters(network: Network, seed: Uint8Array): Parameter
     }
   }
   return parameters;
+}
+
+/** Largest size of a weight. `shape` ends with the channels that go in and those that come out; before them are the places of a filter. */
+function boundOf(initial: InitialWeights, shape: readonly number[]): number {
+  const [channelsIn = 1, channelsOut = 1] = shape.slice(-2);
+  const places = shape.slice(0, -2).reduce((product, extent) => product * extent, 1);
+  const terms = initial === "heUniform" ? channelsIn : channelsIn + channelsOut;
+  return Math.sqrt(6 / (places * terms));
 }

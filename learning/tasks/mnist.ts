@@ -102,9 +102,11 @@ function chosenNetwork({ model, rows, columns, channels, classes }: Values): Net
   if (model === "softmax") {
     return { input, layers: [{ type: "dense", name: "dense1", units: classes }], loss };
   }
-  const { layers } = model === "cnn" ? mcmahanCnn() : mlp2nn();
+  const network = model === "cnn" ? mcmahanCnn() : mlp2nn();
+  const { layers } = network;
   const last = layers.length - 1;
   return {
+    ...network,
     input,
     layers: layers.map((layer, i): Layer =>
       i === last && layer.type === "dense" ? { ...layer, units: classes } : layer

@@ -10,7 +10,7 @@ const PICTURES = 16;
 export const STEPS = 3;
 
 /** Learning rates that neither side leaps with. */
-export const RATES = { softmax: 0.01, "2nn": 0.01, cnn: 0.005, residual: 0.005 } as const;
+export const RATES = { softmax: 0.01, "2nn": 0.01, cnn: 0.05, residual: 0.005 } as const;
 export type Model = keyof typeof RATES;
 
 /** Three classes by their colour, the fourth by a pattern; channels last, as in IDX files. */

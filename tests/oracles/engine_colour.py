@@ -51,7 +51,7 @@ def block(size, before, after):
 MODELS = {
     "softmax": (softmax, [(3072, CLASSES), (CLASSES,)], 0.01),
     "2nn": (two_layers, [(3072, 200), (200,), (200, 200), (200,), (200, CLASSES), (CLASSES,)], 0.01),
-    "cnn": (cnn, block(5, 3, 32) + block(5, 32, 64) + [(4096, 512), (512,), (512, CLASSES), (CLASSES,)], 0.005),
+    "cnn": (cnn, block(5, 3, 32) + block(5, 32, 64) + [(4096, 512), (512,), (512, CLASSES), (CLASSES,)], 0.05),
     "residual": (
         residual,
         block(3, 3, 16) + 2 * block(3, 16, 16) + block(3, 16, 32) + 2 * block(3, 32, 32) + [(32, CLASSES), (CLASSES,)],
