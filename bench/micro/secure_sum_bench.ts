@@ -17,18 +17,13 @@ import * as server from "../../learning/secure/server.ts";
 import { openSum, type ServerState } from "../../learning/secure/server_state.ts";
 import { splitSecret } from "../../learning/secure/shamir.ts";
 import { commitment, COMMITTED } from "../../learning/secure/transcripts.ts";
-import {
-  closeReveals,
-  closingReveals,
-  takeMasksOff,
-  type Unmasking,
-  unmaskStep,
-} from "../../learning/secure/unmask.ts";
+import { closingReveals, takeMasksOff, type Unmasking } from "../../learning/secure/unmask.ts";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
 import { WorkerMaskWork } from "../../platform/worker_mask_work.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import { type BlockId, type ContentHash, type DeviceId, deviceIdOf } from "../../protocols/ids.ts";
+import { closeReveals, maskInput, unmaskStep } from "../../tests/learning/secure_steps.ts";
 import type { Figure } from "../harness.ts";
 
 /** Masks that are put on or taken off together. */
@@ -170,7 +165,7 @@ async function sumFigures(
   good(server.closeKeyShares(state));
   const told = server.receivedSharesFor(state, device!)!;
   const values = new Uint32Array(length);
-  const maskMs = timed(() => good(client.maskInput(one.state, told, values, one.deps)));
+  const maskMs = timed(() => good(maskInput(one.state, told, values, one.deps)));
   const bytes = state.sum.byteLength +
     [...state.shares.values()].reduce((sum, shares) => sum + shares!.sealed.byteLength + 16, 0) +
     devices * (32 + 64 + 64 + 36);

@@ -37,8 +37,7 @@ import { SEALED_SHARE_BYTES } from "./contract.ts";
 import { commitmentsIn } from "./forged_shares.ts";
 import { assumptionProblem } from "./graph.ts";
 import { merkleHolds } from "./merkle.ts";
-import { maskKeys, type MaskOrder } from "./mask_keys.ts";
-import { applyMasks } from "./mask_work.ts";
+import type { MaskOrder } from "./mask_keys.ts";
 import { pack } from "./packing.ts";
 import { refused, type RosterView, rosterView, roundProblem } from "./roster.ts";
 import { SECRET_BYTES, splitSecret } from "./shamir.ts";
@@ -200,23 +199,6 @@ export function shareKeys(
   };
 }
 
-/**
- * Reads the neighbours' shares and masks the vector: numbers modulo 2^bits, `length` of them. The masks are added to `values` in place;
- * hand in a copy if it is still needed.
- */
-export function maskInput(
-  state: ClientState,
-  received: ReceivedShares,
-  values: Uint32Array,
-  deps: SumDependencies,
-): SumOutcome<ClientStep<ClientState, MaskedInput>> {
-  const prepared = prepareMasks(state, received, deps);
-  if (!prepared.ok) return prepared;
-  const { orders, finish } = prepared.value;
-  applyMasks(values, maskKeys(deps.crypto, orders), deps.masks);
-  return { ok: true, value: finish(values) };
-}
-
 /** What is left of masking a vector, for somebody who has other cores for it. */
 export interface PreparedMasks {
   /** To be applied to the vector; none when it was masked before. */
@@ -225,7 +207,7 @@ export interface PreparedMasks {
   readonly finish: (masked: Uint32Array) => ClientStep<ClientState, MaskedInput>;
 }
 
-/** The first half of `maskInput`: everything but the masks and their keys. */
+/** Reads the neighbours' shares: what is left is to put the masks on the vector, whose `length` numbers are taken modulo 2^bits. */
 export function prepareMasks(
   state: ClientState,
   received: ReceivedShares,

@@ -10,12 +10,12 @@
  *   advertise            → Advertisement        → acceptAdvertisement … closeAdvertising
  *   shareKeys            ← Roster               ← rosterFor
  *                        → KeyShares            → acceptKeyShares … closeKeyShares
- *   maskInput            ← ReceivedShares       ← receivedSharesFor
+ *   prepareMasks         ← ReceivedShares       ← receivedSharesFor
  *                        → MaskedInput          → acceptMaskedInput … closeMaskedInputs
  *   signSurvivors        ← SurvivorClaim        ← survivorClaimFor
  *                        → SurvivorSignature    → acceptSurvivorSignature … closeSurvivorSignatures
  *   reveal               ← UnmaskRequest        ← unmaskRequest
- *                        → Reveal               → acceptReveal … closeReveals → unmask steps → sum
+ *                        → Reveal               → acceptReveal … closingReveals → masks off → sum
  *
  * Everything about devices is said by their place in the roster ("index"), which is ascending by device id.
  */

@@ -7,8 +7,8 @@ import { equalBytes } from "../../protocols/codec.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import { keyPairOf } from "./agreements.ts";
 import type { Reveal, SumDependencies, SumOutcome } from "./contract.ts";
-import { maskKeys, type MaskOrder } from "./mask_keys.ts";
-import { applyMasks, type MaskWork } from "./mask_work.ts";
+import type { MaskOrder } from "./mask_keys.ts";
+import type { MaskWork } from "./mask_work.ts";
 import { maskOf } from "./packing.ts";
 import { refused } from "./roster.ts";
 import {
@@ -99,7 +99,7 @@ export function acceptReveal(
   return { ok: true, value: "accepted" };
 }
 
-/** Devices whose secret is needed and lacks shares. Empty: `closeReveals` can go on without waiting for anybody. */
+/** Devices whose secret is needed and lacks shares. Empty: `closingReveals` can go on without waiting for anybody. */
 export function missingSecrets(state: ServerState): readonly DeviceId[] {
   if (state.roster === undefined || state.claim === undefined) return [];
   const { view } = state.roster;
@@ -126,21 +126,9 @@ export interface Unmasking {
 }
 
 /**
- * Puts the secrets together. Refused when one lacks shares (`tooFew`), or when the shares that a device dealt do not give what it
- * committed to: then it is named, and a further attempt goes without it.
+ * Puts the secrets together, in steps of some milliseconds each: for whoever has others waiting. Refused when one lacks shares (`tooFew`), or when the
+ * shares that a device dealt do not give what it committed to: then it is named, and a further attempt goes without it.
  */
-export function closeReveals(
-  state: ServerState,
-  deps: Pick<SumDependencies, "crypto">,
-): SumOutcome<Unmasking> {
-  const closing = closingReveals(state, deps);
-  for (;;) {
-    const step = closing.next();
-    if (step.done === true) return step.value;
-  }
-}
-
-/** The same in steps of some milliseconds each: for whoever has others waiting. */
 export function* closingReveals(
   state: ServerState,
   deps: Pick<SumDependencies, "crypto">,
@@ -239,17 +227,6 @@ export function nextMasks(
     });
   }
   return orders;
-}
-
-/** Takes off up to `max` masks here; true when none are left. */
-export function unmaskStep(
-  state: ServerState,
-  work: Unmasking,
-  options: { readonly max: number },
-  deps: Pick<SumDependencies, "crypto" | "masks">,
-): boolean {
-  applyMasks(state.sum, maskKeys(deps.crypto, nextMasks(state, work, options)), deps.masks);
-  return work.pending.length === 0;
 }
 
 /** Takes all masks off, on other cores where there are some, in turns with everything else. Rejects when the mask work is closed. */

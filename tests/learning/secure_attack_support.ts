@@ -11,6 +11,7 @@ import * as server from "../../learning/secure/server.ts";
 import { openSum, type ServerState } from "../../learning/secure/server_state.ts";
 import * as unmask from "../../learning/secure/unmask.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
+import { maskInput } from "./secure_steps.ts";
 import { DEPENDENCIES, good, type Player, players, sumRound, vectors } from "./secure_support.ts";
 
 /** Devices of a sum unless said otherwise. */
@@ -65,7 +66,7 @@ export function until(
 export function maskAll({ all, state, data, deps = DEPENDENCIES }: SumUnderWay): void {
   for (const [i, player] of all.entries()) {
     const told = server.receivedSharesFor(state, player.device)!;
-    const step = good(client.maskInput(player.state!, told, data.of(i), player.deps));
+    const step = good(maskInput(player.state!, told, data.of(i), player.deps));
     player.state = step.state;
     good(server.acceptMaskedInput(state, player.device, step.message, deps));
   }

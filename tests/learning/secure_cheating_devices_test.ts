@@ -7,6 +7,7 @@ import { openSum } from "../../learning/secure/server_state.ts";
 import { combineShares } from "../../learning/secure/shamir.ts";
 import { concat } from "../../learning/secure/transcripts.ts";
 import * as unmask from "../../learning/secure/unmask.ts";
+import { closeReveals, maskInput, unmaskStep } from "./secure_steps.ts";
 import { DEPENDENCIES, good, type Player, players } from "./secure_support.ts";
 import { maskAll, refusedAs, revealAll, signAll, until } from "./secure_attack_support.ts";
 
@@ -75,7 +76,7 @@ Deno.test("the coordinator refuses, counts and names what cheats send, and the s
   const { all, state, data } = until("shared");
   const inputs = all.map((player, i) =>
     good(
-      client.maskInput(
+      maskInput(
         player.state!,
         server.receivedSharesFor(state, player.device)!,
         data.of(i),
@@ -165,8 +166,8 @@ Deno.test("the coordinator refuses, counts and names what cheats send, and the s
     good(unmask.acceptReveal(state, player.device, { shares }, DEPENDENCIES));
   });
   assert.deepEqual(unmask.missingSecrets(state), []);
-  const work = good(unmask.closeReveals(state, DEPENDENCIES));
-  unmask.unmaskStep(state, work, { max: Infinity }, DEPENDENCIES);
+  const work = good(closeReveals(state, DEPENDENCIES));
+  unmaskStep(state, work, { max: Infinity }, DEPENDENCIES);
   assert.deepEqual([...unmask.finishSum(state, work).sum], data.sum([1, 2, 3, 4, 5]));
   assert.deepEqual(state.refusals, {
     malformed: 7,
@@ -183,7 +184,7 @@ Deno.test("shares that were garbled on the way are complained about, and the sum
     const told = server.receivedSharesFor(state, player.device)!;
     const sealed = told.sealed.map((byte, at) => i === 2 && at === 60 ? byte ^ 1 : byte);
     const step = good(
-      client.maskInput(player.state!, { ...told, sealed }, data.of(i), player.deps),
+      maskInput(player.state!, { ...told, sealed }, data.of(i), player.deps),
     );
     player.state = step.state;
     assert.deepEqual(step.message.unreadable, i === 2 ? [0] : []);
@@ -192,8 +193,8 @@ Deno.test("shares that were garbled on the way are complained about, and the sum
   good(server.closeMaskedInputs(state, DEPENDENCIES));
   signAll({ all, state });
   revealAll({ all, state });
-  const work = good(unmask.closeReveals(state, DEPENDENCIES));
-  unmask.unmaskStep(state, work, { max: 100 }, DEPENDENCIES);
+  const work = good(closeReveals(state, DEPENDENCIES));
+  unmaskStep(state, work, { max: 100 }, DEPENDENCIES);
   assert.deepEqual([...unmask.finishSum(state, work).sum], data.sum([0, 1, 2, 3, 4, 5]));
 });
 
@@ -224,7 +225,7 @@ Deno.test("a device that dealt shares of something else than its seed is named",
   signAll({ all, state });
   revealAll({ all, state });
   assert.equal(
-    refusedAs(unmask.closeReveals(state, DEPENDENCIES), "forgedShare").device,
+    refusedAs(closeReveals(state, DEPENDENCIES), "forgedShare").device,
     cheat.device,
   );
 });
@@ -237,7 +238,7 @@ Deno.test("fewer shares than the threshold say nothing about a secret that the t
   const threshold = state.roster!.view.shape.threshold;
   const shares = all.slice(1).map((player, i) => {
     const opened = good(
-      client.maskInput(
+      maskInput(
         player.state!,
         server.receivedSharesFor(state, player.device)!,
         new Uint32Array(5),

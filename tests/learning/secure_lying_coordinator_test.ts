@@ -18,6 +18,7 @@ import { openSum, type ServerState } from "../../learning/secure/server_state.ts
 import { SECRET_BYTES } from "../../learning/secure/shamir.ts";
 import { concat, inputLeaf, survivorsMessage } from "../../learning/secure/transcripts.ts";
 import type { ContentHash } from "../../protocols/ids.ts";
+import { maskInput } from "./secure_steps.ts";
 import {
   DEPENDENCIES,
   good,
@@ -225,7 +226,7 @@ Deno.test("survivors among whom too few neighbours are are not signed, though th
   const told = server.receivedSharesFor(state, one.device)!;
   const three = { present: Uint8Array.of(0b00111), sealed: told.sealed.slice(0, 3 * 112) };
   refusedAs(
-    client.maskInput(
+    maskInput(
       one.state!,
       { present: Uint8Array.of(0b00011), sealed: told.sealed.slice(0, 2 * 112) },
       data.of(0),
@@ -233,7 +234,7 @@ Deno.test("survivors among whom too few neighbours are are not signed, though th
     ),
     "tooFew",
   );
-  const step = good(client.maskInput(one.state!, three, data.of(0), one.deps));
+  const step = good(maskInput(one.state!, three, data.of(0), one.deps));
   const leaf = inputLeaf(DEPENDENCIES.crypto, 0, step.message.packed);
   state.inputs.set(0, { leaf, unreadable: [] });
   refusedAs(
@@ -358,7 +359,7 @@ Deno.test("a client never throws on a coordinator's arbitrary bytes", () => {
       (a, b, c, neighbours) => {
         for (const { state, deps } of stages) {
           client.shareKeys(state!, { devices: a, root: b, proof: c, neighbours }, deps);
-          client.maskInput(state!, { present: a, sealed: b }, new Uint32Array(5), deps);
+          maskInput(state!, { present: a, sealed: b }, new Uint32Array(5), deps);
           client.signSurvivors(state!, { survivors: a, inputsRoot: b, proof: c }, deps);
           client.reveal(state!, { signers: a, signatures: b }, deps);
         }

@@ -7,6 +7,7 @@ import { sumBits } from "../../learning/secure/encoding.ts";
 import * as server from "../../learning/secure/server.ts";
 import { openSum } from "../../learning/secure/server_state.ts";
 import { encodeCanonical } from "../../protocols/codec.ts";
+import { maskInput } from "./secure_steps.ts";
 import { good, players, sumRound, TOY } from "./secure_support.ts";
 
 const DEVICES = 1_024;
@@ -55,7 +56,7 @@ Deno.test("a device of 1,024 sends and receives less than 1.73 times its vector 
   good(server.closeKeyShares(state));
   const shares = server.receivedSharesFor(state, one.device)!;
   received += size(shares);
-  const step = good(client.maskInput(one.state!, shares, new Uint32Array(round.length), one.deps));
+  const step = good(maskInput(one.state!, shares, new Uint32Array(round.length), one.deps));
   sent += size(step.message);
   assert.equal(step.message.packed.length, packedBytes(ENTRIES + 1, 26));
   assert.deepEqual(step.message.unreadable, []);

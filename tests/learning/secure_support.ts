@@ -28,6 +28,7 @@ import { openSum, type ServerState } from "../../learning/secure/server_state.ts
 import * as unmask from "../../learning/secure/unmask.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
 import { deviceIdOf, publicKeyOf } from "../../protocols/ids.ts";
+import { closeReveals, maskInput, unmaskStep } from "./secure_steps.ts";
 
 const node = nodeCrypto({ workersMax: 0 });
 const verdicts = new Map<string, boolean>();
@@ -209,7 +210,7 @@ export function play(options: Play): Ending {
     "mask",
     (player, index) =>
       addressed(player, server.receivedSharesFor(state, player.device), (told) => {
-        const outcome = client.maskInput(player.state!, told, options.values(index), player.deps);
+        const outcome = maskInput(player.state!, told, options.values(index), player.deps);
         // Too few of its neighbours are left: it gives up, which is what falling away looks like.
         if (!outcome.ok && outcome.refusal === "tooFew") return void gone.add(index);
         good(server.acceptMaskedInput(state, player.device, keep(player, outcome), deps));
@@ -235,10 +236,10 @@ export function play(options: Play): Ending {
     );
     good(unmask.acceptReveal(state, player.device, message, deps));
   });
-  const work = unmask.closeReveals(state, deps);
+  const work = closeReveals(state, deps);
   if (!work.ok) return { ended: "reveal", outcome: work, server: state };
   while (
-    !unmask.unmaskStep(state, work.value, { max: 3 }, deps)
+    !unmaskStep(state, work.value, { max: 3 }, deps)
   ) { /* in small steps, as an actor would */ }
   const { sum, survivors } = unmask.finishSum(state, work.value);
   return { ended: "sum", sum, survivors, server: state };

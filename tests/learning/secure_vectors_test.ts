@@ -16,6 +16,7 @@ import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeSigner } from "../../platform/node_crypto.ts";
 import type { Random } from "../../platform/ports.ts";
 import { deviceIdOf } from "../../protocols/ids.ts";
+import { closeReveals, maskInput, unmaskStep } from "./secure_steps.ts";
 import { DEPENDENCIES, good } from "./secure_support.ts";
 
 const bytes = (hex: string) => Uint8Array.fromHex(hex);
@@ -74,7 +75,7 @@ Deno.test("a sum of six devices, two of which fall away, is what its description
     if (one.vector.packed === null) continue;
     const told = server.receivedSharesFor(state, one.device)!;
     const step = good(
-      client.maskInput(one.state, told, Uint32Array.from(one.vector.values), one.deps),
+      maskInput(one.state, told, Uint32Array.from(one.vector.values), one.deps),
     );
     assert.equal(step.message.packed.toHex(), one.vector.packed);
     one.state = step.state;
@@ -102,8 +103,8 @@ Deno.test("a sum of six devices, two of which fall away, is what its description
     assert.equal(step.message.shares.toHex(), one.vector.revealed);
     good(unmask.acceptReveal(state, one.device, step.message, DEPENDENCIES));
   }
-  const work = good(unmask.closeReveals(state, DEPENDENCIES));
-  unmask.unmaskStep(state, work, { max: 100 }, DEPENDENCIES);
+  const work = good(closeReveals(state, DEPENDENCIES));
+  unmaskStep(state, work, { max: 100 }, DEPENDENCIES);
   const { sum } = unmask.finishSum(state, work);
   assert.deepEqual([...sum], play.sum);
   const claim = {

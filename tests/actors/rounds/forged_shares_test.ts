@@ -9,10 +9,11 @@ import {
 } from "../../../learning/secure/forged_shares.ts";
 import * as server from "../../../learning/secure/server.ts";
 import { dealtMessage } from "../../../learning/secure/transcripts.ts";
-import { acceptReveal, closeReveals } from "../../../learning/secure/unmask.ts";
+import { acceptReveal } from "../../../learning/secure/unmask.ts";
 import * as wire from "../../../learning/secure/wire.ts";
 import type { DeviceId } from "../../../protocols/ids.ts";
 import { MemoryDisk } from "../../../store/memory_store.ts";
+import { closeReveals } from "../../learning/secure_steps.ts";
 import { DEPENDENCIES } from "../../learning/secure_support.ts";
 import { callTo, told } from "./run_actor.ts";
 import {

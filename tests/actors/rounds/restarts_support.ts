@@ -16,6 +16,7 @@ import type { Attempt, RoundsMessage, SecurePhase } from "../../../protocols/rou
 import { MemoryDisk, openMemoryStore } from "../../../store/memory_store.ts";
 import { memoryVectors } from "../../../store/memory_vectors.ts";
 import { opened } from "../../learning/proof_support.ts";
+import { maskInput } from "../../learning/secure_steps.ts";
 import { DEPENDENCIES } from "../../learning/secure_support.ts";
 import {
   beginningOf,
@@ -188,7 +189,7 @@ export async function submit(actor: RunActor, { state, clients, depsOf }: Sum): 
   for (const { id } of others) {
     const inbox = server.receivedSharesFor(state, id)!;
     const values = new Uint32Array(state.round.length).fill(5);
-    const one = good(client.maskInput(clients.get(id)!, inbox, values, depsOf(id)));
+    const one = good(maskInput(clients.get(id)!, inbox, values, depsOf(id)));
     good(server.acceptMaskedInput(state, id, one.message, DEPENDENCIES));
     clients.set(id, one.state);
   }

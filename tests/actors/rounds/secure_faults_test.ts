@@ -30,6 +30,7 @@ import { type ContentHash, type DeviceId, deviceIdOf } from "../../../protocols/
 import type { Attempt, RoundsMessage, SecurePhase } from "../../../protocols/rounds/messages.ts";
 import { decodeRoundsMessage } from "../../../protocols/rounds/wire.ts";
 import { opened } from "../../learning/proof_support.ts";
+import { maskInput } from "../../learning/secure_steps.ts";
 import { DEPENDENCIES } from "../../learning/secure_support.ts";
 import { beginningOf, type Effects, openedRun, parent } from "./run_actor.ts";
 import { registryOf, run, self, sessions } from "./support.ts";
@@ -169,7 +170,7 @@ async function play(lies: Lies, isEnough = isOver) {
         const inbox = read(wire.decodeReceivedShares(told.body));
         assert.ok(state.phase === "shared");
         const values = new Uint32Array(state.round.length).fill(5);
-        const step = good(client.maskInput(state, inbox, values, one.deps));
+        const step = good(maskInput(state, inbox, values, one.deps));
         states.set(from, step.state);
         const vector = new Uint8Array(wire.encodeMaskedInput(step.message));
         const bytes = lie.vector?.(vector) ?? vector;
