@@ -91,10 +91,12 @@ export function untilOurTurnMs(
 
 /**
  * Terms go round like the numbers of RFC 1982: what is up to half of them ahead is later. A candidate that jumps as far as it can takes no more
- * than it could have taken with the next number, and there is always a next one.
+ * than it could have taken with the next number, and there is always a next one. Of two that are exactly half of them apart, which RFC 1982 leaves
+ * open, the larger number is later for everybody: else each would be earlier than the other, and two coordinators would never follow one another.
  */
 export function isEarlier(term: number, known: number): boolean {
-  return ((term - known) >>> 0) >= TERMS / 2;
+  const ahead = (term - known) >>> 0;
+  return ahead === TERMS / 2 ? term < known : ahead > TERMS / 2;
 }
 
 /** Takes notice of an attempt at the round under way; false for one that is too far ahead to be honest. */

@@ -1,5 +1,6 @@
 /** Who is followed, who takes over and when, and what nobody may do to a run by large numbers or large vectors. */
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import type { RunCommand } from "../../../actors/rounds/commands.ts";
 import { isEarlier, SILENCE_MS } from "../../../actors/rounds/terms.ts";
 import type { ContentHash, DeviceId } from "../../../protocols/ids.ts";
@@ -48,6 +49,24 @@ Deno.test("terms go round: a candidate that jumps ahead stops nobody from taking
   assert.deepEqual([actor.state.term, actor.state.coordinator], [2 ** 31 - 1, other]);
   const asked = said(actor.advance(SILENCE_MS + 10)).filter(({ type }) => type === "whereAreYou");
   assert.equal(asked[0]?.type === "whereAreYou" && asked[0].term, 2 ** 31);
+});
+
+Deno.test("of any two terms one is later for everybody, also when a jump has put them exactly half a circle apart", () => {
+  const term = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+  const apart = fc.oneof(term, fc.constantFrom(1, 2 ** 31 - 1, 2 ** 31, 2 ** 31 + 1, 2 ** 32 - 1));
+  fc.assert(fc.property(term, apart, (a, ahead) => {
+    const b = (a + ahead) % 2 ** 32;
+    assert.equal(isEarlier(a, b) !== isEarlier(b, a), a !== b, `${a} and ${b}`);
+  }));
+  const actor = start();
+  actor.advance(2 * SILENCE_MS);
+  const { term: own } = actor.state;
+  assert.ok(actor.state.lead !== null, "nobody else was heard");
+  beat(actor, { term: own + 2 ** 31 });
+  assert.equal(actor.state.lead, null, "the later one leads");
+  assert.deepEqual([actor.state.term, actor.state.coordinator], [own + 2 ** 31, other]);
+  beat(actor, { term: own });
+  assert.equal(actor.state.term, own + 2 ** 31);
 });
 
 Deno.test("a coordinator that falls silent is followed within 3 s of its last word, to the moment", () => {
