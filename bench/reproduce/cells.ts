@@ -124,5 +124,5 @@ export function paperRounds(cell: Cell): readonly number[] {
  */
 export function learningRateOf({ model, data }: Cell): number {
   if (model === "2nn") return data === "iid" ? 0.1 : 0.0464;
-  return data === "iid" ? 0.1 : 0.0464;
+  return data === "iid" ? 0.215 : 0.0464;
 }
