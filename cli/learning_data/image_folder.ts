@@ -1,9 +1,10 @@
 /** Finds the four files of a labelled picture set in somebody's folder, by what is in them and by "train", "test" or "t10k" in their names. */
 import { join } from "node:path";
 import { isGzip } from "../../learning/data/gunzip.ts";
-import { IDX_BYTES_MAX, type IdxFile, readIdx } from "../../learning/data/idx.ts";
+import { type IdxFile, readIdx } from "../../learning/data/idx.ts";
 import { classesOf, type ImageSet, type ImageSplit } from "../../learning/data/image_set.ts";
 import { DataError } from "./mnist.ts";
+import { readPictureFile } from "./read_file.ts";
 
 /** Files looked at; a folder with more is none of a picture set. */
 const FILES_MAX = 64;
@@ -63,22 +64,12 @@ async function readInto({ files, failures }: Found, path: string, split: ImageSp
   let looksRight = false;
   let file: IdxFile;
   try {
-    const { size, isFile } = await Deno.stat(path);
-    // A link may lead to a device or a pipe, which has no end.
-    if (!isFile) throw new RangeError(`Cannot read ${path}: it is no file`);
-    if (size > IDX_BYTES_MAX) {
-      throw new RangeError(
-        `Cannot read ${path}: it has ${size} bytes, expected at most ${IDX_BYTES_MAX}`,
-      );
-    }
-    const bytes = await Deno.readFile(path);
+    const bytes = await readPictureFile(path);
     looksRight = isGzip(bytes) || (bytes[0] === 0 && bytes[1] === 0);
     file = await readIdx(bytes, path);
   } catch (cause) {
-    const said = cause instanceof RangeError
-      ? cause.message
-      : `Cannot read ${path}: ${(cause as Error).message}`;
-    failures.push({ split, looksRight, error: new DataError("damaged", said, { cause }) });
+    if (!(cause instanceof RangeError)) throw cause;
+    failures.push({ split, looksRight, error: new DataError("damaged", cause.message, { cause }) });
     return;
   }
   const key = `${split} ${file.extents.length === 1 ? "labels" : "pictures"}`;

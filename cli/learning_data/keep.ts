@@ -10,6 +10,7 @@ import {
   SET_NAME,
 } from "../../learning/data/image_set.ts";
 import { exists } from "../folder.ts";
+import { readPictureFile } from "./read_file.ts";
 
 /** What a device has of one set. */
 export interface KeptSet {
@@ -87,7 +88,7 @@ async function readHalf(
       labels: await readPacked(join(folder, names.labels)),
     }, names);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof RangeError) return null;
+    if (error instanceof RangeError) return null;
     throw error;
   }
 }
@@ -114,7 +115,7 @@ function describe(
 
 /** The file, else the same with `.gz`, as the task looks for them. */
 async function readPacked(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  return await Deno.readFile(exists(path) ? path : `${path}.gz`);
+  return await readPictureFile(exists(path) ? path : `${path}.gz`);
 }
 
 async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {

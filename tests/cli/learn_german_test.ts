@@ -70,6 +70,7 @@ const TOLD_IN: readonly (readonly [files: readonly string[], before: readonly st
     [
       "cli/learning_data/image_folder.ts",
       "cli/learning_data/mnist.ts",
+      "cli/learning_data/read_file.ts",
       "cli/commands/learn_data.ts",
     ],
     [String.raw`DataError\(\s*"\w+",\s*`, String.raw`RangeError\(\s*`],

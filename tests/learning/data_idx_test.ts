@@ -11,6 +11,10 @@ async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuf
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
+
 Deno.test("the first pictures of MNIST are read: sizes, first labels, ink where it is", async () => {
   const train = await smallMnist("train");
   assert.deepEqual(
@@ -103,13 +107,44 @@ Deno.test("any bytes are read or refused, never anything else", () => {
   );
 });
 
-Deno.test("a bomb stops at the bound", async () => {
+Deno.test("a bomb stops at the bound, in one member or in many", async () => {
   const bomb = await gzip(new Uint8Array(20_000_000));
   assert.ok(bomb.length < 30_000);
-  await assert.rejects(
-    gunzip(bomb, { bytesMax: 1_000_000, what: "bomb.gz" }),
-    /bomb.gz: more than 1000000 bytes come out/,
-  );
+  const million = await gzip(new Uint8Array(1_000_000));
+  for (const packed of [bomb, joined(million, await gzip(Uint8Array.of(1)))]) {
+    await assert.rejects(
+      gunzip(packed, { bytesMax: 1_000_000, what: "bomb.gz" }),
+      /bomb.gz: more than 1000000 bytes come out/,
+    );
+  }
+  assert.equal((await gunzip(million, { bytesMax: 1_000_000, what: "it" })).length, 1_000_000);
+});
+
+Deno.test("what gzip packed in several members is read as one file, and only members may follow", async () => {
+  // `head -c 6 labels | gzip -n` and `tail -c +7 labels | gzip -n9`, by GNU gzip 1.12.
+  const [begin, rest] = [
+    Uint8Array.fromHex("1f8b08000000000000036360e060646000007be3b47506000000"),
+    Uint8Array.fromHex("1f8b080000000000020363606160646206006c5ebfee06000000"),
+  ];
+  const labels = async (...parts: readonly Uint8Array[]) =>
+    labelsOf(await readIdx(joined(...parts), "labels.gz"), "labels.gz");
+  assert.deepEqual([...await labels(begin, rest)], [0, 1, 2, 3]);
+  // An empty member says nothing, and gzip takes zeros behind the last one for padding.
+  const empty = await gzip(new Uint8Array());
+  assert.deepEqual([...await labels(empty, begin, rest, empty, new Uint8Array(512))], [0, 1, 2, 3]);
+  const [damaged, noGzip] = [rest.with(-5, rest.at(-5)! ^ 1), Uint8Array.of(1, 2, 3, 4)];
+  for (
+    const after of [
+      damaged,
+      rest.slice(0, -1),
+      rest.slice(0, 3),
+      noGzip,
+      joined(Uint8Array.of(0), rest),
+    ]
+  ) {
+    await assert.rejects(labels(begin, rest, after), /labels.gz: it is damaged or cut off/);
+  }
+  await assert.rejects(labels(begin, rest, rest), /10 values follow its header, expected 4/);
 });
 
 Deno.test("pictures and labels that do not belong together are refused", async () => {
