@@ -150,8 +150,9 @@ export function sizeOf(
 }
 
 /**
- * The groups of an attempt, ascending inside: one of everybody, or random ones of the plan's size drawn from public randomness; the rest joins the
- * last ones, so that none is smaller.
+ * The groups of an attempt, ascending inside: one of everybody, or random ones drawn from public randomness, none smaller than the plan says, whose sizes differ by
+ * one at most. Each sums by itself, and the plan's rule is applied to the groups' means: a liar spoils one group, and nobody sees less than a group's sum
+ * (the bucketing of Karimireddy, He, Jaggi 2022, "Byzantine-Robust Learning on Heterogeneous Datasets via Bucketing", with secure sums as buckets).
  */
 export function groupsOf(
   plan: RunPlan,
