@@ -22,13 +22,13 @@ export function verifiedSetting(block: string): string {
 /** Removes the vectors of rounds that are more than `ROUNDS_KEPT` behind `round`, from the first that was not looked at before. */
 export async function removeOldVectors(
   run: Pick<KnownRun, "run" | "results">,
-  { round, from, startsOfRuns, vectors, settings }: {
+  { round, from, inUse, vectors, settings }: {
     /** Done on this device. */
     readonly round: number;
     /** First round that may still have some. */
     readonly from: number;
-    /** Versions that runs begin with. */
-    readonly startsOfRuns: readonly ContentHash[];
+    /** What stays whatever the results name, see `vectorsInUse`; asked when there is something to remove. */
+    readonly inUse: () => Promise<ReadonlySet<ContentHash>>;
     readonly vectors: Pick<VectorStore, "remove">;
     readonly settings: Pick<Store["settings"], "entries">;
   },
@@ -38,7 +38,7 @@ export async function removeOldVectors(
   const old = results.filter((one) => one.round >= from && isOld(one.round));
   if (old.length === 0) return;
   const kept = new Set<string>([
-    ...startsOfRuns,
+    ...(await inUse()),
     ...(await settings.entries(KEPT_PREFIX)).map(([key]) => key.slice(KEPT_PREFIX.length)),
     // The same parameters may have come again.
     ...results.filter((one) => !isOld(one.round)).flatMap(vectorsOf),
@@ -48,7 +48,8 @@ export async function removeOldVectors(
   }
 }
 
-function vectorsOf(
+/** The vectors that a result names. */
+export function vectorsOf(
   { result, state, aggregate }: KnownRun["results"][number]["result"],
 ): readonly ContentHash[] {
   return [result, aggregate.hash, ...(state === null ? [] : [state.hash])];

@@ -43,6 +43,7 @@ import {
   onSessionChanged,
   tellMembership,
 } from "./joined.ts";
+import { vectorsInUse } from "./vectors_in_use.ts";
 import { emptyState, type KnownRun, type RoundsContext, type RoundsState } from "./state.ts";
 import { nodeEvents } from "../events.ts";
 
@@ -177,9 +178,10 @@ function makeRoom(
 ): void {
   const { round, roomUpTo: from } = run;
   run.roomUpTo = Math.max(from, round - ROUNDS_KEPT + 1);
-  const startsOfRuns = [...state.runs.values()].flatMap(({ plan }) => plan.startFrom ?? []);
+  const { settings } = store;
+  const inUse = () => vectorsInUse(state.runs.values(), { except: run.run, settings });
   context.perform(
-    () => removeOldVectors(run, { round, from, startsOfRuns, vectors, settings: store.settings }),
+    () => removeOldVectors(run, { round, from, inUse, vectors, settings }),
     (outcome) => ({ type: "saved", request: 0, outcome }),
   );
 }
