@@ -82,8 +82,7 @@ export interface EpsilonArguments {
 
 /** What is answered; the fields of the JSON. */
 export interface EpsilonAnswer {
-  /** Null when nothing is promised. */
-  readonly epsilon: number | null;
+  readonly epsilon: number;
   readonly sigma: number;
   readonly q: number;
   readonly steps: number;
@@ -114,7 +113,7 @@ export function answerOf(
   const delta = read("--delta", found.delta, (value) => value >= DELTA_MIN && value < 1);
   const sigma = found.sigma === undefined
     ? undefined
-    : read("--sigma", found.sigma, (value) => value >= 0 && value <= NOISE_MULTIPLIER_MAX);
+    : read("--sigma", found.sigma, (value) => value > 0 && value <= NOISE_MULTIPLIER_MAX);
   const target = found.target === undefined
     ? undefined
     : read("--target-epsilon", found.target, (value) => value > 0 && value <= EPSILON_MAX);
@@ -127,10 +126,17 @@ export function answerOf(
   if (sigma !== undefined && target !== undefined) throw usage(texts, texts.learnEpsilon.both);
   // A draw that shows in every update by itself hides nobody.
   const rate = scale?.noise === "local" ? 1 : q;
-  const answer = (noiseMultiplier: number): EpsilonAnswer => {
+  const answer = (
+    noiseMultiplier: number,
+    from: "--sigma" | "--target-epsilon" | "--noise-share",
+  ): EpsilonAnswer => {
     const epsilon = epsilonOf({ samplingRate: rate, noiseMultiplier, steps, delta }, accountant);
+    if (epsilon === Infinity) {
+      const text = from === "--sigma" ? found.sigma! : found.noiseShare;
+      throw badValue(texts, from, text, texts.learnEpsilon.withoutNoise);
+    }
     return {
-      epsilon: Number.isFinite(epsilon) ? epsilon : null,
+      epsilon,
       sigma: noiseMultiplier,
       q,
       steps,
@@ -139,18 +145,19 @@ export function answerOf(
       ...(scale === undefined ? {} : { noiseShare: noiseShareOf(noiseMultiplier, scale), noise }),
     };
   };
-  if (sigma !== undefined) return answer(sigma);
+  if (sigma !== undefined) return answer(sigma, "--sigma");
   if (target === undefined) {
     if (scale === undefined) throw usage(texts, texts.learnEpsilon.neither);
-    return answer(Math.min(NOISE_MULTIPLIER_MAX, noiseForShare(noiseShareMax, scale)));
+    const noise = Math.min(NOISE_MULTIPLIER_MAX, noiseForShare(noiseShareMax, scale));
+    return answer(noise, "--noise-share");
   }
   if (scale !== undefined) {
     const verdict = judgePrivacy({ epsilon: target, delta, noiseShareMax, ...scale }, accountant);
     if (verdict.type === "impossible") throw impossible(texts, language, { ...found, verdict });
-    return answer(verdict.noiseMultiplier);
+    return answer(verdict.noiseMultiplier, "--target-epsilon");
   }
   const needed = noiseMultiplierFor({ samplingRate: rate, steps, delta }, target, accountant);
-  if (needed !== undefined) return answer(needed);
+  if (needed !== undefined) return answer(needed, "--target-epsilon");
   throw new CliError(texts.learnEpsilon.unprovable(found.target!, accountant), {
     code: "privacyImpossible",
     exitCode: EXIT.refused,
@@ -200,8 +207,15 @@ function numberOf(
 ): number {
   const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
   if (accepts(value)) return value;
+  const isNoNoise = name === "--sigma" && value === 0;
+  throw badValue(texts, name, text, isNoNoise ? texts.learnEpsilon.withoutNoise : undefined);
+}
+
+/** A value that cannot be, perhaps with why. */
+function badValue(texts: Texts, name: string, text: string, why?: string): CliError {
   const expected = texts.learnEpsilon.expected[name as ExpectedOption];
-  throw usage(texts, texts.learnEpsilon.badValue(name, text.slice(0, 60), expected));
+  const said = texts.learnEpsilon.badValue(name, text.slice(0, 60), expected);
+  return usage(texts, why === undefined ? said : `${said} ${why}`);
 }
 
 function usage(texts: Texts, message: string): CliError {
@@ -246,13 +260,21 @@ function digits(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
+/** Four digits, rounded up: noise that is shown is enough when it is typed. */
+function digitsUp(value: number): string {
+  const near = Number(value.toPrecision(4));
+  if (near >= value) return String(near);
+  return digits(near + 10 ** (Math.floor(Math.log10(near)) - 3));
+}
+
 function describe({ texts, language }: CommandContext, answer: EpsilonAnswer): string {
   const words = texts.learnEpsilon;
   const { epsilon, sigma, q, steps, delta, accountant, noiseShare } = answer;
   const lines = [
-    epsilon === null ? words.noPromise : words.epsilonIs(digits(epsilon), digits(delta)),
-    words.given(digits(sigma), digits(q), formatCount(steps, language), accountant),
+    words.epsilonIs(digits(epsilon), String(delta)),
+    words.given(digitsUp(sigma), String(q), formatCount(steps, language), accountant),
   ];
+  if (q === 0) lines.push(words.nobody);
   if (noiseShare !== undefined) lines.push(words.shareIs(digits(noiseShare)));
   return lines.join("\n");
 }

@@ -23,7 +23,7 @@ export const deLearnEpsilon: typeof enLearnEpsilon = {
     },
     expected: {
       "--q": "eine Zahl von 0 bis 1",
-      "--sigma": "eine Zahl von 0 bis 1000000",
+      "--sigma": "eine Zahl über 0, höchstens 1000000",
       "--target-epsilon": "eine Zahl über 0, höchstens 1000000",
       "--steps": "eine ganze Zahl von 1 bis 10000000",
       "--delta": "eine Zahl ab 1e-100 und unter 1, etwa 1e-5",
@@ -52,7 +52,9 @@ export const deLearnEpsilon: typeof enLearnEpsilon = {
     wayEpsilon: (epsilon) => `ε = ${epsilon}`,
     wayDevices: (devices) => `es mit ${devices} Geräten`,
     wayParameters: (parameters) => `ein Modell aus ${parameters} Zahlen`,
-    noPromise: "Versprochen ist nichts: ohne Rauschen gibt es kein ε.",
+    withoutNoise:
+      "Ohne Rauschen, oder mit so gut wie keinem, ist nichts versprochen: ε ist unendlich.",
+    nobody: "Niemand wird gezogen, also wird nichts freigegeben.",
     epsilonIs: (epsilon, delta) => `ε = ${epsilon} bei δ = ${delta}`,
     given: (sigma, q, steps, accountant) =>
       `σ = ${sigma}, q = ${q}, ${steps} ${

@@ -20,7 +20,7 @@ export const enLearnEpsilon = {
     },
     expected: {
       "--q": "a number from 0 to 1",
-      "--sigma": "a number from 0 to 1000000",
+      "--sigma": "a number above 0, up to 1000000",
       "--target-epsilon": "a number above 0, up to 1000000",
       "--steps": "a whole number from 1 to 10000000",
       "--delta": "a number from 1e-100 to less than 1, like 1e-5",
@@ -48,7 +48,8 @@ export const enLearnEpsilon = {
     wayEpsilon: (epsilon: string) => `ε = ${epsilon}`,
     wayDevices: (devices: string) => `${devices} devices`,
     wayParameters: (parameters: string) => `a model of ${parameters} numbers`,
-    noPromise: "Nothing is promised: without noise there is no ε.",
+    withoutNoise: "Without noise, or with next to none, nothing is promised: ε is infinite.",
+    nobody: "Nobody is drawn, so nothing is released.",
     epsilonIs: (epsilon: string, delta: string) => `ε = ${epsilon} at δ = ${delta}`,
     given: (sigma: string, q: string, steps: string, accountant: string) =>
       `σ = ${sigma}, q = ${q}, ${steps} ${

@@ -62,10 +62,67 @@ Deno.test("learn epsilon counts no draw when each device noises its own update",
   assert(JSON.parse((await epsilon(...secure)).out).epsilon < all.epsilon / 3);
 });
 
-Deno.test("learn epsilon without noise promises nothing", async () => {
-  const plan = ["--sigma", "0", "--steps", "1", "--delta", "1e-5"];
-  assert.equal(JSON.parse((await epsilon(...plan, "--json")).out).epsilon, null);
-  assert.match((await epsilon(...plan)).out, /Nothing is promised/);
+Deno.test("learn epsilon refuses noise that is none, and says that ε is infinite then", async () => {
+  const plan = ["--steps", "1", "--delta", "1e-5"];
+  const scale = ["--devices", "10", "--parameters", "10"];
+  for (
+    const args of [
+      ["--sigma=0"],
+      ["--sigma=-0"],
+      ["--sigma=0", "--q=0.5"],
+      ["--sigma=0", "--q=0"],
+      ["--sigma=0", "--accountant=rdp"],
+      // Its square is no number to divide by.
+      ["--sigma=1e-200", "--accountant=rdp"],
+      ["--sigma=1e-200"],
+      ["--noise-share=1e-300", ...scale],
+    ]
+  ) {
+    const machine = await epsilon(...plan, ...args, "--json");
+    assert.equal(machine.exitCode, 2, machine.out);
+    const { error } = JSON.parse(machine.out);
+    assert.equal(error.code, "usage");
+    const [option, value] = args[0]!.split("=");
+    assert.ok(
+      error.message.includes(`${option} is "${value}", expected a number above 0`),
+      args[0],
+    );
+    assert.match(error.message, /nothing is promised: ε is infinite/);
+    const german = await epsilon(...plan, ...args, "--lang", "de");
+    assert.match(german.err, /ist nichts versprochen: ε ist unendlich/);
+  }
+});
+
+Deno.test("learn epsilon answers at the ends of what it takes with numbers that are numbers", async () => {
+  for (const accountant of ["rdp", "pld"]) {
+    const ask = async (...args: readonly string[]) => {
+      const { exitCode, out } = await epsilon(...args, "--accountant", accountant, "--json");
+      assert.equal(exitCode, 0, out);
+      return JSON.parse(out).epsilon as number;
+    };
+    const tiny = ["--sigma", "1e-3", "--delta", "1e-5"];
+    // Of one Gaussian: about 1/2σ² + z/σ with Φ(−z) = δ; RDP is a little above.
+    const one = await ask(...tiny, "--steps", "1");
+    assert.ok(one > 504_264 && one < 506_500, `${one}`);
+    assert.ok(await ask(...tiny, "--steps", "10000000") > 5e12 / 1_000);
+    assert.ok(await ask(...tiny, "--steps", "1", "--q", "0.1") <= one);
+    assert.equal(await ask("--q", "0", "--sigma", "1", "--steps", "5", "--delta", "1e-5"), 0);
+    assert.ok(await ask("--sigma", "1e6", "--steps", "1", "--delta", "1e-5") < 0.01);
+    assert.ok(await ask("--sigma", "1", "--steps", "1", "--delta", "1e-100") < 22);
+    assert.equal(await ask("--sigma", "1", "--steps", "1", "--delta", "0.999999999"), 0);
+  }
+  const near = await epsilon("--q=0", "--sigma=1", "--steps=1", "--delta=0.999999999");
+  assert.match(near.out, /^ε = 0 at δ = 0\.999999999\n.*\nNobody is drawn/);
+});
+
+Deno.test("noise that learn epsilon shows is enough when it is typed", async () => {
+  const plan = ["--steps", "10", "--delta", "1e-5", "--accountant", "rdp"];
+  for (const target of ["0.7", "1.3", "3", "11", "47"]) {
+    const { out } = await epsilon(...plan, "--target-epsilon", target);
+    const [, sigma] = /σ = (\S+),/.exec(out)!;
+    const back = JSON.parse((await epsilon(...plan, "--sigma", sigma!, "--json")).out);
+    assert.ok(back.epsilon <= Number(target), `${target}: σ = ${sigma} gives ${back.epsilon}`);
+  }
 });
 
 Deno.test("learn epsilon names the value that makes no sense and what was expected", async () => {
@@ -76,10 +133,15 @@ Deno.test("learn epsilon names the value that makes no sense and what was expect
       ["--sigma", "-1"],
       ["--sigma", ""],
       ["--sigma", "1e999"],
+      ["--sigma", "1000001"],
+      ["--sigma", "Infinity"],
       ["--steps", "0"],
       ["--steps", "2.5"],
+      ["--steps", "10000001"],
       ["--delta", "0"],
       ["--delta", "1"],
+      ["--delta", "-1e-5"],
+      ["--delta", "1e-101"],
       ["--delta", "NaN"],
     ] as const
   ) {
