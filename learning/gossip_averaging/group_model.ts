@@ -1,7 +1,7 @@
 /**
  * What the devices of a group make of their parameters when each has fetched those of all others: the plan's rule over whole vectors. Against the
- * stretches of `group_average.ts` this costs a group of m devices m / 2 times the bytes; in return nobody reduces for others (nobody can lie about a
- * mean), any rule that bears liars can be taken, and whoever vanishes leaves no hole.
+ * all-reduce of Ryabinin et al. 2021 (section 3: each member averages one stretch for all others) this costs a group of m devices m / 2 times the bytes; in return
+ * nobody reduces for others (nobody can lie about a mean), any rule that bears liars can be taken, and whoever vanishes leaves no hole.
  */
 import { coordinateMedian } from "../aggregation/coordinate_median.ts";
 import type { AggregationRule } from "../aggregation/rule.ts";

@@ -1,7 +1,7 @@
 /** Grid averaging: exact after as many rounds as axes, faster than the paper's bound for random groups, and alive under dropouts. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Attendance, averageGroup } from "../../learning/gossip_averaging/averaging_round.ts";
+import { weightedMean } from "../../learning/aggregation/weighted_mean.ts";
 import {
   formGroups,
   type Grid,
@@ -10,7 +10,7 @@ import {
   initialPlaces,
   nextPeers,
 } from "../../learning/gossip_averaging/grid.ts";
-import { stretches } from "../../learning/gossip_averaging/group_average.ts";
+import { groupModel } from "../../learning/gossip_averaging/group_model.ts";
 import type { Parameters } from "../../learning/parameters.ts";
 import type { Random } from "../../platform/ports.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
@@ -33,22 +33,20 @@ function worldOf(grid: Grid, peers: number, random: Random, count = 8): World {
   };
 }
 
-/** One round; `absent` says who does not come, `between` who vanishes in the middle of it. */
-function round(
-  world: World,
-  absent: (device: string) => boolean = () => false,
-  between = absent,
-): void {
+/** One round; `absent` says who does not come. */
+function round(world: World, absent: (device: string) => boolean = () => false): void {
   const there = world.peers.filter(({ device }) => !absent(device));
   const groups = formGroups(world.grid, there);
   for (const { devices } of groups) {
-    const results = averageGroup(devices.map((device) => ({
-      values: world.values.get(device)!,
-      attendance: (between(device) ? "goneBetween" : "there") as Attendance,
-    })));
-    devices.forEach((device, i) => world.values.set(device, results[i]!));
+    const mean = meanModel(devices.map((device) => world.values.get(device)!));
+    for (const device of devices) world.values.set(device, mean);
   }
   world.peers = nextPeers(world.grid, world.peers, groups);
+}
+
+/** What the members of a group have after they have fetched each other's numbers. */
+function meanModel(members: readonly Parameters[]): Parameters {
+  return groupModel(weightedMean(), members.map((values, i) => ({ hash: String(i), values })));
 }
 
 /** Mean squared distance of the peers' numbers to their common mean. */
@@ -101,8 +99,9 @@ Deno.test("random groups shrink the variance by (r − 1)/N + r/N² a round, as 
     const after = [...values];
     for (let group = 0; group < groups; group++) {
       const members = values.flatMap((_, i) => chosen[i] === group ? [i] : []);
-      averageGroup(members.map((i) => ({ values: values[i]!, attendance: "there" })))
-        .forEach((result, place) => after[members[place]!] = result);
+      if (members.length === 0) continue;
+      const mean = meanModel(members.map((i) => values[i]!));
+      for (const i of members) after[i] = mean;
     }
     measured += variance(after) / before / runs;
   }
@@ -132,7 +131,7 @@ for (
       for (let r = 0; r < rounds; r++) {
         const away = world.peers.filter(() => random.float() < missing)
           .map(({ device }) => device);
-        round(world, (device) => away.includes(device), () => false);
+        round(world, (device) => away.includes(device));
         left[r]! += variance(world.values.values()) / start / runs;
       }
     }
@@ -142,20 +141,6 @@ for (
     });
   });
 }
-
-Deno.test("peers that vanish in the middle of a round cost a stretch, not the round", () => {
-  const random = seededRandom("middle");
-  const world = worldOf({ dimensions: 2, side: 6 }, 36, random);
-  const start = variance(world.values.values());
-  for (let r = 0; r < 8; r++) {
-    const gone = new Set(
-      world.peers.filter(() => random.float() < 0.15).map(({ device }) => device),
-    );
-    round(world, () => false, (device) => gone.has(device));
-  }
-  assert.ok(variance(world.values.values()) < start * 1e-2);
-  assert.ok([...world.values.values()].every((numbers) => numbers.every(Number.isFinite)));
-});
 
 Deno.test("peers that come back after a long absence are taken in again", () => {
   const world = worldOf({ dimensions: 2, side: 4 }, 16, seededRandom("back"));
@@ -217,17 +202,6 @@ Deno.test("a grid has the fewest axes for its largest group, and room for everyb
       },
     ),
   );
-});
-
-Deno.test("stretches cover all numbers once, in order, also when there are fewer numbers than members", () => {
-  fc.assert(fc.property(fc.nat({ max: 200 }), fc.integer({ min: 1, max: 64 }), (count, members) => {
-    const all = stretches(count, members);
-    assert.equal(all[0]!.start, 0);
-    assert.equal(all.at(-1)!.end, count);
-    all.slice(1).forEach(({ start }, i) => assert.equal(start, all[i]!.end));
-    const lengths = all.map(({ start, end }) => end - start);
-    assert.ok(Math.max(...lengths) - Math.min(...lengths) <= 1);
-  }));
 });
 
 Deno.test("a peer that is not on the grid is not grouped", () => {
