@@ -98,29 +98,6 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   };
 }
 
-/** The numbers of a file in the order of `layout`. Throws a `RangeError` when names or shapes are not those of the layout. */
-export function parametersInLayout(file: SafetensorsFile, layout: ParameterLayout): Parameters {
-  const { tensors } = file.layout;
-  if (tensors.length !== layout.tensors.length) {
-    throw wrong(`it has ${tensors.length} tensors, the model ${layout.tensors.length}`);
-  }
-  const places = new Map(tensors.map(({ name }, i) => [name, i]));
-  const parameters = new Float32Array(layout.count);
-  layout.tensors.forEach(({ name, shape }, i) => {
-    const place = places.get(name);
-    const found = place === undefined ? undefined : tensors[place];
-    if (place === undefined || found?.shape.join() !== shape.join()) {
-      throw wrong(
-        `tensor "${name}" ${
-          found === undefined ? "is missing" : `is ${shown(found.shape)}`
-        }, expected ${shown(shape)}`,
-      );
-    }
-    parameters.set(tensorOf(file.parameters, file.layout, place), layout.offsets[i]!);
-  });
-  return parameters;
-}
-
 interface Placed extends TensorShape {
   readonly begin: number;
   readonly end: number;
