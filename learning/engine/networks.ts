@@ -43,7 +43,10 @@ export function mcmahanCnn(): Network {
   };
 }
 
-/** One dense layer into `classes` (≥ 2): multinomial logistic regression over `inputs` numbers. */
+/**
+ * One dense layer into `classes` (≥ 2): multinomial logistic regression over `inputs` numbers. With two classes it is the logistic regression of yes and no: the
+ * difference of the outputs is the log-odds of class 1.
+ */
 export function softmaxRegression(
   { inputs, classes }: { readonly inputs: number; readonly classes: number },
 ): Network {
@@ -52,11 +55,6 @@ export function softmaxRegression(
     layers: [{ type: "dense", name: "dense1", units: classes }],
     loss: { type: "crossEntropy", classes },
   };
-}
-
-/** Yes or no from `inputs` numbers; the difference of its two outputs is the log-odds of class 1. */
-export function logisticRegression({ inputs }: { readonly inputs: number }): Network {
-  return softmaxRegression({ inputs, classes: 2 });
 }
 
 /** Numbers from numbers: dense layers of `hidden` units with ReLU between them, squared error. No hidden layers is linear regression. */

@@ -9,8 +9,3 @@ export const TASKS: readonly LearningTask[] = [
   sensorsTask,
   topicsTask,
 ];
-
-/** The task of this name; undefined when there is none. */
-export function taskNamed(name: string): LearningTask | undefined {
-  return TASKS.find((task) => task.name === name);
-}

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { initialParameters } from "../../learning/engine/initial.ts";
 import {
-  logisticRegression,
   mcmahanCnn,
   mlp2nn,
   regression,
@@ -21,7 +20,7 @@ Deno.test("the networks of the papers have as many parameters as the papers say"
   assert.equal(parameterLayout(mlp2nn()).count, 199_210);
   assert.equal(parameterLayout(mcmahanCnn()).count, 1_663_370);
   assert.equal(parameterLayout(softmaxRegression({ inputs: 784, classes: 10 })).count, 7_850);
-  assert.equal(parameterLayout(logisticRegression({ inputs: 20 })).count, 42);
+  assert.equal(parameterLayout(softmaxRegression({ inputs: 20, classes: 2 })).count, 42);
   assert.equal(
     parameterLayout(regression({ inputs: 4, hidden: [3], outputs: 2 })).count,
     15 + 8,
