@@ -3,7 +3,7 @@
  * (1,663,370 numbers, normally distributed, layers of different size). Beside each, a copy of the same bytes in the same run.
  */
 import { type Compression, createCompressor } from "../../learning/compression/compressions.ts";
-import { normalisedError } from "../../learning/compression/report.ts";
+import { normalisedError } from "../../learning/compression/normalised_error.ts";
 import { decodeSum, encodeForSum, rangeFor } from "../../learning/compression/sum_form.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";
 import type { Figure } from "../harness.ts";

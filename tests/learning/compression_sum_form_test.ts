@@ -1,7 +1,7 @@
 /** The form for secure sums: levels that add up modulo 2^k, decoded to the sum of updates, for any number of devices. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { normalisedError } from "../../learning/compression/report.ts";
+import { normalisedError } from "../../learning/compression/normalised_error.ts";
 import { decodeSum, encodeForSum, rangeFor, sumBits } from "../../learning/compression/sum_form.ts";
 import type { Parameters } from "../../learning/parameters.ts";
 import { seededRandom } from "../../platform/seeded_random.ts";

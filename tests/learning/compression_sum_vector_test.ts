@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import fixtures from "../fixtures/learning/sum_vectors.json" with { type: "json" };
-import { normalisedError } from "../../learning/compression/report.ts";
+import { normalisedError } from "../../learning/compression/normalised_error.ts";
 import {
   decodeSumVector,
   encodeSumVector,
