@@ -50,7 +50,10 @@ export const roundMetricsSchema = z.strictObject({
   epsilon: z.number().nullable(),
 }).openapi("RoundMetrics");
 
-const nameSchema = z.string().regex(/^[a-zA-Z0-9]{1,32}$/, "expected 1-32 letters and digits");
+const NAME = /^[a-zA-Z0-9]{1,32}$/;
+const nameSchema = z.string().regex(NAME, "expected 1-32 letters and digits");
+/** The OpenAPI document would say nothing of what a record's fields may be called. */
+const propertyNames = { type: "string", pattern: NAME.source } as const;
 const hashSchema = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 lower-case hex digits")
   .openapi({ description: "SHA-256 of the parameters, hex.", example: "0".repeat(64) });
 
@@ -74,9 +77,10 @@ export const tasksSchema = z.strictObject({ tasks: z.array(taskSchema) });
 
 const choiceSchema = z.strictObject({
   name: nameSchema,
-  numbers: z.record(nameSchema, z.number()),
+  numbers: z.record(nameSchema, z.number()).openapi({ propertyNames }),
 }).openapi("Choice", { example: { name: "trimmedMean", numbers: { share: 0.2 } } });
-const optionsSchema = z.record(nameSchema, z.union([text(256), z.number(), z.boolean()]));
+const optionsSchema = z.record(nameSchema, z.union([text(256), z.number(), z.boolean()]))
+  .openapi({ propertyNames });
 const aggregationKindSchema = z.enum([
   "secure",
   "secureGroups",

@@ -31,7 +31,8 @@ export const metricSchema = z.string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'expected 1 to 64 of letters, digits, "_", "-" and "."')
   .openapi({ example: "temperature_c" });
 
-const sampleSchema = z.record(z.string().max(64), z.union([z.number(), z.boolean()]));
+const sampleSchema = z.record(z.string().max(64), z.union([z.number(), z.boolean()]))
+  .openapi({ propertyNames: { type: "string", maxLength: 64 } });
 
 /** What a sensor publishes: metrics by name, "seq" and "at" beside them. Looked at more closely by `decodePayload`. */
 export const payloadSchema = z.union([

@@ -149,3 +149,27 @@ Deno.test("every refusal of the node has a status of an error", () => {
     assert.ok(status >= 400 && status < 600, reason);
   }
 });
+
+Deno.test("the OpenAPI document says what the fields of a record may be called, as the schemas demand it", () =>
+  withGateway(async ({ request }) => {
+    const { components, paths } = await (await request("/openapi.json")).json();
+    const records = (value: unknown): Record<string, unknown>[] => {
+      if (typeof value !== "object" || value === null) return [];
+      const own = value as Record<string, unknown>;
+      const isRecord = own.type === "object" && typeof own.additionalProperties === "object";
+      return [...(isRecord ? [own] : []), ...Object.values(own).flatMap(records)];
+    };
+    const found = records({ components, paths });
+    assert.ok(found.length >= 4, `${found.length} records`);
+    for (const record of found) {
+      const { pattern, maxLength } = (record.propertyNames ?? {}) as Record<string, unknown>;
+      assert.ok(pattern !== undefined || maxLength !== undefined, JSON.stringify(record));
+    }
+    const json = { task: "mnist", strategy: { name: "fedAvg", numbers: { "server-rate": 1 } } };
+    const refused = await request("/v1/learning/runs", { method: "POST", json });
+    assert.equal(refused.status, 400);
+    assert.ok(
+      !new RegExp(components.schemas.Choice.properties.numbers.propertyNames.pattern)
+        .test("server-rate"),
+    );
+  }));
