@@ -16,6 +16,7 @@ import { tellChild, tellMembership } from "./joined.ts";
 import { partSetting } from "./kept_parts.ts";
 import { forgetUpdate } from "./kept_update.ts";
 import { JOINED_PREFIX, take } from "./reading.ts";
+import { RUNS_MAX } from "./runs_in_mind.ts";
 import { wholeSetting } from "./restored.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import { run as runBehaviour } from "./run.ts";
@@ -40,12 +41,15 @@ export function onLoaded(
   // Without a ledger that can be read nothing may be spent.
   state.ledger = restored ?? { limit: { epsilon: Number.MIN_VALUE, delta: 1e-5 }, runs: [] };
   for (const [key, secret] of secrets) state.secrets.set(key, Uint8Array.fromBase64(secret));
-  for (const block of blocks) take(context, state, deps, block);
+  for (const block of blocks) take(context, state, deps, block, joined);
   for (const id of joined) {
     const run = state.runs.get(id);
     if (run !== undefined && !run.stopped) begin(context, state, deps, run, false);
   }
 }
+
+const TOO_MANY =
+  `this device has joined ${RUNS_MAX} runs, and keeps no more in mind; leave some that are over`;
 
 /** Starts the actor of a joined run. */
 function begin(
@@ -246,6 +250,13 @@ export function onPublished(
   }
   if (request.type !== "start") return;
   take(context, state, deps, block);
+  if (!state.runs.has(block.id)) {
+    return context.send(request.replyTo, {
+      type: "refused",
+      reason: "unavailable",
+      message: `Cannot start a run: ${TOO_MANY}`,
+    });
+  }
   join(context, state, deps, {
     run: block.id,
     joined: true,

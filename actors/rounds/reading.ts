@@ -14,12 +14,11 @@ import { REPUTATION_PREFIX } from "./faults.ts";
 import { LEDGER_KEY, SECRET_PREFIX } from "./ledger_setting.ts";
 import { endRun } from "./library.ts";
 import type { RoundsDependencies } from "./rounds.ts";
+import { keepEarly, makeRoomForRun } from "./runs_in_mind.ts";
 import type { KnownRun, Of, RoundsContext, RoundsState } from "./state.ts";
 
 /** Settings: runs this device has joined. */
 export const JOINED_PREFIX = "learning/joined/";
-/** Runs kept in mind; older finished ones are still in the store. */
-const RUNS_MAX = 1_000;
 const PAGE = 200;
 /** Ends kept in mind that do not count, or not yet. */
 const ENDS_MAX = 100;
@@ -125,12 +124,13 @@ export function takeEnds(
   for (const block of ends) take(context, state, deps, block);
 }
 
-/** What one block says of runs. */
+/** What one block says of runs. `kept`: runs that are joined as soon as everything is read, and make no room for others. */
 export function take(
   context: RoundsContext,
   state: RoundsState,
   deps: RoundsDependencies,
   block: Block,
+  kept: ReadonlySet<RunId> = new Set(),
 ): void {
   const { kind, mediaType, author, timeMs, target, bodyBytes } = block.header;
   if (kind === "tombstone") {
@@ -149,12 +149,18 @@ export function take(
   }
   if (kind !== "model" || block.payload === null) return;
   if (mediaType === PLAN_MEDIA_TYPE) {
-    if (state.runs.has(block.id) || state.runs.size >= RUNS_MAX) return;
+    if (state.runs.has(block.id)) return;
     const decoded = decodePlan(block.payload);
     if (!decoded.ok) {
       return context.log.write("info", "a plan was not read", {
         block: block.id,
         reason: decoded.reason,
+      });
+    }
+    if (!makeRoomForRun(state, kept)) {
+      return context.log.write("warning", "a plan was not read", {
+        block: block.id,
+        reason: "this device has joined as many runs as it keeps in mind",
       });
     }
     const known: KnownRun = {
@@ -211,14 +217,7 @@ function takeResult(
   const result = decoded.message;
   const committed: CommittedResult = { block: block.id, author, atMs: timeMs, result };
   const run = state.runs.get(result.run);
-  if (run === undefined) {
-    const early = state.early.get(result.run) ?? [];
-    if (early.length < RUNS_MAX && state.early.size < RUNS_MAX) {
-      early.push(committed);
-      state.early.set(result.run, early);
-    }
-    return;
-  }
+  if (run === undefined) return keepEarly(state, committed);
   const isBeyond = result.round > run.plan.rounds;
   if (isBeyond || run.results.some(({ block }) => block === committed.block)) return;
   run.results.push(committed);
