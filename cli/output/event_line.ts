@@ -79,7 +79,7 @@ export function eventLine(event: NodeEvent, options: EventLineOptions): string |
     case "trainingProgress":
       return null;
     case "warning":
-      return yellow(`${event.source}: ${printable(event.message)}`);
+      return yellow(`${event.source}: ${printable(texts.warning(event.message))}`);
     default:
       event satisfies never;
       return null;

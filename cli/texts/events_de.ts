@@ -1,5 +1,6 @@
 /** Deutsche Texte: was geschieht, eine Zeile je Ereignis. */
 import type { Texts } from "./en.ts";
+import { warningInGerman } from "./warnings_de.ts";
 
 export const deEvents: Texts["events"] = {
   made: "hier entstanden",
@@ -53,6 +54,7 @@ export const deEvents: Texts["events"] = {
     `Lernen ${id}: Runde ${round} von ${counted} ${counted === 1 ? "Gerät" : "Geräten"}${
       accuracy === null ? "" : `, ${(100 * accuracy).toFixed(1).replace(".", ",")} % richtig`
     }`,
+  warning: warningInGerman,
   pairing: (phase) => `Kopplung: ${phase}`,
   phases: {
     connecting: "verbindet",

@@ -56,6 +56,8 @@ export const enEvents = {
     `learning ${id}: round ${round} of ${counted} ${counted === 1 ? "device" : "devices"}${
       accuracy === null ? "" : `, ${(100 * accuracy).toFixed(1)} % right`
     }`,
+  /** What a node warns of, in its own words, which are English. */
+  warning: (message: string) => message,
   pairing: (phase: string) => `pairing: ${phase}`,
   phases: {
     connecting: "connecting",

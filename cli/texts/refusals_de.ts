@@ -1,5 +1,7 @@
 /** What a node refuses of learning, in German: its own sentences are English, over HTTP and in logs, and known by their form as those of the parser are. */
-import { inGerman, type Sentences, TOLD } from "./told_de.ts";
+import { LIMITS, MISSING } from "./refusals_limits_de.ts";
+import { inGerman, type Sentences } from "./sentences.ts";
+import { TOLD } from "./told_de.ts";
 
 /** How sentences of learning begin; those of others stay as they are. */
 const BEGINNINGS: Sentences = [
@@ -16,6 +18,21 @@ const BEGINNINGS: Sentences = [
   [
     /^Cannot set the privacy budget to (\S+): ε (\S+) is spent already, expected at least that$/,
     "Das Budget lässt sich nicht auf $1 setzen: ε $2 ist schon verbraucht, erwartet wird mindestens das",
+  ],
+  [
+    /^Cannot set the privacy budget to (\S+): expected a number above 0, at most (\d+)$/,
+    "Das Budget lässt sich nicht auf $1 setzen: erwartet wird eine Zahl über 0, höchstens $2",
+  ],
+  [/^Cannot set the privacy budget: /, "Das Budget lässt sich nicht setzen: "],
+  [/^idempotencyKey has (\d+) characters, /, "--key hat $1 Zeichen, "],
+  [/^Cannot learn "([^"]*)": /, 'Die Aufgabe "$1" lässt sich nicht lernen: '],
+  [
+    /^Version (\w+) is known, but its parameters are not on this device: it keeps the newest ones, and those that somebody went back to$/,
+    "Die Fassung $1 ist bekannt, aber ihre Zahlen sind nicht auf diesem Gerät: Es behält die neuesten, und die, zu denen jemand zurückging",
+  ],
+  [
+    /^Cannot verify round (\d+) any more: (.+) is not on this device, which keeps that of the last (\d+) rounds(.*)\. Version (\w+)$/,
+    "Die Runde $1 lässt sich nicht mehr prüfen: $2 ist nicht auf diesem Gerät, das nur das der letzten $3 Runden behält$4. Fassung $5",
   ],
   [
     /^Cannot compare them: they are of different networks$/,
@@ -39,7 +56,7 @@ const PLANS: Sentences = [
     'Privatheit mit der Regel "$1" lässt sich nicht berechnen: Rauschen gehört zu einem Mittel; erwartet wird die Regel mean oder die Aggregation "groups"',
   ],
   [
-    /privacy cannot be promised: on a grid devices see each other's parameters, with no sum that noise could hide in; expected aggregation "secure" or "secureGroups", or no ε/,
+    /(?:privacy cannot be promised: |it promises privacy, and )on a grid devices see each other's parameters, with no sum that noise could hide in; expected aggregation "secure" or "secureGroups", or no ε/,
     'Privatheit lässt sich nicht zusagen: Auf einem Gitter sehen Geräte die Zahlen der anderen, ohne Summe, in der sich Rauschen verbergen könnte; erwartet wird die Aggregation "secure" oder "groups", oder kein --epsilon',
   ],
   [
@@ -189,10 +206,6 @@ const PARTS: Sentences = [
     "Diesem Gerät fehlt das Recht $1; ein Eigentümer kann es geben",
   ],
   [
-    /the node is still starting; try again/,
-    "Der Knoten fährt noch hoch; gleich noch einmal versuchen",
-  ],
-  [
     /no task "([^"]*)" is known, expected one of: /,
     'Eine Aufgabe "$1" ist nicht bekannt, erwartet wird eine von: ',
   ],
@@ -212,6 +225,7 @@ const PARTS: Sentences = [
     /up to layer "(\w+)" it has (\d+) parameters, at most (\d+)/,
     'bis zur Schicht "$1" hat es $2 Zahlen, höchstens $3',
   ],
+  [/Cannot build the network: /, "Das Netz lässt sich nicht bauen: "],
   [/; no model would fit/, "; kein Modell würde passen"],
   [/; model (\w+) or (\w+) or (\w+) would fit/, "; passen würden die Modelle $1, $2 und $3"],
   [/; model (\w+) or (\w+) would fit/, "; passen würden die Modelle $1 und $2"],
@@ -304,5 +318,7 @@ const PARTS: Sentences = [
 /** The refusal in German; what is not known stays as it is. */
 export function refusalInGerman(message: string): string {
   const begun = inGerman(message, BEGINNINGS);
-  return begun === message ? message : inGerman(begun, [...PLANS, ...TOLD, ...PARTS]);
+  return begun === message
+    ? message
+    : inGerman(begun, [...MISSING, ...LIMITS, ...PLANS, ...TOLD, ...PARTS]);
 }

@@ -3,7 +3,8 @@
  * form, as refusals are (`refusals_de.ts`). A test reads the sources and fails on a sentence that is missing here.
  */
 
-export type Sentences = readonly (readonly [RegExp, string])[];
+import { CHECKED, FAILED } from "./checked_de.ts";
+import { inGerman, type Sentences } from "./sentences.ts";
 
 /** What a run waits for. */
 const WAITING: Sentences = [
@@ -61,6 +62,69 @@ const WAITING: Sentences = [
   [
     /it was restored from a backup, and may have signed in this round: it joins the next \(leave and join the run if no round was under way\)/,
     "dieses Gerät kommt aus einer Sicherung und hat in dieser Runde vielleicht schon unterschrieben: Es macht bei der nächsten mit (war keine im Gang: learn leave und learn join)",
+  ],
+];
+
+/** Why a result could not be made; a run waits for another try then. */
+const COMBINING: Sentences = [
+  [
+    /^Cannot aggregate the update of client (\d+): /,
+    "Der Beitrag Nummer $1 lässt sich nicht verbinden: ",
+  ],
+  [/^Cannot aggregate an update: /, "Ein Beitrag lässt sich nicht verbinden: "],
+  [
+    /^Cannot aggregate by (.+): (\d+) updates, expected at least (\d+); wait for more clients or choose a rule that needs fewer$/,
+    "Mit $1 lässt sich nicht verbinden: $2 Beiträge, erwartet werden mindestens $3; auf mehr Geräte warten, oder eine Regel nehmen, die weniger braucht",
+  ],
+  [
+    /^Cannot aggregate by (.+): no updates, expected at least 1$/,
+    "Mit $1 lässt sich nicht verbinden: keine Beiträge, erwartet wird mindestens einer",
+  ],
+  [
+    /^Cannot aggregate by (.+): number (\d+) of the result is (\S+); the updates are too large$/,
+    "Mit $1 lässt sich nicht verbinden: Zahl $2 des Ergebnisses ist $3; die Beiträge sind zu groß",
+  ],
+  [/update has (\d+) numbers, expected (\d+)/, "er hat $1 Zahlen, erwartet werden $2"],
+  [
+    /weight is (\S+), expected 0 < weight <= 2\^32/,
+    "sein Gewicht ist $1, erwartet wird 0 bis 2^32",
+  ],
+  [
+    /number (\d+) of the update is (\S+), expected a finite number/,
+    "seine Zahl $1 ist $2, erwartet wird eine endliche",
+  ],
+  [/^Cannot combine updates: none could be read$/, "Kein Beitrag ließ sich lesen"],
+  [
+    /^Cannot step (.+): a number left the finite ones; the update or the server rate is too large$/,
+    "Mit $1 ist kein Schritt möglich: Eine Zahl ist über alle Grenzen gewachsen; der Beitrag oder die Lernrate des Servers ist zu groß",
+  ],
+  [
+    /^Cannot unmask: shares are missing for (\d+) devices, the first is (\w+)$/,
+    "Die Summe lässt sich nicht freilegen: Für $1 Geräte fehlen Teile, zuerst für $2",
+  ],
+  [
+    /^Cannot unmask: the shares that (\w+) dealt do not give its secret$/,
+    "Die Summe lässt sich nicht freilegen: Die Teile, die $1 ausgegeben hat, ergeben sein Geheimnis nicht",
+  ],
+  [
+    /^Cannot read an aggregate of (\d+) bytes: expected a multiple of (\d+)$/,
+    "Das Ergebnis von $1 Bytes lässt sich nicht lesen: erwartet wird ein Vielfaches von $2",
+  ],
+  [
+    /^Cannot read an aggregate of (\d+) bytes: expected (\d+), all finite$/,
+    "Das Ergebnis von $1 Bytes lässt sich nicht lesen: erwartet werden $2, alle Zahlen endlich",
+  ],
+  [
+    /^Cannot read a sum of (\d+) devices among (\d+)$/,
+    "Eine Summe von $1 Geräten unter $2 lässt sich nicht lesen",
+  ],
+  [
+    /^Cannot read a sum of (\d+) devices: its weight is impossible$/,
+    "Eine Summe von $1 Geräten lässt sich nicht lesen: Ihr Gewicht ist unmöglich",
+  ],
+  [
+    /^Cannot read (\d+) sums where the plan has one$/,
+    "$1 Summen lassen sich nicht lesen, wo der Plan eine hat",
   ],
 ];
 
@@ -185,38 +249,6 @@ const EXAMPLES: Sentences = [
   ],
 ];
 
-/** What stands beside a check of `learn verify`. A new check needs its sentences here, and its name in `learnModels.checks`. */
-const CHECKED: Sentences = [
-  [/^round (\d+) follows (\w+)$/, "Runde $1 folgt auf $2"],
-  [/^all (\d+) are members of the mesh$/, "alle $1 sind Mitglieder des Netzes"],
-  [/^all (\d+) signed what they sent$/, "alle $1 haben unterschrieben, was sie schickten"],
-  [
-    /^all (\d+) confirm that it is the sum of what they sent$/,
-    "alle $1 bestätigen, dass es die Summe dessen ist, was sie schickten",
-  ],
-  [
-    /^what was released is what its coordinator signed for; not all devices have confirmed the sum$/,
-    "freigegeben ist, wofür der Koordinator unterschrieb; nicht alle Geräte haben die Summe bestätigt",
-  ],
-  [/^what was released is what was signed for$/, "freigegeben ist, wofür unterschrieben wurde"],
-  [
-    /^made again from its parent and what was released, bit by bit$/,
-    "noch einmal gemacht aus der Fassung davor und dem, was freigegeben wurde, Bit für Bit",
-  ],
-  [
-    /^the plan's seed makes these parameters$/,
-    "der Anfangswert des Plans ergibt genau diese Zahlen",
-  ],
-  [
-    /^(\w+) publishes what it has come to, and is a member of the mesh$/,
-    "$1 veröffentlicht, wozu es gekommen ist, und ist Mitglied des Netzes",
-  ],
-  [
-    /^it signed for these parameters; how they came about is known to nobody else$/,
-    "es hat für diese Zahlen unterschrieben; wie sie zustande kamen, weiß sonst niemand",
-  ],
-];
-
 /** What is wrong with files of pictures. */
 const FILES: Sentences = [
   [
@@ -288,102 +320,10 @@ const FILES: Sentences = [
   [/^Cannot read (.+?): /, "$1 lässt sich nicht lesen: "],
 ];
 
-/** What `learn verify` found that does not hold. */
-const FAILED: Sentences = [
-  [/^Cannot verify the model: /, "Die Fassung hält nicht: "],
-  [
-    /it is tuned to (\S+), the version before to (\S+)/,
-    "sie ist auf $1 eingestellt, die davor auf $2",
-  ],
-  [/(run|round) is (\w+), expected (\w+)$/, "$1 ist $2, erwartet wird $3"],
-  [/it follows (\w+), the version before is (\w+)/, "sie folgt auf $1, die davor ist $2"],
-  [/(^|: )(\w+) may not take part$/, "$1$2 darf nicht mitmachen"],
-  [/an update does not fit: /, "ein Beitrag passt nicht: "],
-  [
-    /what was released has the hash (\w+), not (\w+)/,
-    "was freigegeben wurde, hat den Hash $1, nicht $2",
-  ],
-  [
-    /sum (\d+) is said to be of (\S+) devices, (\d+) signed/,
-    "die Summe $1 soll von $2 Geräten sein, unterschrieben haben $3",
-  ],
-  [
-    /what its (\d+) devices say of sum (\d+) does not add up to it/,
-    "was ihre $1 Geräte über die Summe $2 sagen, ergibt sie nicht",
-  ],
-  [
-    /what follows has the hash (\w+), the result names (\w+)/,
-    "was folgt, hat den Hash $1, das Ergebnis nennt $2",
-  ],
-  [
-    /the next round is tuned to (\S+), the result names (\S+)/,
-    "die nächste Runde ist auf $1 eingestellt, das Ergebnis nennt $2",
-  ],
-  [
-    /what is held of (\w+) is not what it signed/,
-    "was von $1 hier ist, hat es nicht unterschrieben",
-  ],
-  [
-    /the submissions, combined by the plan's rule, are not what was released/,
-    "die Beiträge ergeben nach der Regel des Plans nicht, was freigegeben wurde",
-  ],
-  [
-    /the verifier's own submission was left out/,
-    "der eigene Beitrag dieses Geräts wurde ausgelassen",
-  ],
-  [
-    /the verifier's own submission was exchanged/,
-    "der eigene Beitrag dieses Geräts wurde vertauscht",
-  ],
-  [
-    /(\d+) devices are in it, expected at least (\d+)/,
-    "darin sind $1 Geräte, erwartet werden mindestens $2",
-  ],
-  [/it has (\d+) secure sums, the plan says /, "sie hat $1 sichere Summen, der Plan sagt "],
-  [/a device submitted twice/, "ein Gerät hat zweimal abgegeben"],
-  [/a submission is in none of its sums/, "ein Beitrag ist in keiner ihrer Summen"],
-  [/its sums and submissions differ/, "ihre Summen und Beiträge passen nicht zusammen"],
-  [/the signature of (\w+) does not hold/, "die Unterschrift von $1 gilt nicht"],
-  [
-    /it stands for more than its author, and on a grid every device publishes its own/,
-    "sie steht für mehr als ihren Verfasser, und auf einem Gitter veröffentlicht jedes Gerät das Eigene",
-  ],
-  [/it names (\w+), and (\w+) signed for (\w+)/, "sie nennt $1, und $2 hat für $3 unterschrieben"],
-  [
-    /a sum has a vector of somebody outside its roster/,
-    "eine Summe hat einen Beitrag von jemandem, der nicht auf ihrer Liste steht",
-  ],
-  [
-    /a sum has (\d+) vectors, expected at least (\d+)/,
-    "eine Summe hat $1 Beiträge, erwartet werden mindestens $2",
-  ],
-  [
-    /a sum has another vector of (\w+) than it submitted/,
-    "eine Summe hat von $1 einen anderen Beitrag, als es abgab",
-  ],
-  [
-    /somebody signed for a sum that its vector is not in/,
-    "jemand hat für eine Summe unterschrieben, in der sein Beitrag nicht ist",
-  ],
-  [
-    /(\d+) devices signed for a sum, expected at least (\d+)/,
-    "$1 Geräte haben für eine Summe unterschrieben, erwartet werden mindestens $2",
-  ],
-  [
-    /(\d+) devices confirm a sum of (\d+), expected all or none/,
-    "$1 Geräte bestätigen eine Summe von $2, erwartet werden alle oder keines",
-  ],
-];
-
 /** Anywhere in a sentence; refusals use them, too. */
 export const TOLD: Sentences = [...DECLINING, ...EXAMPLES];
 
 /** What a node tells, in German; what is not known stays as it is. */
 export function toldInGerman(text: string): string {
-  return inGerman(text, [...CHECKED, ...FAILED, ...WAITING, ...TOLD, ...FILES]);
-}
-
-/** Each sentence that is found becomes its German, in their order. */
-export function inGerman(text: string, sentences: Sentences): string {
-  return sentences.reduce((found, [sentence, german]) => found.replace(sentence, german), text);
+  return inGerman(text, [...CHECKED, ...FAILED, ...WAITING, ...COMBINING, ...TOLD, ...FILES]);
 }

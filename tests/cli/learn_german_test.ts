@@ -15,12 +15,7 @@ import {
 } from "../learning/impossible_runs.ts";
 
 import { withFakeNode } from "./fake_world.ts";
-
-const ENGLISH =
-  /\b(the|and|or|is|are|were|has|have|its?|of|expected|cannot|possible|would|with|devices?|rounds?|this|that|by|for|at|than|not)\b/i;
-
-/** A literal of text, or one with parts to be filled in. */
-const LITERAL = String.raw`(\`(?:[^\`\\]|\\.)*\`|"(?:[^"\\]|\\.)*")`;
+import { ENGLISH, sentencesIn, sourceOf } from "./sentences_in.ts";
 
 /** Where people get to read what a source says: how the literal stands there. */
 const TOLD_IN: readonly (readonly [files: readonly string[], before: readonly string[]])[] = [
@@ -112,32 +107,12 @@ const TOGETHER: Readonly<Record<string, readonly string[]>> = {
   ),
 };
 
-/** A sentence as the source has it, its parts filled in with something that is no word. */
-function filled(literal: string): string {
-  let text = "";
-  let depth = 0;
-  const inner = literal.slice(1, -1);
-  for (let i = 0; i < inner.length; i++) {
-    if (inner.startsWith("${", i)) depth++;
-    if (depth === 0) text += inner[i];
-    else if (inner[i] === "}" && --depth === 0) text += "7";
-  }
-  return text.replaceAll(/\s+/g, " ");
-}
-
-function sentencesIn(path: string, before: readonly string[]): readonly string[] {
-  const source = Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url));
-  return before.flatMap((how) =>
-    [...source.matchAll(new RegExp(how + LITERAL, "g"))].map(([, literal]) => filled(literal!))
-  ).filter((text) => /[a-z] [a-z]/.test(text)).flatMap((text) => TOGETHER[text] ?? [text]);
-}
-
 Deno.test("whatever a run waits for, a device has no examples for, and a check has found is told in German, whole", () => {
   const missing: string[] = [];
   let count = 0;
   for (const [files, before] of TOLD_IN) {
     for (const path of files) {
-      const found = sentencesIn(path, before);
+      const found = sentencesIn(path, before).flatMap((text) => TOGETHER[text] ?? [text]);
       assert.ok(found.length > 0, `${path} says nothing any more: look where people get it from`);
       count += found.length;
       for (const text of found) {
@@ -154,7 +129,7 @@ Deno.test("whatever a run waits for, a device has no examples for, and a check h
 
 Deno.test("every check of `learn verify` has a name in both languages", () => {
   assert.deepEqual(Object.keys(de.learnModels.checks), Object.keys(en.learnModels.checks));
-  const source = Deno.readTextFileSync(new URL("../../actors/model_checks.ts", import.meta.url));
+  const source = sourceOf("actors/model_checks.ts");
   const named = [...source.matchAll(/(?:check: |\n {4}\[\n? *)"(\w+)"/g)].map(([, name]) => name!);
   assert.ok(named.length >= 5, named.join());
   for (const name of named) assert.ok(name in de.learnModels.checks, name);
