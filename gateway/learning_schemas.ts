@@ -17,6 +17,7 @@ import {
   PARTICIPANTS_MAX,
   type RoundPhase,
 } from "../protocols/rounds/messages.ts";
+import { fieldNames } from "./field_names.ts";
 import { mayBeMissing } from "./may_be_missing.ts";
 import { identical, type Matches } from "./schema_identity.ts";
 import { base64Schema, blockIdSchema, count, deviceIdSchema, text } from "./schemas.ts";
@@ -52,8 +53,7 @@ export const roundMetricsSchema = z.strictObject({
 
 const NAME = /^[a-zA-Z0-9]{1,32}$/;
 const nameSchema = z.string().regex(NAME, "expected 1-32 letters and digits");
-/** The OpenAPI document would say nothing of what a record's fields may be called. */
-const propertyNames = { type: "string", pattern: NAME.source } as const;
+const byName = fieldNames("By name.", { pattern: NAME.source });
 const hashSchema = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 lower-case hex digits")
   .openapi({ description: "SHA-256 of the parameters, hex.", example: "0".repeat(64) });
 
@@ -77,10 +77,10 @@ export const tasksSchema = z.strictObject({ tasks: z.array(taskSchema) });
 
 const choiceSchema = z.strictObject({
   name: nameSchema,
-  numbers: z.record(nameSchema, z.number()).openapi({ propertyNames }),
+  numbers: z.record(nameSchema, z.number()).openapi(byName),
 }).openapi("Choice", { example: { name: "trimmedMean", numbers: { share: 0.2 } } });
 const optionsSchema = z.record(nameSchema, z.union([text(256), z.number(), z.boolean()]))
-  .openapi({ propertyNames });
+  .openapi(byName);
 const aggregationKindSchema = z.enum([
   "secure",
   "secureGroups",

@@ -8,6 +8,7 @@ import type {
 } from "../actors/sensor_handle.ts";
 import { AT_MS_MAX, READINGS_MAX } from "../protocols/sensors/readings.ts";
 import { POINTS_MAX } from "../store/readings.ts";
+import { fieldNames } from "./field_names.ts";
 import { identical, type Matches } from "./schema_identity.ts";
 
 const count = () => z.int().min(0);
@@ -32,7 +33,7 @@ export const metricSchema = z.string()
   .openapi({ example: "temperature_c" });
 
 const sampleSchema = z.record(z.string().max(64), z.union([z.number(), z.boolean()]))
-  .openapi({ propertyNames: { type: "string", maxLength: 64 } });
+  .openapi(fieldNames("By field.", { maxLength: 64 }));
 
 /** What a sensor publishes: metrics by name, "seq" and "at" beside them. Looked at more closely by `decodePayload`. */
 export const payloadSchema = z.union([
