@@ -4,7 +4,7 @@
  */
 
 /** The low bits kept as they are when `chosen` of `count` places are taken: ⌊log₂(0.693 · count / chosen)⌋, at least 0. Whole numbers only. */
-export function riceBits(count: number, chosen: number): number {
+function riceBits(count: number, chosen: number): number {
   let bits = 0;
   while (2 ** (bits + 1) * 1_000 * chosen <= 693 * count) bits++;
   return bits;

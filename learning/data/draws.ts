@@ -20,7 +20,7 @@ export function permutation(count: number, random: Random): Uint32Array<ArrayBuf
 }
 
 /** 0 … count − 1. */
-export function range(count: number): Uint32Array<ArrayBuffer> {
+function range(count: number): Uint32Array<ArrayBuffer> {
   const numbers = new Uint32Array(count);
   for (let i = 0; i < count; i++) numbers[i] = i;
   return numbers;

@@ -1,7 +1,7 @@
 /** Sets of small integers as bits: i is bit i & 7 of byte i >> 3. Spare bits of the last byte are zero, so that a set has one form. */
 
 /** Bytes for the integers below `count`. */
-export function bitmapBytes(count: number): number {
+function bitmapBytes(count: number): number {
   return (count + 7) >> 3;
 }
 

@@ -45,7 +45,7 @@ export interface GridCrowdReport extends GridReport {
 }
 
 /** Plays a run of `rounds` rounds. The last device lies to the others; what it keeps itself is as honest as theirs. */
-export async function playGridCrowd(
+async function playGridCrowd(
   cluster: Cluster,
   nodes: number,
   rounds: number,
