@@ -1,12 +1,12 @@
 /** Clipping: what one device can change is bounded before any noise is chosen. Without it no amount of noise promises anything. */
 import { invariant } from "../../platform/invariant.ts";
-import { type ParameterLayout, type Parameters, tensorOf } from "../parameters.ts";
+import type { Parameters } from "../parameters.ts";
 
 /** What clipping found. */
 export interface Clipped {
   /** Length of the update before, L2. Stays on the device: it is not private. */
   readonly norm: number;
-  /** What it was multiplied with, in [0, 1]; the smallest one with clipping by layers. */
+  /** What it was multiplied with, in [0, 1]. */
   readonly factor: number;
 }
 
@@ -37,32 +37,4 @@ export function clipFlat(update: Parameters, clip: number): Clipped {
   const factor = clip / norm * ROUNDING;
   for (let i = 0; i < update.length; i++) update[i] = update[i]! * factor;
   return { norm, factor };
-}
-
-/**
- * Clips every tensor to its own length; the whole update is then at most `lengthOfLayers(clips)` long, which is its sensitivity. `clips`
- * has one length per tensor of the layout. In place; throws a `RangeError` like `clipFlat`.
- */
-export function clipLayers(
-  update: Parameters,
-  layout: ParameterLayout,
-  clips: readonly number[],
-): Clipped {
-  invariant(
-    clips.length === layout.tensors.length && update.length === layout.count,
-    () =>
-      `Cannot clip by layers: ${clips.length} lengths and ${update.length} numbers, expected ` +
-      `${layout.tensors.length} and ${layout.count}`,
-  );
-  const norm = lengthOf(update);
-  let factor = 1;
-  clips.forEach((clip, index) => {
-    factor = Math.min(factor, clipFlat(tensorOf(update, layout, index), clip).factor);
-  });
-  return { norm, factor };
-}
-
-/** Sensitivity of an update clipped by layers: √(Σ clip²). */
-export function lengthOfLayers(clips: readonly number[]): number {
-  return Math.hypot(...clips);
 }

@@ -183,12 +183,6 @@ export function spentOf(ledger: Ledger, run?: string): PrivacySpent {
   };
 }
 
-/** Further rounds of this run that fit into both limits, up to 10⁶. */
-export function roundsLeftOf(ledger: Ledger, run: string): number {
-  const entry = runOf(ledger, run);
-  return entry === undefined ? 0 : roundsLeft(ledger, entry);
-}
-
 /** How often a run was charged. */
 export function chargedRounds(entry: LedgerRun): number {
   return countOf(entry.rounds);

@@ -60,20 +60,10 @@ export function rdpOfMechanism(mechanism: Mechanism, sampling: Sampling): RdpCur
 }
 
 /**
- * RDP of the discrete Gaussian with `variance` and integer queries of L2 sensitivity `sensitivity`: α Δ²/(2σ²), as for the continuous
- * one (Canonne, Kamath, Steinke 2020, theorem 4).
- */
-export function rdpDiscreteGaussian(
-  { variance, sensitivity }: { readonly variance: number; readonly sensitivity: number },
-  order: number,
-): number {
-  return order * sensitivity * sensitivity / (2 * variance);
-}
-
-/**
  * RDP of a sum of `contributions` discrete Gaussians, which is close to a discrete Gaussian but is none:
  * min(α s²/2 + τd, α (s + √d τ)²/2) with s = Δ/(√n σ) and τ = 10 Σ_{k=1}^{n−1} e^(−2π²σ²k/(k+1)) (Kairouz, Liu, Steinke 2021,
- * arXiv:2102.06387, theorem 1 and proposition 14). With σ ≥ 3 per device τ is below rounding.
+ * arXiv:2102.06387, theorem 1 and proposition 14). With σ ≥ 3 per device τ is below rounding. Of
+ * one alone it is α Δ²/(2σ²), as for the continuous one (Canonne, Kamath, Steinke 2020, theorem 4).
  */
 export function rdpDistributedDiscreteGaussian(
   { variance, contributions, dimension, sensitivity }: {

@@ -25,11 +25,6 @@ export function curveOf(cost: (order: number) => number): RdpCurve {
   return Float64Array.from(RDP_ORDERS, cost);
 }
 
-/** `a + times · b`: `times` more steps of b after a. */
-export function composed(a: RdpCurve, b: RdpCurve, times = 1): RdpCurve {
-  return a.map((cost, i) => times === 0 ? cost : cost + times * b[i]!);
-}
-
 /**
  * RDP of one step of the Poisson-subsampled Gaussian mechanism at `order` > 1: every device takes part with probability
  * `samplingRate`, the sum is clipped to sensitivity 1 and gets noise of standard deviation `noiseMultiplier`. Exact up to rounding

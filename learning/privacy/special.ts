@@ -9,11 +9,6 @@ export function erfc(x: number): number {
   return x < 1.25 ? erfcBelowFiveQuarters(x) : Math.exp(logErfcTail(x));
 }
 
-/** log(erfc(x)) without underflow: exact to about 15 digits for any finite x. */
-export function logErfc(x: number): number {
-  return x < 1.25 ? Math.log(erfc(x)) : logErfcTail(x);
-}
-
 /** P(low < X ≤ high) for X normal with the given mean and standard deviation; ends may be infinite. No cancellation in the tails. */
 export function normalMass(low: number, high: number, mean: number, deviation: number): number {
   const a = (low - mean) / (deviation * Math.SQRT2);

@@ -1,7 +1,7 @@
 /** Rules of conversations that every device applies alike: their names, the order of their messages, who leads them. */
 import type { Crypto } from "../../platform/ports.ts";
 import { type DeviceId, type MeshId, publicKeyOf } from "../ids.ts";
-import type { ConversationContent, ConversationId, MessageContent } from "./content.ts";
+import type { ConversationContent, ConversationId } from "./content.ts";
 
 const DIRECT = new TextEncoder().encode("kiana direct conversation v1\0");
 
@@ -20,18 +20,6 @@ export function directConversation(
     publicKeyOf(high),
   );
   return hash.subarray(0, 16).toHex() as ConversationId;
-}
-
-/** What decides where a message stands. */
-export interface MessagePlace extends Pick<MessageContent, "clock" | "number"> {
-  readonly author: DeviceId;
-}
-
-/** The order of a conversation, the same on every device: by (clock, author, number). Negative, 0 or positive. */
-export function compareMessages(a: MessagePlace, b: MessagePlace): number {
-  if (a.clock !== b.clock) return a.clock - b.clock;
-  if (a.author !== b.author) return a.author < b.author ? -1 : 1;
-  return a.number - b.number;
 }
 
 /** How far ahead of what is known here another's clock may be: beyond, one liar could use up the numbers. */

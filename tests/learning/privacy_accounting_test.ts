@@ -3,20 +3,18 @@ import assert from "node:assert/strict";
 import { epsilonOf, noiseMultiplierFor } from "../../learning/privacy/accountant.ts";
 import { fftOf } from "../../learning/privacy/fft.ts";
 import {
-  rdpDiscreteGaussian,
   rdpDistributedDiscreteGaussian,
   rdpOfMechanism,
   rdpSkellam,
 } from "../../learning/privacy/mechanism.ts";
 import { epsilonOfPld } from "../../learning/privacy/pld.ts";
 import {
-  composed,
   curveOf,
   epsilonOfCurve,
   RDP_ORDERS,
   rdpSubsampledGaussian,
 } from "../../learning/privacy/rdp.ts";
-import { erfc, logErfc, normalMass } from "../../learning/privacy/special.ts";
+import { erfc, normalMass } from "../../learning/privacy/special.ts";
 import fixtures from "../fixtures/privacy/accounting.json" with { type: "json" };
 
 function assertNear(actual: number, expected: number, relative: number, what: string) {
@@ -121,7 +119,7 @@ Deno.test("PLD composes different rounds, and is never above RDP", () => {
   ];
   const together = epsilonOfPld(parts, 1e-5);
   const curves = parts.map((part) => curveOf((order) => rdpSubsampledGaussian(part, order)));
-  const sum = composed(composed(curveOf(() => 0), curves[0]!, 300), curves[1]!, 5);
+  const sum = curves[0]!.map((cost, i) => 300 * cost + 5 * curves[1]![i]!);
   assert(together <= epsilonOfCurve(sum, 1e-5).epsilon);
   for (const part of parts) assert(together > epsilonOfPld([part], 1e-5));
   const split = [{ ...parts[0]!, steps: 100 }, { ...parts[0]!, steps: 200 }, parts[1]!];
@@ -176,14 +174,13 @@ Deno.test("numbers without sense are refused by name", () => {
 Deno.test("the formulas for integer noise bound what their distributions really cost", () => {
   for (const { kind, variance, shift, order, rdp } of fixtures.discreteRdp) {
     const noise = { variance, sensitivity: shift, dimension: 1, contributions: 1 };
-    const ours = kind === "skellam" ? rdpSkellam(noise, order) : rdpDiscreteGaussian(noise, order);
+    const ours = kind === "skellam"
+      ? rdpSkellam(noise, order)
+      : rdpDistributedDiscreteGaussian(noise)(order);
     assert(ours >= rdp * (1 - 1e-12), `${kind} ${variance}: ${ours} < ${rdp}`);
     // Skellam noise of small variance costs less than can be proved simply.
     const slack = kind === "skellam" ? 1 + (order + 2) / variance : 1.1;
     assert(ours <= rdp * slack, `${kind} ${variance}, α=${order}: ${ours}, the truth is ${rdp}`);
-    if (kind === "discreteGaussian") {
-      assertNear(rdpDistributedDiscreteGaussian(noise)(order), ours, 1e-12, "a sum of one");
-    }
   }
 });
 
@@ -211,7 +208,8 @@ Deno.test("a sum of discrete Gaussians costs more than one, and that is counted"
     const noise = { variance, contributions: 2, dimension: 1, sensitivity: 1 };
     const ours = rdpDistributedDiscreteGaussian(noise)(order);
     assert(ours >= rdp, `${variance}, α=${order}: ${ours} < ${rdp}`);
-    assert(ours > rdpDiscreteGaussian({ variance: 2 * variance, sensitivity: 1 }, order));
+    const single = { ...noise, variance: 2 * variance, contributions: 1 };
+    assert(ours > rdpDistributedDiscreteGaussian(single)(order));
   }
   // Formula by hand: τ = 10 e^(−2π²·0.25/2), min(α s²/2 + τ, α (s + τ)²/2) with s² = 1/(2·0.25).
   const tau = 10 * Math.exp(-Math.PI * Math.PI / 4);
@@ -286,16 +284,15 @@ Deno.test("sampling never costs more than taking part for sure, and less when it
       });
       before = some;
     }
-    const rare = composed(curveOf(() => 0), rdpOfMechanism(mechanism, { rate: 0.01 }), 100);
-    const sure = composed(curveOf(() => 0), all, 100);
+    const rare = rdpOfMechanism(mechanism, { rate: 0.01 }).map((cost) => 100 * cost);
+    const sure = all.map((cost) => 100 * cost);
     assert(epsilonOfCurve(rare, 1e-5).epsilon < epsilonOfCurve(sure, 1e-5).epsilon / 10);
   }
 });
 
 Deno.test("the error function keeps its digits in the tails", () => {
-  for (const { x, erfc: value, logErfc: logarithm } of fixtures.special) {
+  for (const { x, erfc: value } of fixtures.special) {
     if (value > 1e-300) assertNear(erfc(x), value, 2e-13, `erfc(${x})`);
-    assert(Math.abs(logErfc(x) - logarithm) <= 1e-14 * Math.abs(logarithm) + 1e-15, `log at ${x}`);
   }
   assertNear(normalMass(10, 10.001, 0, 1), 7.6562e-26, 1e-3, "a sliver of the tail");
   assertNear(normalMass(-Infinity, Infinity, 3, 2), 1, 1e-15, "everything");

@@ -8,7 +8,6 @@ import {
   type Ledger,
   openLedger,
   openRun,
-  roundsLeftOf,
   type RunTerms,
   spentOf,
   withLimit,
@@ -63,8 +62,10 @@ Deno.test("the same round is charged once, whatever came between", () => {
 });
 
 Deno.test("a round beyond the run's limit is refused, with what would be possible", () => {
-  let ledger = opened(openLedger(LIMIT), terms("a", 5));
-  const possible = roundsLeftOf(ledger, "a");
+  const opening = openRun(openLedger(LIMIT), terms("a", 5));
+  assert(opening.type === "opened");
+  const possible = opening.roundsPossible;
+  let { ledger } = opening;
   assert(possible > 3 && possible < 100, `${possible}`);
   for (let round = 0; round < possible; round++) ledger = charged(ledger, "a", round);
   const refused = charge(ledger, "a", possible);

@@ -1,7 +1,6 @@
 /** What leaves a device: clipped, rounded, noised integers, and what the sum of them means. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { layoutOf } from "../../learning/parameters.ts";
 import {
   type AdaptiveClipping,
   belowBit,
@@ -9,7 +8,7 @@ import {
   splitNoise,
 } from "../../learning/privacy/adaptive_clipping.ts";
 import { centralMechanism } from "../../learning/privacy/central_noise.ts";
-import { clipFlat, clipLayers, lengthOf, lengthOfLayers } from "../../learning/privacy/clipping.ts";
+import { clipFlat, lengthOf } from "../../learning/privacy/clipping.ts";
 import { rdpOfMechanism } from "../../learning/privacy/mechanism.ts";
 import { RDP_ORDERS, rdpSubsampledGaussian } from "../../learning/privacy/rdp.ts";
 import {
@@ -57,18 +56,6 @@ Deno.test("an update with NaN or infinities is refused", () => {
   for (const wrong of [NaN, Infinity, -Infinity]) {
     assert.throws(() => clipFlat(Float32Array.of(1, wrong), 1), RangeError);
   }
-});
-
-Deno.test("clipping by layers bounds each layer, and their lengths together bound the update", () => {
-  const layout = layoutOf([{ name: "a", shape: [3] }, { name: "b", shape: [2] }]);
-  const values = Float32Array.of(3, 0, 4, 6, 8);
-  const { norm, factor } = clipLayers(values, layout, [1, 20]);
-  assert.equal(norm, Math.sqrt(125));
-  assert(Math.abs(factor - 0.2) < 1e-6);
-  assert(lengthOf(values.subarray(0, 3)) <= 1);
-  assert.deepEqual([...values.subarray(3)], [6, 8]);
-  assert(lengthOf(values) <= lengthOfLayers([1, 20]));
-  assert.throws(() => clipLayers(values, layout, [1]), /expected 2 and 5/);
 });
 
 Deno.test("before noise no device's integers are longer than the sensitivity that is paid for", () => {

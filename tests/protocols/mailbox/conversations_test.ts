@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import type { DeviceId } from "../../../protocols/ids.ts";
 import type { ConversationContent } from "../../../protocols/mailbox/content.ts";
 import { problemOfContent } from "../../../protocols/mailbox/content_wire.ts";
 import {
   CLOCK_LEAP_MAX,
   clockAfter,
-  compareMessages,
   directConversation,
   directConversationContent,
   isHandedOver,
@@ -27,37 +25,6 @@ Deno.test("both ends name their direct conversation alike, and no others' so", (
   const content = directConversationContent(crypto, mesh, bob.id, alice.id);
   assert.deepEqual(content, directConversationContent(crypto, mesh, alice.id, bob.id));
   assert.equal(problemOfContent(content), undefined);
-});
-
-Deno.test("messages have one order, whatever the order they came in", () => {
-  const place = fc.record({
-    clock: fc.integer({ min: 1, max: 4 }),
-    author: fc.constantFrom(...sorted),
-    number: fc.integer({ min: 1, max: 4 }),
-  }, { noNullPrototype: true });
-  fc.assert(
-    fc.property(fc.array(place, { maxLength: 30 }), fc.integer(), (places, salt) => {
-      const shuffled = places.toSorted((a, b) => ((a.clock * 31 + salt) % 7) - (b.number % 5));
-      assert.deepEqual(shuffled.toSorted(compareMessages), places.toSorted(compareMessages));
-    }),
-    { seed: 2, numRuns: 300 },
-  );
-  const [low, high] = [alice.id, bob.id].sort() as [DeviceId, DeviceId];
-  assert.ok(
-    compareMessages({ clock: 1, author: high, number: 9 }, { clock: 2, author: low, number: 1 }) <
-      0,
-  );
-  assert.ok(
-    compareMessages({ clock: 1, author: low, number: 9 }, { clock: 1, author: high, number: 1 }) <
-      0,
-  );
-  assert.ok(
-    compareMessages({ clock: 1, author: low, number: 1 }, { clock: 1, author: low, number: 2 }) < 0,
-  );
-  assert.equal(
-    compareMessages({ clock: 1, author: low, number: 1 }, { clock: 1, author: low, number: 1 }),
-    0,
-  );
 });
 
 Deno.test("the clock is past everything seen, and no liar can use it up", () => {
