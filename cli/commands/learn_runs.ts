@@ -13,7 +13,7 @@ import { numberOption } from "../learning/number_option.ts";
 import { describePlan } from "../learning/plan_text.ts";
 import { idArgument } from "../learning/short_id.ts";
 import { watchToTheEnd } from "../learning/watch.ts";
-import { formatPairs, formatTable, inLines, printable } from "../output/table.ts";
+import { formatPairs, formatTable, inLines, printable, printableLine } from "../output/table.ts";
 import { formatBytes, formatCount, formatDuration, formatTime } from "../output/units.ts";
 import type { Texts } from "../texts.ts";
 
@@ -97,7 +97,7 @@ async function runChange(context: CommandContext, what: "join" | "leave" | "stop
   const { texts, output } = context;
   output.result(
     { ok: true, ...run },
-    () => texts.learnRuns.changed(printable(run.title), run.state),
+    () => texts.learnRuns.changed(printableLine(run.title), run.state),
   );
   if (what === "join") output.note(texts.learnRuns.watchHint(run.run.slice(0, SHORT_ID)));
   return EXIT.ok;
@@ -189,7 +189,7 @@ function formatRuns(context: CommandContext, runs: readonly RunJson[]): string {
     ],
     runs.map((run) => [
       run.run.slice(0, SHORT_ID),
-      run.title.slice(0, 40),
+      printableLine(run.title.slice(0, 40)),
       texts.states[run.state],
       texts.roundOf(count(run.round), count(run.rounds)),
       count(run.devices),
@@ -272,7 +272,7 @@ function formatBudget(context: CommandContext, budget: BudgetView): string {
     [texts.run, texts.title, texts.runRounds, "ε", texts.atMost],
     budget.runs.map((run) => [
       run.run.slice(0, SHORT_ID),
-      run.title.slice(0, 40),
+      printableLine(run.title.slice(0, 40)),
       formatCount(run.rounds, language),
       figure(run.epsilon, context),
       figure(run.epsilonMax, context),

@@ -16,6 +16,7 @@ import {
 } from "../learning/number_option.ts";
 import { shortId } from "../learning/short_id.ts";
 import { watchToTheEnd } from "../learning/watch.ts";
+import { printableLine } from "../output/table.ts";
 import type { Texts } from "../texts.ts";
 
 /** As `TITLE_CHARACTERS_MAX` of plans. */
@@ -147,7 +148,10 @@ async function runStart(context: CommandContext, found: StartArguments) {
   const value = { ok: true, ...run };
   const short = run.run.slice(0, SHORT_ID);
   const print = found.watch ? output.event : output.result;
-  print(value, () => [texts.startedRun(run.title, run.run), texts.joinHint(short)].join("\n"));
+  print(
+    value,
+    () => [texts.startedRun(printableLine(run.title), run.run), texts.joinHint(short)].join("\n"),
+  );
   if (found.wait && run.waitingFor !== null) {
     output.note(texts.waitsFor(texts.told(run.waitingFor)));
   }

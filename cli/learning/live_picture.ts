@@ -2,7 +2,7 @@
 import type { LearningEvent, RoundMetrics } from "../../actors/learning_handle.ts";
 import type { RunJson } from "../client_learning.ts";
 import type { CommandContext } from "../command.ts";
-import { printable } from "../output/table.ts";
+import { printable, printableLine } from "../output/table.ts";
 import { formatDuration } from "../output/units.ts";
 import { curveOf, figure, percent, roundTimeMs, SHORT_ID } from "./figures.ts";
 import { sparkline } from "./sparkline.ts";
@@ -57,11 +57,11 @@ export function livePicture(context: CommandContext, watched: Watched): readonly
   const nobody = run.plan.aggregation.type === "grid" ? texts.noCoordinator : texts.nobody;
   const coordinator = run.coordinator === null ? nobody : run.coordinator.slice(0, 8);
   const lines = [
-    `${bold(printable(run.title))}  ${cyan(phase)}  ${
+    `${bold(printableLine(run.title))}  ${cyan(phase)}  ${
       dim(
-        `${
-          run.run.slice(0, SHORT_ID)
-        } · ${texts.coordinator} ${coordinator} · ${run.devices} ${texts.devices}`,
+        `${run.run.slice(0, SHORT_ID)} · ${texts.coordinator} ${coordinator} · ${
+          texts.deviceCount(run.devices)
+        }`,
       )
     }`,
     barLine(context, texts.rounds, {

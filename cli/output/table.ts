@@ -147,6 +147,11 @@ export function printable(text: string): string {
   return text.replaceAll(CONTROLS, "�");
 }
 
+/** The same for names and titles, which stand in a line with other things: no colour of theirs, and no line of their own. */
+export function printableLine(text: string): string {
+  return printable(text.replaceAll(/[\t\n]+/g, " ").replaceAll("\u001b", "�"));
+}
+
 function withoutTrailingSpace(text: string): string {
   return text.split("\n").map((line) => line.trimEnd()).join("\n");
 }

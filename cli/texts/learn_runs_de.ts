@@ -100,6 +100,7 @@ export const deLearnRuns: typeof enLearnRuns = {
     loss: "Fehler",
     trainingLoss: "Eigener Fehler",
     devices: "Geräte",
+    deviceCount: (count) => `${count} ${count === 1 ? "Gerät" : "Geräte"}`,
     waiting: "Wartet",
     coordinator: "Koordinator",
     nobody: "noch niemand",

@@ -106,6 +106,7 @@ export const enLearnRuns = {
     loss: "Loss",
     trainingLoss: "Own loss",
     devices: "Devices",
+    deviceCount: (count: number) => `${count} ${count === 1 ? "device" : "devices"}`,
     waiting: "Waits",
     coordinator: "Coordinator",
     nobody: "nobody yet",

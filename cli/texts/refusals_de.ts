@@ -297,10 +297,6 @@ const PARTS: Sentences = [
   [/expected one of /, "erwartet wird eines von "],
   [/expected an integer from (\S+) to (\S+)/, "erwartet wird eine ganze Zahl von $1 bis $2"],
   [/expected a number from (\S+) to (\S+)/, "erwartet wird eine Zahl von $1 bis $2"],
-  [
-    /expected (\d+) to (\d+) topics separated by commas, for example /,
-    "erwartet werden $1 bis $2 Themen, durch Kommas getrennt, zum Beispiel ",
-  ],
   [/expected aggregation /, "erwartet wird die Aggregation "],
   [
     /expected stochastic, randomK, none, or aggregation "clear"/,

@@ -199,8 +199,12 @@ const EXAMPLES: Sentences = [
     "$1 Texte mit diesen Themen sind zu wenige, mindestens $2",
   ],
   [
-    /(\d+) series give (\d+) windows of (\d+) without a gap, at least (\d+) are needed/,
-    "$1 Reihen geben $2 Fenster von $3 ohne Lücke, nötig sind mindestens $4",
+    /(\d+) series give (\d+) windows of (\d+) steps of (\S+) min without a gap, at least (\d+) are needed/,
+    "$1 Reihen geben $2 Fenster von $3 Schritten zu $4 min ohne Lücke, nötig sind mindestens $5",
+  ],
+  [
+    /Task "(\w+)": (\w+) is "([^"]*)", expected (\d+) to (\d+) topics separated by commas, for example /,
+    'Aufgabe "$1": $2 ist "$3", erwartet werden $4 bis $5 Themen, durch Kommas getrennt, zum Beispiel ',
   ],
   [
     /this run divides a data set among devices, and this one is not among them/,

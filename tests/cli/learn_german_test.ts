@@ -97,6 +97,9 @@ const TOGETHER: Readonly<Record<string, readonly string[]>> = {
   ],
   // Nobody can say another kind.
   'Cannot cut data as "7": expected iid, shards or dirichlet': [],
+  "7 series give 7 windows of 7 without a gap, at least 7 are needed": [
+    "7 series give 7 windows of 7 steps of 7 min without a gap, at least 7 are needed",
+  ],
   "it holds ": ["signed bytes", "16-bit integers", "64-bit floats", "values of type 7"]
     .map((what) => `Cannot read 7 as IDX: it holds ${what}, expected unsigned bytes`),
   "Both 7 and 7 hold 7; expected one set in a folder": [

@@ -2,6 +2,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { ModelView, TaskView } from "../../actors/learning_handle.ts";
 import type { RunJson } from "../../cli/client_learning.ts";
+import { textsOf } from "../../cli/texts.ts";
+import { TASKS } from "../../learning/tasks/tasks.ts";
+import { errorText } from "../../platform/error_text.ts";
+import { sourceOf } from "../learning/data_fixtures.ts";
 import { type Answer, problem, run, withFakeNode } from "./fake_world.ts";
 import { DEVICE, metricsOf, RUN, runView, VERSION } from "./learning_views.ts";
 
@@ -100,7 +104,7 @@ Deno.test("status shows all runs, or one with its curve, bars and plan", () =>
       assert.match(out, /a1b2c3d4e5 +Digits +running +3 of 10 +4 +80\.0% +1 device more/, err);
     }
     const one = await run(["learn", "status", "a1b2c3"]);
-    assert.match(one.out, /Digits {2}training {2}a1b2c3d4e5 · Coordinator dddddddd · 4 Devices/);
+    assert.match(one.out, /Digits {2}training {2}a1b2c3d4e5 · Coordinator dddddddd · 4 devices/);
     assert.match(one.out, /rounds +█{7}░{17} 3\/10 · 14 s left/);
     // What is watched is cut at the last column: the bar gives way before the numbers do.
     const narrow = await run(["learn", "status", "a1b2c3"], { width: 40 });
@@ -179,6 +183,42 @@ Deno.test("tasks say what is ready, and why not", () => {
     assert.match(out, /sensors +Sensoren .* nein/);
     assert.ok(out.includes(`sensors: ${tasks[1]!.reason}`), "a reason is told to its end");
     assert.match(out, /submind learn start mnist/);
+  });
+});
+
+Deno.test("why there are no examples is told in German, as tasks themselves say it", async () => {
+  const source = sourceOf({});
+  const reasons = await Promise.all(TASKS.map(async (task) => {
+    try {
+      const found = await task.examples({ source, options: {}, share: null });
+      return "unavailable" in found ? found.unavailable : "";
+    } catch (error) {
+      return errorText(error);
+    }
+  }));
+  assert.ok(reasons.length >= 3);
+  for (const reason of reasons) {
+    assert.doesNotMatch(
+      textsOf("de").learnRuns.told(reason).replace(/submind .*/, ""),
+      /\b(the|is|of|expected|series|without|needed)\b/,
+      reason,
+    );
+  }
+});
+
+Deno.test("a title of others has no line and no colour of its own, and one device is one", () => {
+  const title = "two\nlines\tand \u001b[31mred";
+  const known = oneRun({ title, devices: 1 });
+  const answer: Answer = (seen) => known({ ...seen, path: seen.path.replace(/\/join$/, "") });
+  return withFakeNode(answer, async ({ run }) => {
+    const said = /two lines and �\[31mred/;
+    for (const words of ["", "status a1b2c3", "join a1b2c3", "start mnist"]) {
+      const { out } = await run(["learn", ...words.split(" ").filter((word) => word !== "")]);
+      assert.match(out, said, words);
+    }
+    assert.match((await run(["learn", "status", "a1b2c3"])).out, / · 1 device$/m);
+    const german = await run(["learn", "status", "a1b2c3", "--lang", "de"]);
+    assert.match(german.out, / · 1 Gerät$/m);
   });
 });
 
