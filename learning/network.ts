@@ -37,7 +37,8 @@ export type Loss =
  * Rectifiers", eq. 10), or n those and the outputs that one input goes into (Glorot and Bengio 2010, "Understanding the difficulty of training
  * deep feedforward neural networks", eq. 16).
  */
-export type InitialWeights = "heUniform" | "glorotUniform";
+export const INITIAL_WEIGHTS = ["heUniform", "glorotUniform"] as const;
+export type InitialWeights = typeof INITIAL_WEIGHTS[number];
 
 /** A whole network. */
 export interface Network {

@@ -21,6 +21,7 @@ import { startProgress } from "../../cli/output/progress.ts";
 import { systemTerminal } from "../../cli/output/terminal.ts";
 import { chooseDataDirectory } from "../../deployments/config.ts";
 import { type ImageSet, readImageSet } from "../../learning/data/image_set.ts";
+import { INITIAL_WEIGHTS } from "../../learning/network.ts";
 import type { Choice } from "../../learning/runs/plan.ts";
 import { STRATEGY_NUMBERS, strategyOf } from "../../learning/strategies/strategy.ts";
 import { systemClock } from "../../platform/system_clock.ts";
@@ -65,6 +66,9 @@ const parser = object({
   ),
   learningRate: optional(option("--learning-rate", float({ min: 1e-6, max: 10, metavar: "ETA" }), {
     description: message`The clients' learning rate; the cell's own when absent.`,
+  })),
+  initial: optional(option("--initial", choice(INITIAL_WEIGHTS, { metavar: "WEIGHTS" }), {
+    description: message`What weights start from; the network's own when absent.`,
   })),
   minutes: optional(option("--minutes", float({ min: 0, metavar: "MINUTES" }), {
     description: message`Stop after this time; 60 for all cells, no limit for one.`,
@@ -185,6 +189,7 @@ async function main(options: Options): Promise<number> {
         target: options.target ?? paperTarget(cell.model),
         learningRate: options.learningRate ?? learningRateOf(cell),
         strategy,
+        initial: options.initial ?? null,
         seed: options.seed,
         roundsMax,
       }, {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { datasetOf, type ImageSet } from "../../learning/data/image_set.ts";
 import { partition } from "../../learning/data/partition.ts";
 import { mcmahanCnn, mlp2nn } from "../../learning/engine/networks.ts";
+import type { InitialWeights, Network } from "../../learning/network.ts";
 import type { Choice } from "../../learning/runs/plan.ts";
 import {
   type Federation,
@@ -19,6 +20,7 @@ import {
   EXAMPLES_EACH,
   PAPER_TOLERANCE,
   paperRounds,
+  paperTarget,
 } from "./cells.ts";
 import { ExperimentStore, type RoundRecord } from "./experiment_store.ts";
 
@@ -29,6 +31,8 @@ export interface CellRun {
   readonly target: number;
   readonly learningRate: number;
   readonly strategy: Choice;
+  /** What weights start from; null for the network's own. */
+  readonly initial: InitialWeights | null;
   /** Any text; equal texts give equal runs. */
   readonly seed: string;
   readonly roundsMax: number;
@@ -64,7 +68,7 @@ export interface CellResult {
   /** The paper's rounds; null for a cell it does not have. */
   readonly paper: number | null;
   readonly papers: readonly number[];
-  /** Not more than 12 % above the paper's larger number; null when either is missing. */
+  /** Not more than 12 % above the paper's larger number; null when either is missing, or the target is not the paper's. */
   readonly withinPaper: boolean | null;
   readonly strategy: string;
   readonly learningRate: number;
@@ -139,7 +143,7 @@ function federationOf(run: CellRun, machine: CellMachine): Federation {
     throw new RangeError(`Cannot reproduce with ${strategy.name}: its rounds wait for nobody`);
   }
   return {
-    network: cell.model === "2nn" ? mlp2nn() : mcmahanCnn(),
+    network: networkOf(run),
     training: datasetOf(machine.training),
     test: datasetOf(machine.test),
     partition: partition(machine.training.labels, {
@@ -162,13 +166,23 @@ function federationOf(run: CellRun, machine: CellMachine): Federation {
 }
 
 /** Everything that fixes the result of a round; the target only says when to stop. */
-function settingsOf({ cell, learningRate, strategy, seed }: CellRun) {
-  return { cell: cellName(cell), learningRate, strategy, seed };
+function settingsOf(run: CellRun) {
+  const { cell, learningRate, strategy, seed } = run;
+  return { cell: cellName(cell), learningRate, strategy, initial: networkOf(run).initial, seed };
 }
 
-function fileName({ cell, learningRate, strategy, seed }: CellRun): string {
+function networkOf({ cell, initial }: CellRun): Network & Required<Pick<Network, "initial">> {
+  const network = cell.model === "2nn" ? mlp2nn() : mcmahanCnn();
+  return { ...network, initial: initial ?? network.initial ?? "heUniform" };
+}
+
+function fileName({ cell, learningRate, strategy, initial, seed }: CellRun): string {
   const numbers = Object.entries(strategy.numbers).map(([name, value]) => `${name}=${value}`);
-  const parts = [cellName(cell), `lr=${learningRate}`, strategy.name, ...numbers, `seed=${seed}`];
+  const start = initial === null ? [] : [initial];
+  const parts = [
+    ...[cellName(cell), `lr=${learningRate}`, strategy.name],
+    ...[...numbers, ...start, `seed=${seed}`],
+  ];
   return parts.join(",").replaceAll(/[^A-Za-z0-9=.,-]/g, "_");
 }
 
@@ -182,6 +196,8 @@ function resultOf(
   const crossing = roundsToTarget(accuracies, run.target);
   const rounds = crossing === null ? null : Math.ceil(crossing);
   const papers = paperRounds(run.cell);
+  // The paper counted to one accuracy; rounds to another one cannot be compared with its.
+  const isComparable = papers.length > 0 && run.target === paperTarget(run.cell.model);
   return {
     cell: cellName(run.cell),
     target: run.target,
@@ -192,7 +208,7 @@ function resultOf(
     roundsRun: records.length,
     paper: papers[0] ?? null,
     papers,
-    withinPaper: rounds === null || papers.length === 0
+    withinPaper: rounds === null || !isComparable
       ? null
       : rounds <= Math.max(...papers) * (1 + PAPER_TOLERANCE),
     strategy: run.strategy.name,

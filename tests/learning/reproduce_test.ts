@@ -176,6 +176,7 @@ const RUN: CellRun = {
   target: 1,
   learningRate: 0.1,
   strategy: { name: "fedAvgM", numbers: { serverRate: 1, momentum: 0.5 } },
+  initial: null,
   seed: "test",
   roundsMax: 6,
 };
@@ -240,6 +241,34 @@ Deno.test("a target that is reached ends the run, and another target looks at th
     assert.ok(low.rounds !== null && low.rounds <= 6);
     const higher = await runCell({ ...RUN, roundsMax: 4 }, await machine(folder));
     assert.equal(higher.roundsRun, 4);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("rounds are compared with the paper's for the paper's target only", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "submind_reproduce_" });
+  try {
+    const cell = parseCell("2nn,iid,C=0.1,E=1,B=10");
+    const result = await runCell({ ...RUN, cell, target: 0.1 }, await machine(folder));
+    assert.equal(result.ended, "target");
+    assert.deepEqual([result.paper, result.withinPaper], [87, null]);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("another start is another experiment, with files of its own", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "submind_reproduce_" });
+  try {
+    const run = { ...RUN, roundsMax: 1 };
+    const losses: number[] = [];
+    const recorded = await machine(folder, ({ loss }) => losses.push(loss));
+    const own = await runCell(run, recorded);
+    const glorot = await runCell({ ...run, initial: "glorotUniform" }, recorded);
+    assert.notEqual(glorot.log, own.log);
+    assert.notEqual(losses[0], losses[1]);
+    assert.match(Deno.readTextFileSync(own.log), /"initial":"heUniform"/);
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }

@@ -26,7 +26,7 @@ const ignore = skipped("the FedAvg paper's rounds on MNIST", found.reason);
 /** Runs a cell from the start until it is at its target or out of rounds. */
 async function play(
   name: string,
-  options: { readonly strategy?: CellRun["strategy"]; readonly roundsMax?: number } = {},
+  options: Partial<Pick<CellRun, "strategy" | "initial" | "roundsMax">> = {},
 ): Promise<CellResult> {
   const files = await readMnistFolder(found.folder);
   const half = (split: string) => {
@@ -47,6 +47,7 @@ async function play(
       target: paperTarget(cell.model),
       learningRate: learningRateOf(cell),
       strategy: { name: "fedAvg", numbers: { serverRate: 1 } },
+      initial: null,
       seed: "1",
       roundsMax: Math.ceil(Math.max(...paperRounds(cell)) * 1.12),
       ...options,
@@ -68,7 +69,13 @@ async function play(
 }
 
 for (
-  const name of ["2nn,iid,C=0.1,E=1,B=10", "2nn,noniid,C=0.1,E=1,B=10", "2nn,iid,C=0.2,E=1,B=10"]
+  const name of [
+    "2nn,iid,C=0.1,E=1,B=10",
+    "2nn,noniid,C=0.1,E=1,B=10",
+    "2nn,iid,C=0.2,E=1,B=10",
+    "cnn,iid,C=0.1,E=1,B=10",
+    "cnn,iid,C=0.1,E=5,B=10",
+  ]
 ) {
   Deno.test({
     name: `${name} needs no more rounds than the paper, but for the 12 % between its own tables`,
@@ -87,6 +94,7 @@ Deno.test({
     const { name, ...numbers } = strategyOf({ name: "fedYogi", numbers: { serverRate: 0.01 } });
     const result = await play("cnn,noniid,C=0.1,E=1,B=10", {
       strategy: { name, numbers },
+      initial: "heUniform",
       roundsMax: 99,
     });
     assert.equal(result.ended, "target", JSON.stringify(result));
