@@ -85,7 +85,7 @@ Deno.test("learn epsilon refuses noise that is none, and says that ε is infinit
     const [option, value] = args[0]!.split("=");
     assert.ok(
       error.message.includes(`${option} is "${value}", expected a number above 0`),
-      args[0],
+      args.join(),
     );
     assert.match(error.message, /nothing is promised: ε is infinite/);
     const german = await epsilon(...plan, ...args, "--lang", "de");
