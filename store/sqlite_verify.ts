@@ -4,12 +4,12 @@
  * The id, the signature and the payload hash cover every byte of a block; columns that merely repeat the header are compared
  * with it. A damaged payload is dropped and its block kept: its log stays whole.
  */
-import { setImmediate } from "node:timers";
 import type { Block } from "../protocols/blocks/block.ts";
 import { decodeHeader } from "../protocols/blocks/decode.ts";
 import { signedMessageOf } from "../protocols/blocks/encode.ts";
 import type { BlockId } from "../protocols/ids.ts";
 import type { Crypto } from "../platform/ports.ts";
+import { othersTurn } from "../platform/turns.ts";
 import { sha256Hex } from "./hash.ts";
 import { timeBucketOf } from "./limits.ts";
 import type { NodeSqlite } from "./node_sqlite.ts";
@@ -52,7 +52,7 @@ export async function verifyBlocks(
     if (checked.length === 0) break;
     next = checked.at(-1)!.position + 1;
     // SQLite answers at once and promises alone never leave this turn: sessions would die of silence meanwhile.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await othersTurn();
   }
   if (found.length > 0) await refreshLog(context);
   return found;
