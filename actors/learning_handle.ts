@@ -1,4 +1,5 @@
 /** Federated learning as the node's views see it. Part of `NodeHandle`; field names are the same here, in JSON, in the CLI and in the docs. */
+import type { Measured } from "../learning/metrics.ts";
 import type { NewRun } from "../learning/runs/new_run.ts";
 import type { RunPlan } from "../learning/runs/plan.ts";
 import type { BlockId, ContentHash, DeviceId } from "../protocols/ids.ts";
@@ -93,6 +94,8 @@ export interface RoundMetrics {
   /** Measured on this device's held-out examples; null without any, or for tasks without classes. */
   readonly accuracy: number | null;
   readonly loss: number | null;
+  /** The task's own metrics by name, like `top3Accuracy`, measured there, too; absent where it names none, or nothing was measured. */
+  readonly measured?: Measured;
   /** Mean training loss of this device in the round; null when it did not take part. */
   readonly trainingLoss: number | null;
   /** Bytes of one update on the wire, and of the parameters. */
@@ -120,7 +123,8 @@ export interface ModelView {
   /** Chosen as the one to use: the newest, unless a person has rolled back. */
   readonly current: boolean;
   readonly verified: "valid" | "invalid" | "unchecked";
-  readonly metrics: { readonly accuracy: number | null; readonly loss: number | null };
+  /** As its round was measured on this device. */
+  readonly metrics: Pick<RoundMetrics, "accuracy" | "loss" | "measured">;
 }
 
 export interface ModelComparison {

@@ -28,7 +28,7 @@ import { checksOf, gridChecks } from "./model_checks.ts";
 import { notHere } from "./model_refusals.ts";
 import { refused } from "./outcomes.ts";
 import type { RunSummary } from "./rounds/commands.ts";
-import { metricsSetting } from "./rounds/reporting.ts";
+import { figuresOf, metricsSetting } from "./rounds/reporting.ts";
 import { keptSetting, ROUNDS_KEPT, verifiedSetting } from "./rounds/old_vectors.ts";
 
 /** Setting: the version of a task that a person has gone back to. */
@@ -124,9 +124,9 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
     const { summary, version } = known;
     const round = roundOf(known);
     const isMeasuredElsewhere = isGrid(summary) && version !== summary.report?.parameters;
-    if (round === 0 || isMeasuredElsewhere) return { accuracy: null, loss: null };
+    if (round === 0 || isMeasuredElsewhere) return figuresOf(null);
     const kept = await settings.get(metricsSetting(summary.run, round)) as RoundMetrics | undefined;
-    return { accuracy: kept?.accuracy ?? null, loss: kept?.loss ?? null };
+    return figuresOf(kept ?? null);
   }
 
   async function views(versions: readonly KnownVersion[]): Promise<readonly ModelView[]> {

@@ -33,6 +33,15 @@ export const roundPhaseSchema = z.enum([
   "finished",
 ]);
 
+const NAME = /^[a-zA-Z0-9]{1,32}$/;
+const nameSchema = z.string().regex(NAME, "expected 1-32 letters and digits");
+const byName = fieldNames("By name.", { pattern: NAME.source });
+const measuredSchema = z.record(nameSchema, z.number()).openapi({
+  ...byName,
+  description: "The task's own metrics, by name.",
+  example: { top3Accuracy: 0.61 },
+});
+
 export const roundMetricsSchema = z.strictObject({
   round: z.int().min(1),
   atMs: z.number(),
@@ -45,15 +54,13 @@ export const roundMetricsSchema = z.strictObject({
   refused: count(),
   accuracy: z.number().min(0).max(1).nullable(),
   loss: z.number().nullable(),
+  measured: mayBeMissing(measuredSchema),
   trainingLoss: z.number().nullable(),
   updateBytes: count(),
   parameterBytes: count(),
   epsilon: z.number().nullable(),
 }).openapi("RoundMetrics");
 
-const NAME = /^[a-zA-Z0-9]{1,32}$/;
-const nameSchema = z.string().regex(NAME, "expected 1-32 letters and digits");
-const byName = fieldNames("By name.", { pattern: NAME.source });
 const hashSchema = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 lower-case hex digits")
   .openapi({ description: "SHA-256 of the parameters, hex.", example: "0".repeat(64) });
 
@@ -252,10 +259,7 @@ export const runSchema = z.strictObject({
 export const runsSchema = z.strictObject({ runs: z.array(runSchema) });
 export const roundsSchema = z.strictObject({ rounds: z.array(roundMetricsSchema) });
 
-const measuredSchema = z.strictObject({
-  accuracy: z.number().nullable(),
-  loss: z.number().nullable(),
-});
+const figuresSchema = roundMetricsSchema.pick({ accuracy: true, loss: true, measured: true });
 export const modelSchema = z.strictObject({
   version: hashSchema,
   block: blockIdSchema.nullable(),
@@ -270,7 +274,7 @@ export const modelSchema = z.strictObject({
   here: z.boolean(),
   current: z.boolean(),
   verified: z.enum(["valid", "invalid", "unchecked"]),
-  metrics: measuredSchema,
+  metrics: figuresSchema,
 }).openapi("Model");
 export const modelsSchema = z.strictObject({ models: z.array(modelSchema) });
 
@@ -280,7 +284,7 @@ export const comparisonSchema = z.strictObject({
   l2: z.number(),
   cosine: z.number(),
   layers: z.array(z.strictObject({ name: z.string(), l2: z.number(), relative: z.number() })),
-  metrics: z.strictObject({ a: measuredSchema, b: measuredSchema }),
+  metrics: z.strictObject({ a: figuresSchema, b: figuresSchema }),
 }).openapi("ModelComparison");
 
 export const verificationSchema = z.strictObject({

@@ -1,7 +1,8 @@
 /**
- * A task as a plug-in: which network, which examples, how to train by default, what to measure. Rounds, strategies and the engine know
+ * A task as a plug-in: which network, which examples, how devices train on their own by default, what is measured. Rounds, strategies and the engine know
  * only this interface; a new task (the Go policy network, say) is one new file in `learning/tasks/` and one line in its list.
  */
+import type { Metric } from "./metrics.ts";
 import type { Network } from "./network.ts";
 import type { Dataset, TrainingJob } from "./trainer.ts";
 
@@ -45,7 +46,10 @@ export interface TaskExamples {
   readonly test: Dataset | null;
 }
 
-/** Numbers a run starts with when the person says nothing. */
+/**
+ * How long a run goes on and how each device trains in a round, when the person who starts the run says nothing: passes over its examples, examples
+ * per step, learning rate, momentum (none when absent). The signed plan has what was chosen, so that a task may change its mind later.
+ */
 export interface TrainingDefaults
   extends Pick<TrainingJob, "epochs" | "batchSize" | "learningRate" | "momentum"> {
   readonly rounds: number;
@@ -79,6 +83,11 @@ export interface LearningTask {
   readonly title: { readonly en: string; readonly de: string };
   readonly description: { readonly en: string; readonly de: string };
   readonly defaults: TrainingDefaults;
+  /**
+   * What each device measures on its held-out examples after every round, besides loss and accuracy; nothing more when absent. They must go with
+   * every network of the task: `problemOfMetrics`. No part of the plan: nothing that is learned depends on them.
+   */
+  readonly metrics?: readonly Metric[];
   /** True where each device has data of its own: there is no common set to be divided for an experiment. */
   readonly ownDataOnly?: true;
   /** Throws a `RangeError` that names the option, its value and what was expected when an option is unknown or impossible. */

@@ -2,6 +2,7 @@
  * The Trainer port: trains and evaluates networks somewhere (workers in production, the same engine inline in tests and the simulator).
  * Equal jobs give equal bits on one machine, whatever runs beside them: a round that is resumed after a crash must not differ.
  */
+import type { Measured, Metric } from "./metrics.ts";
 import type { Network } from "./network.ts";
 import type { Parameters } from "./parameters.ts";
 
@@ -54,6 +55,8 @@ export interface EvaluationJob {
   readonly parameters: Parameters;
   readonly dataset: Dataset;
   readonly indices?: Uint32Array<ArrayBuffer>;
+  /** What to measure besides loss and accuracy; nothing when absent. They must go with the network: see `problemOfMetrics`. */
+  readonly metrics?: readonly Metric[];
 }
 
 export interface Evaluation {
@@ -62,6 +65,8 @@ export interface Evaluation {
   readonly loss: number;
   /** Share of examples whose largest output is the label, for cross-entropy; null for squared error. */
   readonly accuracy: number | null;
+  /** The job's metrics by name; absent when it asked for none. */
+  readonly measured?: Measured;
 }
 
 /** How far a job is, in steps; told at most about ten times a second. */

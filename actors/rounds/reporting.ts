@@ -47,7 +47,17 @@ export function evaluateHeldOut(
   const isLast = round >= opened.plan.rounds;
   const count = isLast ? test.count : Math.min(test.count, EVALUATION_EXAMPLES);
   const indices = Uint32Array.from({ length: count }, (_, i) => i);
-  return trainer.evaluate({ network: opened.network, parameters, dataset: test, indices });
+  const { network, task: { metrics = [] } } = opened;
+  return trainer.evaluate({ network, parameters, dataset: test, indices, metrics });
+}
+
+/** What was measured on held-out examples, and nothing else of it; null for what was not. */
+export function figuresOf(
+  found: Pick<RoundMetrics, "accuracy" | "loss" | "measured"> | null,
+): Pick<RoundMetrics, "accuracy" | "loss" | "measured"> {
+  if (found === null) return { accuracy: null, loss: null };
+  const { accuracy, loss, measured } = found;
+  return { accuracy, loss, ...(measured === undefined ? {} : { measured }) };
 }
 
 /** Measures the new version on this device's held-out examples, beside everything else. */
@@ -90,8 +100,7 @@ export function onEvaluated(
     counted: result.submissions.length,
     dropped: result.counts.dropped,
     refused: result.counts.refused,
-    accuracy: evaluation?.accuracy ?? null,
-    loss: evaluation?.loss ?? null,
+    ...figuresOf(evaluation),
     trainingLoss: lossOf(state, deps, result.round),
     updateBytes: result.updateBytes,
     parameterBytes: 4 * deps.opened.layout.count,

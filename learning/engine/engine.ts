@@ -18,6 +18,7 @@
  * before its weights change. Momentum is v ← m·v + g, w ← w − η·v; FedProx adds μ·(w − start) to g.
  */
 import { invariant } from "../../platform/invariant.ts";
+import type { Metric } from "../metrics.ts";
 import type { Network } from "../network.ts";
 import { type Parameters, tensorOf } from "../parameters.ts";
 import { type KernelBuild, type Kernels, loadKernels } from "./kernels.ts";
@@ -51,7 +52,16 @@ export interface EngineOptions {
   readonly build?: KernelBuild;
 }
 
+/** What an evaluation adds up, over examples. */
+export interface EvaluatedSums {
+  readonly loss: number;
+  readonly correct: number;
+  /** In the order of the metrics asked for. */
+  readonly sums: readonly number[];
+}
+
 const PAGE_BYTES = 65_536;
+const ACCURACY: Metric = { type: "topAccuracy", k: 1 };
 
 /** One network in memory. Not for two users at once. */
 export class Engine {
@@ -151,27 +161,46 @@ export class Engine {
     return loss;
   }
 
-  /** The sum of the losses over `order[from..to)`, and how many are right (0 for squared error). At most `batchSize` at once. */
+  /**
+   * The sum of the losses over `order[from..to)`, how many are right (0 for squared error), and the sums of the metrics, which must go with the
+   * network. At most `batchSize` at once.
+   */
   evaluate(
     examples: Examples,
     order: Uint32Array,
     from: number,
     to: number,
-  ): { readonly loss: number; readonly correct: number } {
-    const { output, labels, capacity } = this.#plan;
+    metrics: readonly Metric[] = [],
+  ): EvaluatedSums {
+    const { capacity } = this.#plan;
+    const sums = metrics.map(() => 0);
     let [loss, correct] = [0, 0];
     for (let at = from; at < to; at += capacity) {
       const count = Math.min(capacity, to - at);
       this.#stage(examples, order, at, count);
       this.#operations.forward(this.#plan.operations, count);
-      if (this.#network.loss.type === "crossEntropy") {
-        correct += this.#kernels.countCorrect(
-          ...[output.values, output.length * 4, labels, count, this.#network.loss.classes],
-        );
-      }
+      // The loss comes last: it leaves the derivative where the outputs were.
+      if (this.#network.loss.type === "crossEntropy") correct += this.#sumOf(ACCURACY, count);
+      for (const [i, metric] of metrics.entries()) sums[i]! += this.#sumOf(metric, count);
       loss += this.#lossOf(count, 1);
     }
-    return { loss, correct };
+    return { loss, correct, sums };
+  }
+
+  /** The sum of a metric over the examples that have just gone through. */
+  #sumOf(metric: Metric, count: number): number {
+    const { output, labels } = this.#plan;
+    const { loss } = this.#network;
+    const outputs = loss.type === "crossEntropy" ? loss.classes : loss.outputs;
+    const where = [output.values, output.length * 4, labels, count, outputs];
+    switch (metric.type) {
+      case "topAccuracy":
+        return this.#kernels.countCorrect(...where, metric.k);
+      case "meanAbsoluteError":
+        return this.#kernels.absoluteError(...where);
+      default:
+        return metric satisfies never;
+    }
   }
 
   /** Copies examples and labels to where the first and the last layer expect them. */

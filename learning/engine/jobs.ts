@@ -1,5 +1,6 @@
 /** What a job must be like before anything is computed. Jobs come from a run's plan and a task's data, so from code of ours and of others. */
 import { SEED_BYTES } from "../data/seeded_stream.ts";
+import { problemOfMetrics } from "../metrics.ts";
 import { isFinite } from "../parameters.ts";
 import { type EvaluationJob, TrainingError, type TrainingJob } from "../trainer.ts";
 import { type ShapedNetwork, shapesOf } from "./shapes.ts";
@@ -47,7 +48,10 @@ export function checkTraining(job: TrainingJob): ShapedNetwork {
 
 /** Throws a `TrainingError` ("impossible") that says what is wrong with an evaluation. Returns the network's shapes. */
 export function checkEvaluation(job: EvaluationJob): ShapedNetwork {
-  return checkExamples(job, "evaluate");
+  const shaped = checkExamples(job, "evaluate");
+  const problem = problemOfMetrics(job.network, job.metrics ?? []);
+  if (problem !== undefined) throw new TrainingError(`Cannot evaluate: ${problem}`, "impossible");
+  return shaped;
 }
 
 function checkExamples(job: EvaluationJob, doing: string): ShapedNetwork {

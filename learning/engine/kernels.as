@@ -273,17 +273,20 @@ export function crossEntropy(x: usize, rowBytes: usize, labels: usize, rows: i32
   return loss;
 }
 
-/** How many rows have their first largest number at the label. A row with NaN has none. */
-export function countCorrect(x: usize, rowBytes: usize, labels: usize, rows: i32, classes: i32): i32 {
+/**
+ * How many rows have the number at the label among their `most` largest; of equal numbers the first is the larger. NaN is larger than all, and
+ * at the label it is never counted.
+ */
+export function countCorrect(x: usize, rowBytes: usize, labels: usize, rows: i32, classes: i32, most: i32): i32 {
   let correct = 0;
   for (; rows > 0; rows--) {
     const label = load<u32>(labels), wanted = load<f32>(x + (label << 2));
-    let best = true;
+    let larger = 0;
     for (let k: u32 = 0; k < <u32>classes; k++) {
       const other = load<f32>(x + (k << 2));
-      if (!(k < label ? wanted > other : wanted >= other)) best = false;
+      if (!(k < label ? wanted > other : wanted >= other)) larger++;
     }
-    if (best) correct++;
+    if (larger < most) correct++;
     x += rowBytes;
     labels += 4;
   }
@@ -307,6 +310,19 @@ export function squaredError(x: usize, rowBytes: usize, labels: usize, rows: i32
     labels += <usize>outputs << 2;
   }
   return loss / <f64>outputs;
+}
+
+/** The sum over rows of the mean over outputs of |x − label|. Labels are rows of `outputs` floats. */
+export function absoluteError(x: usize, rowBytes: usize, labels: usize, rows: i32, outputs: i32): f64 {
+  let sum: f64 = 0;
+  for (; rows > 0; rows--) {
+    for (let k: usize = 0; k < <usize>outputs << 2; k += 4) {
+      sum += <f64>abs(load<f32>(x + k) - load<f32>(labels + k));
+    }
+    x += rowBytes;
+    labels += <usize>outputs << 2;
+  }
+  return sum / <f64>outputs;
 }
 
 /** Bytes as floats: x / 255, rounded once. Reads and writes up to three numbers past the end. */

@@ -24,6 +24,7 @@ export interface Kernels {
   readonly crossEntropy: (...numbers: number[]) => number;
   readonly countCorrect: (...numbers: number[]) => number;
   readonly squaredError: (...numbers: number[]) => number;
+  readonly absoluteError: (...numbers: number[]) => number;
   readonly floatsOfBytes: Kernel;
   readonly widen: Kernel;
   readonly scale: Kernel;

@@ -1,5 +1,6 @@
 /** Jobs step by step: whoever drives them decides when to pause, to tell how far it is, and to stop. */
 import { seededStream } from "../data/seeded_stream.ts";
+import { measuredOf } from "../metrics.ts";
 import { isFinite } from "../parameters.ts";
 import {
   type Evaluation,
@@ -79,6 +80,8 @@ export function startEvaluation(
   const total = Math.ceil(order.length / EVALUATION_BATCH);
   const engine = engineFor(job);
   engine.load(job.parameters);
+  const { metrics = [] } = job;
+  const sums = metrics.map(() => 0);
   let done = 0;
   let [loss, correct] = [0, 0];
   return {
@@ -89,9 +92,10 @@ export function startEvaluation(
     step() {
       const from = done * EVALUATION_BATCH;
       const to = Math.min(from + EVALUATION_BATCH, order.length);
-      const part = engine.evaluate(job.dataset, order, from, to);
+      const part = engine.evaluate(job.dataset, order, from, to, metrics);
       loss += part.loss;
       correct += part.correct;
+      for (const [i, sum] of part.sums.entries()) sums[i]! += sum;
       done++;
     },
     outcome() {
@@ -102,7 +106,12 @@ export function startEvaluation(
         );
       }
       const accuracy = job.network.loss.type === "crossEntropy" ? correct / order.length : null;
-      return { examples: order.length, loss: loss / order.length, accuracy };
+      return {
+        examples: order.length,
+        loss: loss / order.length,
+        accuracy,
+        ...measuredOf(metrics, sums, order.length),
+      };
     },
   };
 }

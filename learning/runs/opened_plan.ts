@@ -7,6 +7,7 @@ import { bufferedMean } from "../aggregation/buffered_mean.ts";
 import { aggregationOf, createRule } from "../aggregation/rules.ts";
 import { initialParameters } from "../engine/initial.ts";
 import { parameterLayout } from "../engine/shapes.ts";
+import { problemOfMetrics } from "../metrics.ts";
 import type { Network } from "../network.ts";
 import type { ParameterLayout } from "../parameters.ts";
 import { initialState } from "../strategies/server_optimiser.ts";
@@ -71,7 +72,7 @@ export function openPlan(
     );
   }
   const { aggregation } = plan;
-  const problem = problemOfChoices(plan);
+  const problem = problemOfMetrics(network, task.metrics ?? []) ?? problemOfChoices(plan);
   if (problem !== undefined) throw new RangeError(`Cannot learn "${plan.task}": ${problem}`);
   const strategy = createStrategy(strategyOf(plan.strategy));
   return {

@@ -8,6 +8,7 @@ import { sample } from "../data/draws.ts";
 import type { Partition } from "../data/partition.ts";
 import { seededStream } from "../data/seeded_stream.ts";
 import { initialParameters } from "../engine/initial.ts";
+import { measuredOf, type Metric, sumOf } from "../metrics.ts";
 import type { Network } from "../network.ts";
 import type { Parameters } from "../parameters.ts";
 import {
@@ -35,6 +36,8 @@ export interface Federation {
   readonly optimiser: ServerOptimiser;
   /** 32 bytes: initial parameters, choice of clients, order of examples. */
   readonly seed: Uint8Array;
+  /** What is measured besides loss and accuracy; nothing when absent. */
+  readonly metrics?: readonly Metric[];
   readonly trainer: Trainer;
   /** Jobs handed to the trainer at once; changes no result. */
   readonly parallel: number;
@@ -122,29 +125,38 @@ export function clientsPerRound(
 
 /** Measures parameters on all test examples, in parts that run beside each other. */
 export async function evaluateAll(
-  federation: Pick<Federation, "network" | "test" | "trainer" | "parallel">,
+  federation: Pick<Federation, "network" | "test" | "metrics" | "trainer" | "parallel">,
   parameters: Parameters,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<Evaluation> {
-  const { network, test, trainer } = federation;
+  const { network, test, trainer, metrics = [] } = federation;
   const starts = Array.from(
     { length: Math.ceil(test.count / EVALUATION_PART) },
     (_, i) => i * EVALUATION_PART,
   );
   let [examples, loss, correct] = [0, 0, 0];
+  const sums = metrics.map(() => 0);
   let counted = true;
   const evaluate = (start: number) => {
     const length = Math.min(EVALUATION_PART, test.count - start);
     const indices = Uint32Array.from({ length }, (_, i) => start + i);
-    return trainer.evaluate({ network, parameters, dataset: test, indices }, options);
+    return trainer.evaluate({ network, parameters, dataset: test, indices, metrics }, options);
   };
   await inOrder(starts, federation.parallel, evaluate, (part: Evaluation) => {
     examples += part.examples;
     loss += part.loss * part.examples;
     if (part.accuracy === null) counted = false;
     else correct += Math.round(part.accuracy * part.examples);
+    for (const [i, metric] of metrics.entries()) {
+      sums[i]! += sumOf(metric, part.measured, part.examples);
+    }
   });
-  return { examples, loss: loss / examples, accuracy: counted ? correct / examples : null };
+  return {
+    examples,
+    loss: loss / examples,
+    accuracy: counted ? correct / examples : null,
+    ...measuredOf(metrics, sums, examples),
+  };
 }
 
 /** Runs `work` for every item, `parallel` at a time, and hands the outcomes on in the order of the items: sums come out the same bits. */

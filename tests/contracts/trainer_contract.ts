@@ -172,9 +172,20 @@ export function trainerContract(name: string, make: () => Trainer): void {
     for (const [i, wanted] of [2, -1, 1, 0].entries()) {
       assert.ok(Math.abs(parameters[i]! - wanted) < 1e-3, `${parameters}`);
     }
-    const { loss, accuracy } = await trainer.evaluate({ ...job, parameters });
+    const metrics = [{ type: "meanAbsoluteError" }] as const;
+    const { loss, accuracy, measured } = await trainer.evaluate({ ...job, parameters, metrics });
     assert.ok(loss < 1e-6);
     assert.equal(accuracy, null);
+    assert.ok(measured!.meanAbsoluteError! < 1e-3 && measured!.meanAbsoluteError! ** 2 <= loss);
+  });
+
+  test("measures what a job asks for by name", async (trainer) => {
+    const metrics = [1, 2, 3].map((k) => ({ type: "topAccuracy", k }) as const);
+    const { accuracy, measured } = await trainer.evaluate({ ...spiralJob(), metrics });
+    assert.deepEqual(Object.keys(measured!), ["top1Accuracy", "top2Accuracy", "top3Accuracy"]);
+    assert.equal(measured!.top1Accuracy, accuracy);
+    assert.ok(measured!.top2Accuracy! > accuracy!);
+    assert.equal(measured!.top3Accuracy, 1);
   });
 
   test("stays near to where it began with a proximal term", async (trainer) => {

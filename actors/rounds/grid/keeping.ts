@@ -1,6 +1,6 @@
 /** A round is over on this device: its version becomes durable, is measured, and is where the next round begins. */
 import type { RoundMetrics } from "../../learning_handle.ts";
-import { evaluateHeldOut } from "../reporting.ts";
+import { evaluateHeldOut, figuresOf } from "../reporting.ts";
 import type { GridModel, OfGrid } from "./grid_commands.ts";
 import { firstPlaces, keepHead } from "./grid_head.ts";
 import { type GridContext, type GridDependencies, type GridState, newTally } from "./grid_state.ts";
@@ -90,7 +90,6 @@ export function onGridEvaluated(
     const error = String(outcome.error);
     context.log.write("warning", "a version could not be measured", { error });
   }
-  const found = outcome.ok ? outcome.value : null;
-  const measured = { ...metrics, accuracy: found?.accuracy ?? null, loss: found?.loss ?? null };
+  const measured = { ...metrics, ...figuresOf(outcome.ok ? outcome.value : null) };
   context.send(deps.rounds, { type: "roundMeasured", run: deps.run, metrics: measured });
 }
