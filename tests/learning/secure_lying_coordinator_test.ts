@@ -32,13 +32,16 @@ import {
 import { DEVICES, refusedAs, until } from "./secure_attack_support.ts";
 
 /** A claim of any survivors with a right proof for `player`, as only the coordinator can make it. */
-function claimOf(state: ServerState, survivors: readonly number[], player: number): SurvivorClaim {
+function claimOf(
+  state: ServerState,
+  survivors: readonly number[],
+  player: number,
+  { crypto } = DEPENDENCIES,
+): SurvivorClaim {
   const sorted = [...survivors].sort((a, b) => a - b);
   const levels = merkleLevels(
-    DEPENDENCIES.crypto,
-    sorted.map((i) =>
-      state.inputs.get(i)?.leaf ?? inputLeaf(DEPENDENCIES.crypto, i, new Uint8Array(1))
-    ),
+    crypto,
+    sorted.map((i) => state.inputs.get(i)?.leaf ?? inputLeaf(crypto, i, new Uint8Array(1))),
   );
   const rank = sorted.indexOf(player);
   return {
@@ -208,12 +211,12 @@ Deno.test("over a sparse graph, survivors that are enough neighbours but no quor
   const near = neighbours(0).slice(0, shape.quorum - 2);
   assert.ok(near.length >= shape.threshold && shape.degree < 27);
   const [one] = all as [Player];
-  const few = client.signSurvivors(one.state!, claimOf(state, [0, ...near], 0), one.deps);
+  const few = client.signSurvivors(one.state!, claimOf(state, [0, ...near], 0, TOY), one.deps);
   assert.match(refusedAs(few, "tooFew").detail, /expected at least 15 of 28/);
   good(
     client.signSurvivors(
       one.state!,
-      claimOf(state, [0, ...neighbours(0).slice(0, shape.quorum - 1)], 0),
+      claimOf(state, [0, ...neighbours(0).slice(0, shape.quorum - 1)], 0, TOY),
       one.deps,
     ),
   );

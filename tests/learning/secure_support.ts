@@ -1,6 +1,5 @@
 /** A secure sum played through in memory: devices that fall away when the test says so, and a coordinator in between. */
 import assert from "node:assert/strict";
-import { hash } from "node:crypto";
 import { nodeMaskStream } from "../../platform/mask_stream.ts";
 import { nodeCrypto, nodeSigner } from "../../platform/node_crypto.ts";
 import type { Random } from "../../platform/ports.ts";
@@ -47,8 +46,23 @@ export const DEPENDENCIES: SumDependencies = {
   },
 };
 
-const toyHash = (...parts: readonly Uint8Array[]) =>
-  new Uint8Array(hash("sha256", concat(...parts), "buffer"));
+/** 32 bytes that follow from 64 bits over all bytes: a third of the time that SHA-256 of so few bytes takes, with all that goes with calling it. */
+function toyHash(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let [a, b] = [0x811c9dc5, 0x9e3779b9];
+  for (const part of parts) {
+    for (let i = 0; i < part.length; i++) {
+      a = Math.imul(a ^ part[i]!, 0x01000193);
+      b = Math.imul(b ^ part[i]!, 0x85ebca6b) ^ (a >>> 15);
+    }
+  }
+  const words = new Uint32Array(8);
+  for (let i = 0; i < 8; i++) {
+    a = Math.imul(a ^ (b >>> 13), 0xc2b2ae35);
+    b = Math.imul(b ^ (a >>> 16), 0x27d4eb2f) + i;
+    words[i] = a ^ b;
+  }
+  return new Uint8Array(words.buffer);
+}
 
 /**
  * Hashes in place of agreements, signatures, key derivation and encryption, quick and without any secrecy: for runs that count sums. The
