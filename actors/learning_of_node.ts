@@ -184,6 +184,13 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
       // Asked for once more: who was there, and what was left to spend, was weighed when it began.
       const isRetry = idempotencyKey !== undefined &&
         await settings.get(idempotencyKeyOf(idempotencyKey)) !== undefined;
+      const { epsilonMax } = await budget();
+      if (wish.privacy !== undefined && wish.privacy.epsilon > epsilonMax) {
+        return refused(
+          "invalid",
+          `Cannot start a run that may cost ε ${wish.privacy.epsilon}: this device allows ε ${epsilonMax} in all; ask for less, or raise what it allows`,
+        );
+      }
       const planned = planRun({
         ...wish,
         ...(isRetry && { wait: true }),
@@ -196,19 +203,13 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
         ownExamples: own?.trainingExamples ?? null,
         ownLack: own === undefined || own.failed ? null : own.reason,
         coordinators: members.filter((id) => may(registry, id, "learn.coordinate")).length,
+        epsilonMax,
       });
       if (planned.type === "impossible") return refused("invalid", planned.message);
       const problem = from && problemOfStart(from.value, planned.opened) ||
         own?.available && await problemOfShare(planned.opened);
       if (problem) return refused("invalid", `Cannot plan the run: ${problem}`);
       const { plan } = planned.opened;
-      const { epsilonMax } = await budget();
-      if (plan.privacy !== null && plan.privacy.epsilonMax > epsilonMax) {
-        return refused(
-          "invalid",
-          `Cannot start a run that may cost ε ${plan.privacy.epsilonMax}: this device allows ε ${epsilonMax} in all; ask for less, or raise what it allows`,
-        );
-      }
       // A device of a grid keeps its newest version only, and this one is where others begin.
       if (from !== undefined) await settings.set({ [keptSetting(from.value.version)]: true });
       const outcome = await request<BlockId>(

@@ -90,6 +90,8 @@ export interface LearningTask {
   readonly metrics?: readonly Metric[];
   /** True where each device has data of its own: there is no common set to be divided for an experiment. */
   readonly ownDataOnly?: true;
+  /** Options that make other networks for the same examples, the largest first: what privacy asks of a mesh follows from how large they are. */
+  readonly sizes?: readonly TaskOptions[];
   /** Throws a `RangeError` that names the option, its value and what was expected when an option is unknown or impossible. */
   network(options: TaskOptions): Network;
   /**

@@ -109,10 +109,6 @@ const PLANS: Sentences = [
     /it calls (\S+) of the devices, and on a grid nobody calls: all take part; expected fraction 1/,
     "--fraction ist $1, und auf einem Gitter ruft niemand: Alle machen mit; erwartet wird 1",
   ],
-  [
-    /; possible would be (\d+) rounds(?:, noiseMultiplier (\S+))?, or epsilon (\S+)/,
-    "; möglich wäre: $1 Runden, --noise $2 oder --epsilon $3",
-  ],
   [/its model has (\d+) parameters, /, "Das Modell hat $1 Zahlen, "],
   [
     /combining (\d+) updates of (\d+) numbers takes (\d+) MiB of (?:memory|disk), expected at most (\d+)/,
@@ -239,20 +235,30 @@ const PARTS: Sentences = [
     /this privacy cannot be proved for any noise/,
     "Diese Privatheit lässt sich mit keinem Rauschen beweisen",
   ],
-  [/this privacy needs delta below (\S+);/, "Diese Privatheit braucht ein delta unter $1;"],
-  [/; possible would be nothing near it/, "; möglich wäre nichts in der Nähe"],
+  [/; possible would be nothing near it: /, "; möglich wäre nichts in der Nähe: "],
+  [
+    /(\d+) devices, the most that a round may have, are too few/,
+    "$1 Geräte, mehr darf eine Runde nicht haben, sind zu wenige",
+  ],
+  [
+    /it would take epsilon (\S+), and this device allows (\S+) in all/,
+    "es bräuchte ε $1, und dieses Gerät erlaubt insgesamt $2",
+  ],
+  [/: no noise is enough/, ": Kein Rauschen reicht"],
   [
     /; to run it all the same, state noiseMultiplier (\S+) yourself/,
     "; um es trotzdem zu tun, selbst --noise $1 angeben",
   ],
   [
-    /(\d+) rounds with noiseMultiplier (\S+) cost ε (\S+), more than (\S+);/,
-    "$1 Runden mit --noise $2 kosten ε $3, mehr als $4;",
+    /(\d+) rounds with noiseMultiplier (\S+) cost ε (\S+), more than ([^\s;]+)/,
+    "$1 Runden mit --noise $2 kosten ε $3, mehr als $4",
   ],
   [/; possible would be /, "; möglich wäre "],
   [/epsilon (\d\S*)/, "ε $1"],
-  [/(\d+) devices in a round/, "$1 Geräte in einer Runde"],
-  [/a model of at most (\d+) parameters/, "ein Modell von höchstens $1 Zahlen"],
+  [/(?<=, or |wäre )option (?=\w+=)/, "die Einstellung "],
+  [/(?<=wäre )1 round(?!s)/, "1 Runde"],
+  [/(?<=wäre )(\d+) rounds/, "$1 Runden"],
+  [/(?<=, or |wäre )noiseMultiplier (\S+?)(?=,|$)/, "--noise $1"],
   [
     /delta is (\S+) with (\d+) devices a round, expected less than (\S+)/,
     "delta ist $1 bei $2 Geräten in einer Runde, erwartet wird weniger als $3",
@@ -307,7 +313,7 @@ const PARTS: Sentences = [
   [/, or rule "/, ' oder die Regel "'],
   [/expected at least (\d+)/, "erwartet wird mindestens $1"],
   [/expected at most (\d+)/, "erwartet wird höchstens $1"],
-  [/, or (?=faulty|share|ε|ein |\d|--|"|aggregation )/g, " oder "],
+  [/, or (?=faulty|share|ε|ein |die |\d|--|"|aggregation )/g, " oder "],
   [/oder aggregation /, "oder die Aggregation "],
 ];
 

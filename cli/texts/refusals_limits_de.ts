@@ -58,12 +58,8 @@ export const LIMITS: Sentences = [
     "Ein Satz wird unter höchstens $1 Geräte verteilt, und mitmachen dürfen $2",
   ],
   [
-    /(\d+) rounds with noiseMultiplier (\S+) cost more than a ledger can count \(ε of some thousands\): that is no privacy; state more noise, such as (\S+), or ask for none/,
-    "$1 Runden mit --noise $2 kosten mehr, als ein Buch zählen kann (ε von einigen Tausend): Das ist keine Privatheit; mehr Rauschen angeben, etwa --noise $3, oder keine verlangen",
-  ],
-  [
-    /(\d+) rounds with noiseMultiplier (\S+) cost more than a ledger can count \(ε of some thousands\): that is no privacy; state more noise, or ask for none/,
-    "$1 Runden mit --noise $2 kosten mehr, als ein Buch zählen kann (ε von einigen Tausend): Das ist keine Privatheit; mehr Rauschen angeben, oder keine verlangen",
+    /(\d+) rounds with noiseMultiplier (\S+) cost more than a ledger can count \(ε of some thousands\): that is no privacy/,
+    "$1 Runden mit --noise $2 kosten mehr, als ein Buch zählen kann (ε von einigen Tausend): Das ist keine Privatheit",
   ],
   [
     /no noise was found that every ledger allows/,

@@ -21,6 +21,7 @@ import { networkHash, type OpenedPlan, openPlan } from "./opened_plan.ts";
 import { decodePlan, encodePlan } from "./plan_codec.ts";
 import { problemOfSize } from "./plan_limits.ts";
 import type { Choice, Participation, RunPlan } from "./plan.ts";
+import { PrivacyImpossible, refusalOf, type Trial } from "./possible_wishes.ts";
 import { problemOfSumCompression } from "./sum_compression.ts";
 
 /** What a person may say when a run starts; everything else has the task's defaults. */
@@ -67,6 +68,8 @@ export interface PlanningContext {
   readonly ownExamples?: number | null;
   /** Why it has none; null or absent when it has, or does not know. */
   readonly ownLack?: string | null;
+  /** ε that this device allows in all; absent: any. */
+  readonly epsilonMax?: number;
   /** 32 random bytes. */
   readonly seed: Uint8Array;
 }
@@ -94,15 +97,45 @@ const OVER_SELECTION = 0.3;
 export function planRun(wish: NewRun, context: PlanningContext): Planning {
   try {
     const opened = plan(wish, context);
-    const { members, coordinators = members.length, ownLack = null } = context;
-    const company = { members: members.length, coordinators, ownLack };
-    const problem = problemOfCompany(opened, company, wish.wait === true);
-    if (problem !== undefined) throw new RangeError(problem);
+    checkCompany(opened, wish, context);
     return { type: "planned", opened };
   } catch (error) {
     if (!(error instanceof RangeError || error instanceof TrainingError)) throw error;
-    return { type: "impossible", message: `Cannot plan the run: ${error.message}` };
+    const problem = error instanceof PrivacyImpossible
+      ? refusalOf(error, wish, trialOf(context))
+      : error.message;
+    return { type: "impossible", message: `Cannot plan the run: ${problem}` };
   }
+}
+
+function checkCompany(opened: OpenedPlan, wish: NewRun, context: PlanningContext): void {
+  const { members, coordinators = members.length, ownLack = null } = context;
+  const company = { members: members.length, coordinators, ownLack };
+  const problem = problemOfCompany(opened, company, wish.wait === true);
+  if (problem !== undefined) throw new RangeError(problem);
+}
+
+/** With what other wishes are tried; of members that are not there yet, only how many they are counts. */
+function trialOf(context: PlanningContext): Trial {
+  const { members, tasks, epsilonMax = Infinity } = context;
+  return {
+    members: members.length,
+    epsilonMax,
+    sizes: (task) => tasks.find(({ name }) => name === task)?.sizes ?? [],
+    begins(wish, count) {
+      const { share: _, ...other } = wish;
+      const more = Array.from({ length: count }, (_, i) => members[i % members.length]!);
+      const isSame = count === members.length;
+      const then = { ...context, members: isSame ? members : more };
+      try {
+        checkCompany(plan(isSame ? wish : other, then), wish, then);
+        return true;
+      } catch (error) {
+        if (error instanceof RangeError || error instanceof TrainingError) return false;
+        throw error;
+      }
+    },
+  };
 }
 
 function plan(wish: NewRun, context: PlanningContext): OpenedPlan {
@@ -155,12 +188,16 @@ function plan(wish: NewRun, context: PlanningContext): OpenedPlan {
       `privacy with rule "${aggregation.rule.name}" is not accounted for: noise is added to a mean; expected rule weightedMean, or aggregation "secureGroups"`,
     );
   }
-  const opened = open(draft);
-  const withPrivacy = {
-    ...draft,
-    privacy: privacyOf(privacy, opened, roundDevices(draft, context)),
-  };
-  return fitting(withPrivacy, wish, open);
+  try {
+    const noise = privacyOf(privacy, open(draft), roundDevices(draft, context));
+    return fitting({ ...draft, privacy: noise }, wish, open);
+  } catch (error) {
+    // What is too few for any run, no other privacy mends.
+    if (error instanceof PrivacyImpossible) {
+      checkCompany(fitting(draft, wish, open), wish, context);
+    }
+    throw error;
+  }
 }
 
 function taskOf({ task: name }: NewRun, { tasks }: PlanningContext): LearningTask {

@@ -1,11 +1,12 @@
 /** From the privacy a person asks for to the noise of a plan: as much as the ledger of every device will ask for, and not so much that nothing is learned. */
 import { splitNoise } from "../privacy/adaptive_clipping.ts";
-import { judgePrivacy, type PrivacyVerdict } from "../privacy/possible.ts";
+import { judgePrivacy } from "../privacy/possible.ts";
 import { openLedger, openRun } from "../privacy/ledger.ts";
 import { contributionsLeast } from "../privacy/release.ts";
 import { noiseMultiplierFor } from "../privacy/accountant.ts";
 import type { OpenedPlan } from "./opened_plan.ts";
 import type { RunPlan, RunPrivacy } from "./plan.ts";
+import { PrivacyImpossible, shown } from "./possible_wishes.ts";
 import { mechanismOf } from "./secure_round.ts";
 
 /** What a person asks for. */
@@ -41,7 +42,7 @@ const COUNT_MULTIPLIERS = 1.6;
 type Parts = Pick<OpenedPlan, "plan" | "layout">;
 
 /**
- * The privacy of a plan that has everything else. `devices` are those of one round. Throws a `RangeError` that says what would be possible.
+ * The privacy of a plan that has everything else. `devices` are those of one round. Throws a `RangeError` that says what was expected, or a `PrivacyImpossible`.
  */
 export function privacyOf(
   wish: PrivacyWish,
@@ -79,29 +80,29 @@ export function privacyOf(
     epsilonMax: epsilon,
     ...adaptiveWith(noiseMultiplier),
   });
+  const costWith = (noiseMultiplier: number) =>
+    costOf({ plan: { ...plan, privacy: privacyWith(noiseMultiplier) }, layout });
+  const fits = (noiseMultiplier: number) => costWith(noiseMultiplier).fits;
   if (wish.noiseMultiplier !== undefined) {
-    const privacy = privacyWith(wish.noiseMultiplier);
-    const cost = costOf({ plan: { ...plan, privacy }, layout });
-    if (cost.fits) return privacy;
+    const cost = costWith(wish.noiseMultiplier);
+    if (cost.fits) return privacyWith(wish.noiseMultiplier);
     const needed = noiseMultiplierFor(
       { samplingRate: 1, steps: plan.rounds, delta },
       epsilon,
       "rdp",
     );
-    if (!Number.isFinite(cost.epsilon)) {
-      throw new RangeError(
-        `${plan.rounds} rounds with noiseMultiplier ${wish.noiseMultiplier} cost more than a ledger can count (ε of some thousands): that is no privacy; ` +
-          `state more noise${
-            needed === undefined ? "" : `, such as ${shown(needed * STEP)}`
-          }, or ask for none`,
-      );
-    }
-    throw new RangeError(
-      `${plan.rounds} rounds with noiseMultiplier ${wish.noiseMultiplier} cost ε ${
-        shown(cost.epsilon)
-      }, more than ${epsilon}; possible would be ${cost.roundsLeft} rounds${
-        needed === undefined ? "" : `, noiseMultiplier ${shown(needed * STEP)}`
-      }, or epsilon ${shown(cost.epsilon)}`,
+    const isCounted = Number.isFinite(cost.epsilon);
+    const said = `${plan.rounds} rounds with noiseMultiplier ${wish.noiseMultiplier} cost`;
+    throw new PrivacyImpossible(
+      isCounted
+        ? `${said} ε ${shown(cost.epsilon)}, more than ${epsilon}`
+        : `${said} more than a ledger can count (ε of some thousands): that is no privacy`,
+      {
+        epsilon: isCounted ? cost.epsilon : null,
+        noiseMultiplier: needed === undefined ? null : noiseThatFits(needed, fits),
+        rounds: cost.roundsLeft,
+        excess: null,
+      },
     );
   }
   // Each device adds its part as if only the fewest were there: more devices, more noise.
@@ -119,10 +120,29 @@ export function privacyOf(
     noise,
     noiseShareMax: NOISE_SHARE_MAX / (surplus * beside),
   }, "rdp");
-  if (verdict.type === "impossible") throw new RangeError(impossible(verdict, plan, devices));
-  const fits = (noiseMultiplier: number) =>
-    costOf({ plan: { ...plan, privacy: privacyWith(noiseMultiplier) }, layout }).fits;
-  return privacyWith(leastNoise(verdict.noiseMultiplier, fits));
+  if (verdict.type === "possible") {
+    return privacyWith(leastNoise(verdict.noiseMultiplier, fits));
+  }
+  const { possible, noiseMultiplier, noiseShare } = verdict;
+  const share = noiseShare === null ? null : noiseShare * surplus * beside;
+  throw new PrivacyImpossible(tooMuch(share, plan, devices), {
+    epsilon: possible.epsilon,
+    noiseMultiplier: noiseMultiplier === null ? null : noiseThatFits(noiseMultiplier, fits),
+    rounds: null,
+    excess: share === null
+      ? null
+      : { factor: share / NOISE_SHARE_MAX, devices, most: Math.ceil(1 / delta) - 1 },
+  });
+}
+
+/** As `leastNoise`; null when there is none. */
+function noiseThatFits(start: number, fits: (noiseMultiplier: number) => boolean): number | null {
+  try {
+    return leastNoise(start, fits);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 /** The least noise, to a thousandth, that the ledger is content with, from what continuous noise would need. */
@@ -163,39 +183,16 @@ function costOf(parts: Parts) {
     : { fits: false, epsilon: opened.wouldBe.run, roundsLeft: opened.roundsLeft };
 }
 
-function impossible(
-  verdict: Extract<PrivacyVerdict, { type: "impossible" }>,
-  { rounds }: RunPlan,
-  devices: number,
-): string {
-  const { possible, noiseShare, noiseMultiplier, reason } = verdict;
-  const ways = [
-    possible.epsilon !== null && `epsilon ${shown(possible.epsilon)}`,
-    possible.devices !== null && `${possible.devices} devices in a round`,
-    possible.parameters !== null && `a model of at most ${possible.parameters} parameters`,
-  ].filter((way) => way !== false);
-  const why = reason === "tooMuchNoise"
-    ? `would take noise ${
-      shown(noiseShare!)
-    } times as long as all that ${devices} devices can learn in ${rounds} rounds`
-    : reason === "deltaTooLarge"
-    ? `needs delta below ${possible.deltaBelow}`
-    : "cannot be proved for any noise";
-  const byHand = noiseMultiplier === null
-    ? ""
-    : `; to run it all the same, state noiseMultiplier ${shown(noiseMultiplier * STEP)} yourself`;
-  return `this privacy ${why}; possible would be ${
-    ways.length === 0 ? "nothing near it" : ways.join(", or ")
-  }${byHand}`;
+/** `share`: length of all noise over what can be learned; null when no noise is enough. */
+function tooMuch(share: number | null, { rounds }: RunPlan, devices: number): string {
+  return share === null
+    ? "this privacy cannot be proved for any noise"
+    : `this privacy would take noise ${
+      shown(share)
+    } times as long as all that ${devices} devices can learn in ${rounds} rounds`;
 }
 
 function within(name: string, value: number, most: number): void {
   if (value > 0 && value <= most) return;
   throw new RangeError(`${name} is ${value}, expected a number above 0, at most ${most}`);
-}
-
-/** Three significant digits, rounded up: what is told is enough. */
-function shown(value: number): number {
-  const unit = 10 ** (Math.floor(Math.log10(value)) - 2);
-  return Number((Math.ceil(value / unit) * unit).toPrecision(4));
 }

@@ -54,6 +54,7 @@ export const mnistTask: LearningTask = {
       "Die Ziffer auf einem kleinen Bild erkennen; ebenso jeder andere Satz beschrifteter Bilder in IDX-Dateien.",
   },
   defaults: { rounds: 50, epochs: 1, batchSize: 10, learningRate: 0.1 },
+  sizes: [{ model: "cnn" }, { model: "2nn" }, { model: "residual" }, { model: "softmax" }],
   network: (options) => networkOf(readOptions("mnist", RULES, options)),
   async examples({ source, options, share }) {
     const values = readOptions("mnist", RULES, options);

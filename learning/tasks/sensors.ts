@@ -58,6 +58,7 @@ export const sensorsTask: LearningTask = {
   },
   defaults: { rounds: 30, epochs: 1, batchSize: 16, learningRate: 0.01 },
   ownDataOnly: true,
+  sizes: [{ hidden: 16 }, { hidden: 8 }, { hidden: 4 }],
   network(options) {
     const { window, horizon, hidden } = readOptions("sensors", RULES, options);
     return regression({ inputs: inputsOf(window), hidden: [hidden], outputs: horizon });

@@ -44,6 +44,7 @@ export const topicsTask: LearningTask = {
   },
   defaults: { rounds: 20, epochs: 2, batchSize: 16, learningRate: 0.5 },
   ownDataOnly: true,
+  sizes: [{ features: "512" }, { features: "256" }],
   network(options) {
     const { features, topics } = valuesOf(options);
     return softmaxRegression({ inputs: Number(features), classes: topics.length });

@@ -12,7 +12,7 @@ import { problem, withFakeNode } from "./fake_world.ts";
 const ENGLISH = /\b(the|and|or|is|are|expected|cannot|possible|would|with|devices|rounds)\b/i;
 
 const WISHES: readonly (readonly [Partial<NewRun>, RegExp])[] = [
-  [{ privacy: { epsilon: 1, clip: 1 } }, /mal so lang .*; möglich wäre ε \d+ oder \d+ Geräte in/],
+  [{ privacy: { epsilon: 1, clip: 1 } }, /mal so lang .*; möglich wäre ε \d+; um es trotzdem/],
   [{ privacy: { epsilon: 1e-300, clip: 1 } }, /mit keinem Rauschen beweisen; möglich wäre ε/],
   [{ privacy: { epsilon: 9, clip: 1, delta: 0.1 }, participants: { least: 20 } }, /delta ist 0.1/],
   [{ task: "chess" }, /Eine Aufgabe "chess" ist nicht bekannt, erwartet wird eine von: mnist/],

@@ -70,18 +70,6 @@ const TOGETHER: Readonly<Record<string, readonly string[]>> = {
   "Cannot encode updates: integers reach 7, expected less than 2^30. Choose a smaller ": [
     "Cannot encode updates: integers reach 7, expected less than 2^30. Choose a smaller scale than 7 or less noise than 7.",
   ],
-  "7 rounds with noiseMultiplier 7 cost more than a ledger can count (ε of some thousands): that is no privacy; ":
-    ["", ", such as 7"].map((such) =>
-      `7 rounds with noiseMultiplier 7 cost more than a ledger can count (ε of some thousands): that is no privacy; state more noise${such}, or ask for none`
-    ),
-  "7 rounds with noiseMultiplier 7 cost ε 7, more than 7; possible would be 7 rounds": [
-    "7 rounds with noiseMultiplier 7 cost ε 7, more than 7; possible would be 7 rounds, noiseMultiplier 7, or epsilon 7",
-    "7 rounds with noiseMultiplier 7 cost ε 7, more than 7; possible would be 7 rounds, or epsilon 7",
-  ],
-  "this privacy 7; possible would be 77": [
-    "this privacy cannot be proved for any noise; possible would be nothing near it",
-    "this privacy needs delta below 7; possible would be epsilon 7, or 7 devices in a round; to run it all the same, state noiseMultiplier 7 yourself",
-  ],
   "privacy cannot be promised: 7": [
     'privacy cannot be promised: on a grid devices see each other\'s parameters, with no sum that noise could hide in; expected aggregation "secure" or "secureGroups", or no ε',
   ],

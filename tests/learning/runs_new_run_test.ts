@@ -174,17 +174,19 @@ Deno.test("privacy that drowns the model is refused with what would be possible,
   const message = refusal({ privacy: { epsilon: 2, clip: 1 } });
   assert.match(message, /noise [\d.]+ times as long as all that 5 devices can learn in 50 rounds/);
   const [, epsilon] = /possible would be epsilon ([\d.]+)/.exec(message) ?? [];
-  const [, count] = /, or (\d+) devices in a round/.exec(message) ?? [];
   const [, multiplier] = /state noiseMultiplier ([\d.]+) yourself/.exec(message) ?? [];
-  assert.ok(Number(epsilon) > 2 && Number(count) > 5 && Number(multiplier) > 1, message);
+  assert.ok(Number(epsilon) > 2 && Number(multiplier) > 1, message);
   // What is said to be possible is.
   assert.equal(refusal({ privacy: { epsilon: Number(epsilon), clip: 1 } }), "planned");
   const stated = { epsilon: 2, clip: 1, noiseMultiplier: Number(multiplier) };
   assert.equal(refusal({ privacy: stated }), "planned");
   const tooLittle = refusal({ privacy: { ...stated, noiseMultiplier: 1 } });
   assert.match(tooLittle, /50 rounds with noiseMultiplier 1 cost ε [\d.]+, more than 2/);
-  assert.match(tooLittle, /possible would be \d+ rounds, noiseMultiplier [\d.]+, or epsilon/);
-  const [, rounds] = /possible would be (\d+) rounds/.exec(tooLittle) ?? [];
+  assert.match(
+    tooLittle,
+    /possible would be (?:\d+ rounds?, or )?noiseMultiplier [\d.]+, or epsilon/,
+  );
+  const [, rounds] = /possible would be (\d+) rounds?/.exec(tooLittle) ?? [];
   if (Number(rounds) > 0) {
     const fewer = { rounds: Number(rounds), privacy: { ...stated, noiseMultiplier: 1 } };
     assert.equal(refusal(fewer), "planned");
@@ -198,7 +200,7 @@ Deno.test("noise so small that no ledger can count its cost is called what it is
   });
   assert.match(
     message,
-    /more than a ledger can count.*state more noise, such as 0\.\d+, or ask for none/,
+    /more than a ledger can count.*no privacy; possible would be 1 round, or noiseMultiplier 0\.\d+$/,
   );
   assert.doesNotMatch(message, /NaN|Infinity/);
 });
