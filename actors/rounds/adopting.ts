@@ -3,7 +3,6 @@
  * that it names. A device that missed rounds takes the newest version as a whole and checks its hash.
  */
 import { verifyModel } from "../../learning/models/verify_model.ts";
-import { resultProblem } from "../../learning/runs/result_check.ts";
 import { firstModel } from "../../learning/runs/opened_plan.ts";
 import { parameterBytes, parametersFromBytes } from "../../learning/parameters.ts";
 import type { ModelState } from "../../learning/runs/model_state.ts";
@@ -12,7 +11,6 @@ import {
   optimiserStateFrom,
 } from "../../learning/strategies/optimiser_state_bytes.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../protocols/ids.ts";
-import type { VectorOffer } from "../../protocols/rounds/messages.ts";
 import type {
   Adoption,
   CommittedResult,
@@ -27,10 +25,11 @@ import { signedSetting } from "./given_word.ts";
 import { partsAreOver, partSetting, readParts } from "./kept_parts.ts";
 import { forgetUpdate } from "./kept_update.ts";
 import { verifiedSetting } from "./old_vectors.ts";
+import { obtain, obtainSigned, sourcesFor } from "./obtaining.ts";
 import { versionInstead } from "./other_version.ts";
 import { readRestored } from "./restored.ts";
 import type { Incoming, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
-import { isReachable, reachable } from "./talking.ts";
+import { reachable } from "./talking.ts";
 import { fetchVector } from "./transfers.ts";
 import { isUnavailable, onUnavailable } from "./unavailable.ts";
 
@@ -146,13 +145,13 @@ export function considerAdopting(
   const { author, result } = target;
   const sources = sourcesFor(state, deps, author, result.round);
   if (isNext) {
-    return obtain(context, state, deps, {
+    return obtainSigned(context, state, deps, {
       offer: result.aggregate,
       sources,
       purpose: { type: "aggregate", committed: target },
     });
   }
-  obtain(context, state, deps, {
+  obtainSigned(context, state, deps, {
     offer: { hash: result.result, bytes: 4 * deps.opened.layout.count },
     sources,
     purpose: { type: "parameters", committed: target },
@@ -182,44 +181,6 @@ function fetchStart(
     sources: reachable(state),
     purpose: { type: "start" },
   });
-}
-
-/** Who may have the vectors of a result: who published it, then those who have done that round. */
-function sourcesFor(
-  state: RunActorState,
-  deps: RunDependencies,
-  author: DeviceId,
-  round: number,
-): readonly DeviceId[] {
-  const others = reachable(state).filter((device) =>
-    device !== author && (state.peers.get(device)?.round ?? 0) >= round
-  );
-  const first = isReachable(state, deps, author) ? [author] : [];
-  return [
-    ...first,
-    ...others,
-    ...reachable(state).filter((device) => !others.includes(device) && device !== author),
-  ];
-}
-
-type Wanted = {
-  readonly offer: VectorOffer;
-  readonly sources: readonly DeviceId[];
-  readonly purpose: Incoming["purpose"];
-};
-
-/** From memory or disk, else from others. */
-function obtain(
-  context: RunContext,
-  state: RunActorState,
-  deps: RunDependencies,
-  wanted: Wanted,
-): void {
-  state.wanted = wanted;
-  context.perform(
-    () => deps.vectors.get(wanted.offer.hash),
-    (outcome) => ({ type: "vectorRead", hash: wanted.offer.hash, outcome }),
-  );
 }
 
 /** What was looked for on the disk is there, or is not. True when this was about a result. */
@@ -314,15 +275,13 @@ export function adopt(
 /** A model in hand, and whether it was made here; or why the result does not hold. */
 type Made = { readonly model: ModelState; readonly isVerified: boolean } | string;
 
-/** A version that was fetched as a whole: who signed for it is checked, and that it is what they name. */
-async function whole(
+/** A version that was fetched as a whole: that it is what its result names, whose signatures were checked before. */
+function whole(
   deps: RunDependencies,
   { result }: CommittedResult,
   parameters: Uint8Array,
   state: Uint8Array | null,
-): Promise<Made> {
-  const problem = await resultProblem(result, deps.opened, deps);
-  if (problem !== undefined) return problem;
+): Made {
   const model = modelFrom(deps, parameters, state, result.tuning?.next);
   if (model === null) return "its vectors do not fit the plan";
   const hash = hashOf(deps, parameters);
@@ -336,7 +295,7 @@ function finish(
   context: RunContext,
   deps: RunDependencies,
   committed: CommittedResult,
-  make: () => Promise<Made>,
+  make: () => Made | Promise<Made>,
 ): void {
   const { result, block } = committed;
   context.perform(

@@ -326,6 +326,7 @@ function onAdopted(
     const { reason } = outcome.value;
     state.invalid.add(block);
     state.waiting.delete(block);
+    state.wanted = null;
     context.log.write("error", "a version does not hold", { block, author, reason });
     context.publish(nodeEvents, {
       type: "warning",

@@ -1,10 +1,9 @@
 /** Who is followed, who takes over and when, and what nobody may do to a run by large numbers or large vectors. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { RunCommand } from "../../../actors/rounds/commands.ts";
 import { isEarlier, SILENCE_MS } from "../../../actors/rounds/terms.ts";
-import type { ContentHash, DeviceId } from "../../../protocols/ids.ts";
-import { openedRun, peerOf, type RunActor } from "./run_actor.ts";
+import type { BlockId, ContentHash, DeviceId } from "../../../protocols/ids.ts";
+import { openedRun, peerOf, type RunActor, signedResult } from "./run_actor.ts";
 import { other, privatePlan, registryOf, run, said, self } from "./support.ts";
 
 /** A device that listens, beside one other that may coordinate. */
@@ -147,11 +146,11 @@ Deno.test("where two attempts are signed and our own checkpoint leads nowhere, t
 Deno.test("whoever names a version, stays connected, and sends nothing of it holds nobody up for good", async () => {
   const actor = start();
   const hash = "cd".repeat(32) as ContentHash;
-  const result = { round: 2, parent: hash, result: hash, state: null, submissions: [] };
-  const committed = { block: "ef".repeat(32), author: other, atMs: 1, result };
+  const result = signedResult({ round: 2, parent: hash, result: hash });
+  const committed = { block: "ef".repeat(32) as BlockId, author: other, atMs: 1, result };
   const isAsked = (effects: ReturnType<RunActor["tell"]>) =>
     said(effects).some(({ type }) => type === "requestParts");
-  actor.tell({ type: "resultCommitted", committed } as unknown as RunCommand);
+  actor.tell({ type: "resultCommitted", committed });
   assert.ok(isAsked(await actor.runTask()));
   const seconds = [...Array(12)].map(() => actor.advance(1_000));
   assert.ok(seconds.slice(0, 11).some(isAsked), "it may not have been heard");

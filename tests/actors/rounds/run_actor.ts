@@ -10,12 +10,14 @@ import { run as runBehaviour } from "../../../actors/rounds/run.ts";
 import type { RunActorState, RunDependencies } from "../../../actors/rounds/run_state.ts";
 import { parameterBytes } from "../../../learning/parameters.ts";
 import { firstModel, type OpenedPlan } from "../../../learning/runs/opened_plan.ts";
-import { nodeCrypto } from "../../../platform/node_crypto.ts";
+import type { RoundResult } from "../../../learning/runs/result.ts";
+import { nodeCrypto, nodeSigner } from "../../../platform/node_crypto.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import type { ContentHash, DeviceId } from "../../../protocols/ids.ts";
 import type { RoundsMessage, RoundStart } from "../../../protocols/rounds/messages.ts";
 import type { Registry } from "../../../protocols/registry/registry.ts";
-import { dependencies, other, run, self } from "./support.ts";
+import { signedBy } from "../../learning/proof_support.ts";
+import { dependencies, other, run, self, signer } from "./support.ts";
 
 export type RunActor = TestActor<RunCommand, RunActorState>;
 export type Effects = ReturnType<RunActor["tell"]>;
@@ -75,6 +77,32 @@ export function callTo(
     withinMs: 1_000,
     ...change,
   };
+}
+
+const otherDevice = { id: other, signer: nodeSigner(new Uint8Array(32).fill(8)) };
+
+/** A result of our device and `other`, of a run in the clear: their signatures hold, whatever vectors it names. */
+export function signedResult(
+  change: Partial<RoundResult> & Pick<RoundResult, "round" | "parent" | "result">,
+): RoundResult {
+  const base: RoundResult = {
+    version: 1,
+    run,
+    term: 0,
+    attempt: 1,
+    state: null,
+    aggregate: { hash: change.result, bytes: 4 },
+    submissions: [],
+    sums: [],
+    counts: { called: 2, ready: 2, dropped: 0, refused: 0 },
+    durationMs: 1_000,
+    updateBytes: 4,
+    ...change,
+  };
+  const submissions = [{ id: self, signer }, otherDevice]
+    .map((device) => signedBy(device, base, new Uint8Array(4), 1))
+    .sort((a, b) => a.device < b.device ? -1 : 1);
+  return { ...base, submissions };
 }
 
 /** What follows from a message of another device. */

@@ -1,14 +1,19 @@
 /** Whoever gives a vector in dribbles: others who have it are asked, and those who wait for a place go first. */
 import assert from "node:assert/strict";
-import type { RunCommand } from "../../../actors/rounds/commands.ts";
 import { softmaxRegression } from "../../../learning/engine/networks.ts";
 import { parameterBytes } from "../../../learning/parameters.ts";
+import type { RoundResult } from "../../../learning/runs/result.ts";
 import { nodeSigner } from "../../../platform/node_crypto.ts";
-import { type ContentHash, type DeviceId, deviceIdOf } from "../../../protocols/ids.ts";
+import {
+  type BlockId,
+  type ContentHash,
+  type DeviceId,
+  deviceIdOf,
+} from "../../../protocols/ids.ts";
 import { PART_BYTES, type VectorPart } from "../../../protocols/rounds/messages.ts";
 import { opened, updateOf } from "../../learning/proof_support.ts";
 import { clearRound, type Coordinator, type Device } from "./clear_round.ts";
-import { openedRun, peerOf, type RunActor } from "./run_actor.ts";
+import { openedRun, peerOf, type RunActor, signedResult } from "./run_actor.ts";
 import { other, registryOf, run, said, self } from "./support.ts";
 
 /** Vectors of 10 MiB. */
@@ -28,9 +33,9 @@ async function wanting(devices: readonly DeviceId[]): Promise<RunActor> {
   const actor = openedRun(plan, { registry });
   const peers = devices.map((device) => peerOf(device, { round: 2, coordinates: false }));
   actor.tell({ type: "peersChanged", peers, registry });
-  const result = { round: 2, parent: hash, result: hash, state: null, submissions: [] };
-  const committed = { block: "ef".repeat(32), author: devices[0]!, atMs: 1, result };
-  actor.tell({ type: "resultCommitted", committed } as unknown as RunCommand);
+  const result = signedResult({ round: 2, parent: hash, result: hash });
+  const committed = { block: "ef".repeat(32) as BlockId, author: devices[0]!, atMs: 1, result };
+  actor.tell({ type: "resultCommitted", committed });
   await actor.runTask();
   return actor;
 }
@@ -73,6 +78,31 @@ Deno.test("the only one that has it is given up after two minutes, and gets more
 Deno.test("the same part again and again is no progress", async () => {
   const { seconds } = await asked(await wanting([other]), other, 1, false);
   assert.ok(seconds <= 120, `${seconds} s`);
+});
+
+Deno.test("results that nobody has signed are found out before anything of them is fetched", async () => {
+  const registry = registryOf([self, other]);
+  const actor = openedRun(plan, { registry });
+  actor.tell({ type: "peersChanged", peers: [peerOf(other, { round: 9 })], registry });
+  const committed = (round: number, result: RoundResult) => ({
+    block: round.toString(16).padStart(64, "0") as BlockId,
+    author: other,
+    atMs: 1,
+    result: { ...result, round },
+  });
+  const signed = signedResult({ round: 2, parent: hash, result: hash });
+  // The signatures are those of another round.
+  for (const round of [5, 4, 3]) {
+    const forged = { ...signed, result: `${round}`.repeat(64) as ContentHash };
+    actor.tell({ type: "resultCommitted", committed: committed(round, forged) });
+  }
+  actor.tell({ type: "resultCommitted", committed: committed(2, signed) });
+  const effects = [];
+  while (actor.pendingTasks().length > 0) effects.push(...await actor.runTask());
+  const wanted = said(effects).flatMap((one) => one.type === "requestParts" ? [one.hash] : []);
+  assert.deepEqual(wanted, [hash], "only what was signed is asked for");
+  assert.equal(actor.state.invalid.size, 3);
+  assert.equal(actor.state.waiting.size, 1);
 });
 
 Deno.test("a source on a modest link keeps its time", async () => {
