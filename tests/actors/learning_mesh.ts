@@ -81,11 +81,15 @@ export interface Mesh {
   ask<T>(node: number, question: (learning: LearningHandle) => Promise<T>): Promise<T>;
 }
 
-/** So many nodes, paired; each may spend `epsilonMax`. */
-export async function mesh(count: number, epsilonMax = 1_000): Promise<Mesh> {
+/** So many nodes, paired, that know `tasks`; each may spend `epsilonMax`. */
+export async function mesh(
+  count: number,
+  epsilonMax = 1_000,
+  tasks: readonly LearningTask[] = [CLOUDS, EMPTY, COUNTED, WIDE],
+): Promise<Mesh> {
   const cluster = new Cluster({ seed: "learning of node" });
   for (let i = 0; i < count; i++) {
-    await cluster.addNode({ learning: { tasks: [CLOUDS, EMPTY, COUNTED, WIDE], epsilonMax } });
+    await cluster.addNode({ learning: { tasks, epsilonMax } });
   }
   await cluster.formMesh("owner");
   await cluster.world.advance(10_000);

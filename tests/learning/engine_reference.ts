@@ -27,12 +27,20 @@ export function referenceLoss(
 ): number {
   let sum = 0;
   for (const [i, input] of batch.inputs.entries()) {
-    const reader = new Reader(parameters);
-    const image = { ...network.input, at: Float64Array.from(input) };
-    const output = through(network.layers, image, reader);
-    sum += lossOf(network, output.at, batch.labels[i]!);
+    const output = referenceOutputs(network, parameters, input);
+    sum += lossOf(network, output, batch.labels[i]!);
   }
   return sum / batch.inputs.length;
+}
+
+/** The numbers of the last layer for one example. */
+export function referenceOutputs(
+  network: Network,
+  parameters: ArrayLike<number>,
+  input: ArrayLike<number>,
+): Float64Array {
+  const image = { ...network.input, at: Float64Array.from(input) };
+  return through(network.layers, image, new Reader(parameters)).at;
 }
 
 /** d loss / d parameter by central differences, for the parameters named. */
