@@ -1,7 +1,6 @@
 /** What the devices of a run say to each other, and whom this one believes what. */
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { RoundsMessage } from "../../protocols/rounds/messages.ts";
-import { nodeEvents } from "../events.ts";
 import { answerWhere, onCheckpointKept, onHereIAm, onKeepCheckpoint } from "./checkpoints.ts";
 import { onBeat, onRefused } from "./buffered_part.ts";
 import { noteAbandoned, paysForHandingIn } from "./given_word.ts";
@@ -16,7 +15,7 @@ import { transferEnds } from "./run_vectors.ts";
 import { noteSecond, onSecondPhase } from "./second_party.ts";
 import { sameAttempt } from "./talking.ts";
 import { noteAnswer } from "./telling.ts";
-import { follow, noteAttempt } from "./terms.ts";
+import { follow, noteAttempt, showProgress } from "./terms.ts";
 import { beginTraining } from "./training.ts";
 import { dropSubmissions, elsewhere, onRequestParts, onVectorPart } from "./transfers.ts";
 
@@ -119,7 +118,7 @@ export function onPeerMessage(
       if (from !== deps.self) {
         state.phase = message.phase;
         if (message.round === (state.head?.round ?? 0) + 1) noteAttempt(state, message.attempt);
-        publishProgress(context, deps, message);
+        showProgress(context, deps, message);
         onBeat(context, state, deps, message);
       }
       return;
@@ -141,19 +140,3 @@ const SAID_BY_DEVICES = new Set([
   "unmask",
   "confirmed",
 ]);
-
-function publishProgress(
-  context: RunContext,
-  deps: RunDependencies,
-  { round, phase, ready, submitted, fetched }: Extract<RoundsMessage, { type: "coordinatorBeat" }>,
-): void {
-  context.publish(nodeEvents, {
-    type: "roundProgress",
-    run: deps.run,
-    round,
-    phase,
-    ready,
-    submitted,
-    fetched,
-  });
-}

@@ -5,6 +5,7 @@
 import { coordinatorOrder } from "../../learning/runs/order.ts";
 import type { DeviceId } from "../../protocols/ids.ts";
 import type { Attempt, CoordinatorBeat } from "../../protocols/rounds/messages.ts";
+import { nodeEvents } from "../events.ts";
 import type { RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { reachable, tellAll } from "./talking.ts";
 
@@ -111,7 +112,7 @@ export function nextTerm(state: RunActorState): number {
   return state.coordinator === null && state.term === 0 ? 0 : (state.term + 1) % TERMS;
 }
 
-/** Tells everybody that we are here and what we do. */
+/** Tells everybody that we are here and what we do; whoever watches this device sees it, too. */
 export function beat(context: RunContext, state: RunActorState, deps: RunDependencies): void {
   const { lead } = state;
   if (lead === null) return;
@@ -124,6 +125,26 @@ export function beat(context: RunContext, state: RunActorState, deps: RunDepende
     fetched: lead.fetched.size,
   };
   tellAll(context, deps, reachable(state), message);
+  showProgress(context, deps, message);
+}
+
+/** What a coordinator says of the round under way becomes an event of this device. */
+export function showProgress(
+  context: RunContext,
+  { run, opened }: RunDependencies,
+  { round, phase, ready, submitted, fetched }: CoordinatorBeat,
+): void {
+  // After the last round there is none to show.
+  if (round > opened.plan.rounds) return;
+  context.publish(nodeEvents, {
+    type: "roundProgress",
+    run,
+    round,
+    phase,
+    ready,
+    submitted,
+    fetched,
+  });
 }
 
 /** The attempt under way, or the place of the next. */

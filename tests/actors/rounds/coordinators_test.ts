@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isEarlier, SILENCE_MS } from "../../../actors/rounds/terms.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../../protocols/ids.ts";
+import { published } from "../members_support.ts";
 import { openedRun, peerOf, type RunActor, signedResult } from "./run_actor.ts";
 import { other, privatePlan, registryOf, run, said, self } from "./support.ts";
 
@@ -156,4 +157,23 @@ Deno.test("whoever names a version, stays connected, and sends nothing of it hol
   assert.ok(seconds.slice(0, 11).some(isAsked), "it may not have been heard");
   assert.equal(actor.state.adopting, null);
   assert.equal(actor.state.incoming.size, 0);
+});
+
+Deno.test("whoever coordinates shows how its round goes on its own device, too, as often as the others hear it", () => {
+  const actor = start();
+  const shown = (effects: ReturnType<RunActor["tell"]>) =>
+    published(effects, "nodeEvents").filter((event) =>
+      (event as { readonly type: string }).type === "roundProgress"
+    );
+  const begun = actor.advance(SILENCE_MS + 1_000);
+  assert.ok(actor.state.lead !== null, "nobody else was heard");
+  const effects = [...begun, ...actor.advance(3_000)];
+  const heard = said(effects).flatMap((message) =>
+    message.type === "coordinatorBeat"
+      ? [{ ...message, type: "roundProgress", term: undefined, attempt: undefined }]
+      : []
+  );
+  assert.ok(heard.length >= 3, `${heard.length} beats`);
+  assert.equal(JSON.stringify(shown(effects)[0]), JSON.stringify(heard[0]));
+  assert.equal(shown(effects).length, heard.length);
 });
