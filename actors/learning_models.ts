@@ -1,6 +1,5 @@
 /** Versions of models on this device: which there are, which one is current, and what can be done with one. */
 import { firstModel, type OpenedPlan, openPlan } from "../learning/runs/opened_plan.ts";
-import type { ModelState } from "../learning/runs/model_state.ts";
 import { compareModels } from "../learning/models/compare.ts";
 import { writeOnnx } from "../learning/models/onnx.ts";
 import { writeSafetensors } from "../learning/models/safetensors.ts";
@@ -12,37 +11,31 @@ import {
   parametersFromBytes,
   parametersHash,
 } from "../learning/parameters.ts";
-import { initialState } from "../learning/strategies/server_optimiser.ts";
-import { optimiserStateFrom } from "../learning/strategies/optimiser_state_bytes.ts";
 import type { LearningTask } from "../learning/task.ts";
-import type { Clock, Crypto, MaskStream } from "../platform/ports.ts";
+import type { Crypto, MaskStream } from "../platform/ports.ts";
 import type { BlockId, ContentHash, DeviceId } from "../protocols/ids.ts";
 import type { Registry } from "../protocols/registry/registry.ts";
-import type { SettingsRepository } from "../store/store.ts";
-import type { VectorStore } from "../store/vectors.ts";
 import type { Outcome, Refusal } from "./handle.ts";
 import type { ModelComparison, ModelView, RoundMetrics, Verification } from "./learning_handle.ts";
 import { chainOf, findByPrefix, isGrid, lastOfGrid, metricsOfResult } from "./learning_views.ts";
 import { bytesOf, type KnownVersion, roundOf } from "./known_version.ts";
 import { checksOf, gridChecks } from "./model_checks.ts";
+import { materialOf, type MaterialOptions } from "./model_material.ts";
 import { notHere } from "./model_refusals.ts";
 import { refused } from "./outcomes.ts";
 import type { RunSummary } from "./rounds/commands.ts";
 import { figuresOf, metricsSetting } from "./rounds/reporting.ts";
-import { keptSetting, ROUNDS_KEPT, verifiedSetting } from "./rounds/old_vectors.ts";
+import { keptSetting, verifiedSetting } from "./rounds/old_vectors.ts";
 
 /** Setting: the version of a task that a person has gone back to. */
 const CURRENT_PREFIX = "learning/current/";
 /** Versions of one run in a list; older ones are found by their hash. */
 const VERSIONS_MAX = 1_000;
 
-export interface ModelsOfNodeOptions {
-  readonly settings: SettingsRepository;
-  readonly vectors: VectorStore;
+export interface ModelsOfNodeOptions extends Omit<MaterialOptions, "parametersOf"> {
   readonly tasks: readonly LearningTask[];
   readonly crypto: Crypto;
   readonly masks: MaskStream;
-  readonly clock: Clock;
   readonly registry: () => Promise<Registry | null>;
   readonly summaries: () => Promise<readonly RunSummary[]>;
 }
@@ -164,33 +157,6 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
 
   async function viewOf(version: KnownVersion): Promise<ModelView> {
     return (await views([version]))[0]!;
-  }
-
-  async function materialOf(
-    { opened, summary, committed }: KnownVersion,
-  ): Promise<{ readonly parent: ModelState; readonly aggregate: Uint8Array } | string> {
-    const { parent, round, aggregate } = committed!.result;
-    const { optimiser } = opened.strategy;
-    const before = chainOf(summary).find(({ result }) =>
-      result.round === round - 1 && result.result === parent
-    );
-    if (round > 1 && before === undefined) return "the result of the round before";
-    const origin = { opened, summary, version: parent, committed: before ?? null, ownRound: null };
-    const parameters = await parametersOf(origin);
-    if (parameters === null) return `its parent ${parent}`;
-    const offer = before?.result.state ?? null;
-    const bytes = offer === null ? null : await vectors.get(offer.hash);
-    const state = offer === null
-      ? initialState(optimiser, opened.layout.count)
-      : bytes && optimiserStateFrom(bytes, optimiser, opened.layout.count);
-    if (state === undefined || state === null) return "the optimiser's state of its parent";
-    const released = await vectors.get(aggregate.hash);
-    if (released === undefined) return "what the round released";
-    const tuning = before?.result.tuning?.next;
-    return {
-      parent: { parameters, optimiser: state, ...(tuning !== undefined && { tuning }) },
-      aggregate: released,
-    };
   }
 
   return {
@@ -324,21 +290,14 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
         await settings.set({ [verifiedSetting(committed.block)]: checks.every(({ ok }) => ok) });
         return done(checks);
       }
-      const material = await materialOf(found);
-      if (typeof material === "string") {
-        const earlier = await settings.get(verifiedSetting(committed.block));
-        const then = earlier === true
-          ? "; it was valid when this device took it"
-          : earlier === false
-          ? "; it did not hold when this device last looked"
-          : "";
-        return refused(
-          "unavailable",
-          `Cannot verify round ${committed.result.round} any more: ${material} is not on this device, which keeps that of the last ${ROUNDS_KEPT} rounds${then}. Version ${version}`,
-        );
+      const material = await materialOf({ ...found, committed }, { ...options, parametersOf });
+      if (material.type === "refused") return material;
+      if (material.type === "unsigned") {
+        await settings.set({ [verifiedSetting(committed.block)]: false });
+        return done([{ check: "signatures", ok: false, detail: material.problem }]);
       }
       const { result } = committed;
-      const held = { ...material, submissionOf: () => undefined };
+      const held = { ...material.value, submissionOf: () => undefined };
       const verification = await verifyModel(result, held, {
         opened,
         expected: { run: summary.run, round: result.round },

@@ -31,12 +31,15 @@ import { refused } from "./outcomes.ts";
 
 /** Publishing waits for the disk, ms. */
 const START_TIMEOUT_MS = 60_000;
+/** The rounds actor says that a time is over a little later, ms. */
+const ANSWER_MS = 5_000;
 /** Looking for a task's examples may read a lot: what was found counts for so long, ms. */
 const EXAMPLES_FRESH_MS = 60_000;
 const IDEMPOTENCY_KEY_MAX = 64;
 const SEED_BYTES = 32;
 
-export interface LearningOfNodeOptions extends Omit<ModelsOfNodeOptions, "summaries" | "tasks"> {
+export interface LearningOfNodeOptions
+  extends Omit<ModelsOfNodeOptions, "summaries" | "tasks" | "fetch"> {
   readonly tasks: readonly LearningTask[];
   readonly source: ExampleSource;
   readonly random: Random;
@@ -68,7 +71,15 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
 
   const summaries = () => ask<readonly RunSummary[]>((replyTo) => ({ type: "listRuns", replyTo }));
   const budget = () => ask<BudgetSummary>((replyTo) => ({ type: "getBudget", replyTo }));
-  const models = modelsOfNode({ ...options, summaries });
+  const models = modelsOfNode({
+    ...options,
+    summaries,
+    fetch: (wanted) =>
+      request(
+        (replyTo) => ({ type: "fetchVector", ...wanted, replyTo }),
+        wanted.withinMs + ANSWER_MS,
+      ),
+  });
 
   async function find(prefix: string): Promise<Outcome<RunSummary>> {
     const all = await summaries();

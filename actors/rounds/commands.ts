@@ -23,6 +23,7 @@ import type { Ref, TaskOutcome } from "../kernel/actor.ts";
 import type { RoundMetrics, RunState } from "../learning_handle.ts";
 import type { Registry } from "../../protocols/registry/registry.ts";
 import type { MembershipChanged } from "../members/commands.ts";
+import type { FetchVector } from "./fetching.ts";
 import type { Restored } from "./restored.ts";
 import type { PeerMessage, PeerSessionEvent } from "../sessions/commands.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
@@ -48,6 +49,7 @@ export type RoundsCommand =
     readonly epsilonMax: number;
     readonly replyTo: Ref<Outcome<BudgetSummary>>;
   }
+  | FetchVector
   | PeerMessage<RoundsMessage>
   | RoundsPrivateCommand;
 
@@ -55,6 +57,7 @@ export type RoundsCommand =
 export type RoundsPrivateCommand =
   | { readonly type: "loaded"; readonly outcome: TaskOutcome<LoadedRuns> }
   | { readonly type: "loadDue" }
+  | { readonly type: "fetchEnded"; readonly fetch: number }
   /** More devices are known to have joined a run than were said. */
   | { readonly type: "companyDue"; readonly run: RunId }
   /** Some with a seat had no session with this device; they have had time to come. */

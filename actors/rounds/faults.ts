@@ -13,7 +13,7 @@ export const REPUTATION_PREFIX = "learning/reputation/";
 const POINTS = 100;
 
 /** True while a device has points left. */
-export function isTrusted(state: RoundsState, device: DeviceId): boolean {
+export function isTrusted(state: Pick<RoundsState, "reputation">, device: DeviceId): boolean {
   return (state.reputation.get(device) ?? 0) > -POINTS;
 }
 

@@ -8,6 +8,7 @@ import type { PeerSessionEvent } from "../sessions/commands.ts";
 import type { RunPeer } from "./commands.ts";
 import { companySize, keepCompany, onRunCompany, sayCompanySoon, tellCompany } from "./company.ts";
 import { isTrusted } from "./faults.ts";
+import { passOnToFetches } from "./fetching.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import type { KnownRun, Of, RoundsContext, RoundsState } from "./state.ts";
 
@@ -86,6 +87,7 @@ export function onPeerMessage(
     }
     return;
   }
+  passOnToFetches(context, state, from, message);
   const child = state.runs.get(message.run)?.child;
   if (child != null) context.send(child, { type: "peerMessage", from, message });
 }

@@ -176,6 +176,8 @@ export interface Incoming {
     | { readonly type: "parameters"; readonly committed: CommittedResult }
     | { readonly type: "state"; readonly committed: CommittedResult }
     | { readonly type: "checkpoint"; readonly attempt: Attempt }
+    /** What a version is verified with, for a person who asks for it. */
+    | { readonly type: "verification" }
     /** Parameters of devices that are met on a grid. */
     | { readonly type: "member" };
 }

@@ -15,6 +15,7 @@ import type {
   RoundsCommand,
   RunReport,
 } from "./commands.ts";
+import type { Fetches } from "./fetching.ts";
 
 export type RoundsContext = Context<RoundsCommand>;
 export type Of<Type extends RoundsCommand["type"]> = Extract<RoundsCommand, { type: Type }>;
@@ -92,6 +93,8 @@ export interface RoundsState {
   /** Requests to the publisher and the disk under way. */
   readonly requests: Map<number, Request>;
   nextRequest: number;
+  /** Vectors on their way to somebody who verifies. */
+  readonly fetches: Fetches;
 }
 
 /** What waits for the publisher or the disk. */
@@ -144,5 +147,6 @@ export function emptyState(self: Ref<RoundsCommand>): RoundsState {
     reputation: new Map(),
     requests: new Map(),
     nextRequest: 1,
+    fetches: { running: new Map(), next: 1 },
   };
 }

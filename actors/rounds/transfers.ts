@@ -38,34 +38,38 @@ const SERVING_MAX = 6;
 /** Vectors being read from the disk for others at once. */
 const READING_MAX = 16;
 
-/** What transfers need of the actor of a run, whichever kind it is. */
-export type TransferContext = Context<PeerMessage<RoundsMessage> | Of<"vectorRead">>;
-export interface TransferState
-  extends Pick<RunActorState, "peers" | "incoming" | "serving" | "reading"> {
-  readonly part: OwnUpdate | null;
+/** What fetching needs of an actor, whichever kind it is. */
+export type FetchContext = Context<PeerMessage<RoundsMessage>>;
+export interface FetchState extends Pick<RunActorState, "peers" | "incoming"> {
   /** How often the last source of a version was too slow. */
   readonly tooSlow?: Map<ContentHash, number>;
+}
+export type FetchDependencies = Pick<RunDependencies, "self" | "run" | "sessions" | "crypto">;
+
+/** What transfers need of the actor of a run, which also hands out. */
+export type TransferContext = Context<PeerMessage<RoundsMessage> | Of<"vectorRead">>;
+export interface TransferState extends FetchState, Pick<RunActorState, "serving" | "reading"> {
+  readonly part: OwnUpdate | null;
   /** Where a device may hand in an update while the next is in the making. */
   readonly buffered?: { readonly handed: OwnUpdate | null };
 }
 type OwnUpdate = Pick<Part, "coordinator" | "submission" | "bytes">;
-export type TransferDependencies = Pick<
-  RunDependencies,
-  "self" | "run" | "sessions" | "crypto" | "vectors"
->;
+export type TransferDependencies = FetchDependencies & Pick<RunDependencies, "vectors">;
 
 /** What the owner of a transfer does with it. */
 export interface TransferEnds {
   readonly whole: (incoming: Incoming) => void;
   /** Nobody has it, or what came is not what was offered (`isWrong`). */
   readonly failed: (incoming: Incoming, reason: string, isWrong: boolean) => void;
+  /** One source is given up, whether or not there is another; `isWrong` as above. */
+  readonly left?: (source: DeviceId, isWrong: boolean) => void;
 }
 
 /** Begins to fetch; false, and nothing changed, when nobody may have it or it is on its way already. */
 export function fetchVector(
-  context: TransferContext,
-  state: TransferState,
-  deps: TransferDependencies,
+  context: FetchContext,
+  state: FetchState,
+  deps: FetchDependencies,
   request: {
     readonly offer: VectorOffer;
     readonly sources: readonly DeviceId[];
@@ -91,16 +95,16 @@ export function fetchVector(
   return true;
 }
 
-function ask(context: TransferContext, deps: TransferDependencies, incoming: Incoming): void {
+function ask(context: FetchContext, deps: FetchDependencies, incoming: Incoming): void {
   const request = nextRequest(incoming.vector);
   if (request !== null) tell(context, deps, incoming.from, request);
 }
 
 /** A part of something we fetch. */
 export function onVectorPart(
-  context: TransferContext,
-  state: TransferState,
-  deps: TransferDependencies,
+  context: FetchContext,
+  state: FetchState,
+  deps: FetchDependencies,
   options: { readonly from: DeviceId; readonly part: VectorPart; readonly ends: TransferEnds },
 ): void {
   const { from, part, ends } = options;
@@ -127,9 +131,9 @@ export function onVectorPart(
 
 /** The next who may have it, from the beginning; or the end of trying. */
 export function elsewhere(
-  context: TransferContext,
-  state: TransferState,
-  deps: TransferDependencies,
+  context: FetchContext,
+  state: FetchState,
+  deps: FetchDependencies,
   options: {
     readonly incoming: Incoming;
     readonly ends: TransferEnds;
@@ -140,6 +144,7 @@ export function elsewhere(
   const { incoming, ends, reason, isWrong = false } = options;
   const { offer } = incoming.vector;
   state.incoming.delete(offer.hash);
+  ends.left?.(incoming.from, isWrong);
   if (incoming.sources.length === 0) return ends.failed(incoming, reason, isWrong);
   fetchVector(context, state, deps, {
     offer,
@@ -150,9 +155,9 @@ export function elsewhere(
 
 /** Looks after transfers that stand still; called once a second. */
 export function tendTransfers(
-  context: TransferContext,
-  state: TransferState,
-  deps: TransferDependencies,
+  context: FetchContext,
+  state: FetchState,
+  deps: FetchDependencies,
   ends: TransferEnds,
 ): void {
   const nowMs = context.monotonicMs();
@@ -183,12 +188,12 @@ function isVersion({ purpose: { type } }: Incoming): boolean {
 }
 
 /** A slow link gets through in the end, and meanwhile others have their turn. */
-function noteSlow({ tooSlow }: TransferState, { vector: { offer: { hash } } }: Incoming): void {
+function noteSlow({ tooSlow }: FetchState, { vector: { offer: { hash } } }: Incoming): void {
   tooSlow?.set(hash, Math.min(DOUBLINGS_MAX, 1 + (tooSlow.get(hash) ?? 0)));
 }
 
 /** How long a source may be slower than the least rate, ms. */
-function patienceMs({ tooSlow }: TransferState, { vector, sources }: Incoming): number {
+function patienceMs({ tooSlow }: FetchState, { vector, sources }: Incoming): number {
   if (sources.length > 0) return PATIENT_MS;
   return PATIENT_WITH_LAST_MS * 2 ** (tooSlow?.get(vector.offer.hash) ?? 0);
 }

@@ -31,8 +31,28 @@ const BEGINNINGS: Sentences = [
     "Die Fassung $1 ist bekannt, aber ihre Zahlen sind nicht auf diesem Gerät: Es behält die neuesten, und die, zu denen jemand zurückging",
   ],
   [
-    /^Cannot verify round (\d+) any more: (.+) is not on this device, which keeps that of the last (\d+) rounds(.*)\. Version (\w+)$/,
-    "Die Runde $1 lässt sich nicht mehr prüfen: $2 ist nicht auf diesem Gerät, das nur das der letzten $3 Runden behält$4. Fassung $5",
+    /^Cannot verify round (\d+): (.+) is not on this device, and (.+)\. Devices keep what the last (\d+) rounds are verified with: try again when others of the run are connected, or verify a newer version\. Version (\w+)$/,
+    "Die Runde $1 lässt sich nicht prüfen: $2 ist nicht auf diesem Gerät, und $3. Geräte behalten, womit sich die letzten $4 Runden prüfen lassen: noch einmal versuchen, wenn andere des Laufs verbunden sind, oder eine neuere Fassung prüfen. Fassung $5",
+  ],
+  [
+    /^Cannot verify round (\d+): the result of the round before has not come to this device; try again when it has been connected to others of the mesh for a while\. Version (\w+)$/,
+    "Die Runde $1 lässt sich nicht prüfen: Das Ergebnis der Runde davor ist noch nicht auf diesem Gerät; noch einmal versuchen, wenn es eine Weile mit anderen des Netzes verbunden war. Fassung $2",
+  ],
+  [
+    /^Cannot verify round (\d+): the optimiser's state that its parent names is none of this run's plan; verify the version before\. Version (\w+)$/,
+    "Die Runde $1 lässt sich nicht prüfen: Der Zustand des Optimierers, den die Fassung davor nennt, passt nicht zum Plan des Laufs; die Fassung davor prüfen. Fassung $2",
+  ],
+  [
+    /^Cannot fetch what it is verified with: no run (\w+) is known here$/,
+    "Womit sich prüfen lässt, ist nicht zu holen: Einen Lauf $1 kennt dieses Gerät nicht",
+  ],
+  [
+    /^Cannot fetch what it is verified with: this device lacks the permission (\S+), without which others hand out nothing of a model; an owner can grant it$/,
+    "Womit sich prüfen lässt, ist nicht zu holen: Diesem Gerät fehlt das Recht $1, ohne das andere nichts von einem Modell herausgeben; ein Eigentümer kann es erteilen",
+  ],
+  [
+    /^Cannot fetch what it is verified with: (\d+) vectors are being fetched already, expected fewer; try again in a moment$/,
+    "Womit sich prüfen lässt, ist nicht zu holen: $1 Vektoren werden schon geholt, erwartet werden weniger; gleich noch einmal versuchen",
   ],
   [
     /^Cannot compare them: they are of different networks$/,

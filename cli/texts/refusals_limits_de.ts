@@ -103,12 +103,19 @@ export const LIMITS: Sentences = [
   ],
 ];
 
-/** Why a version cannot be verified any more: what is missing, and what was known of it. */
+/** Why a version cannot be verified: what is missing, who was asked for it, and what was known of it. */
 export const MISSING: Sentences = [
-  [/the result of the round before ist/, "das Ergebnis der Runde davor ist"],
   [/its parent (\w+) ist/, "die Fassung davor ($1) ist"],
   [/the optimiser's state of its parent ist/, "der Zustand des Optimierers davor ist"],
   [/what the round released ist/, "was die Runde freigegeben hat, ist"],
+  [
+    /no other device of the run can be reached/,
+    "kein anderes Gerät des Laufs ist zu erreichen",
+  ],
+  [/none of those asked has sent it: /, "keines der gefragten hat es geschickt: "],
+  [/(\w+) has not kept it/g, "$1 hat es nicht behalten"],
+  [/(\w+) sent something else/g, "$1 schickte etwas anderes"],
+  [/(\w+) did not send it in time/g, "$1 schickte es nicht rechtzeitig"],
   [/; it was valid when this device took it/, "; sie war gültig, als dieses Gerät sie nahm"],
   [
     /; it did not hold when this device last looked/,
