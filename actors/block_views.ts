@@ -51,7 +51,7 @@ async function versionsOf(store: Readable, block: Block): Promise<readonly Versi
   ) {
     if (versions.has(next.id)) continue;
     versions.set(next.id, { id: next.id, kind: next.header.kind, target: next.header.target });
-    open.push(...await store.blocks.targeting(next.id));
+    for (const block of await store.blocks.targeting(next.id)) open.push(block);
   }
   return [...versions.values()];
 }

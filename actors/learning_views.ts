@@ -2,6 +2,7 @@
 import type { RunPlan } from "../learning/runs/plan.ts";
 import type { ContentHash } from "../protocols/ids.ts";
 import type { OpenedTotal, RoundMetrics, RunView } from "./learning_handle.ts";
+import { newestRound } from "./rounds/results_in_mind.ts";
 import { moreDevices } from "./rounds/waiting.ts";
 import type { BudgetSummary, CommittedResult, RunSummary } from "./rounds/commands.ts";
 
@@ -16,7 +17,7 @@ export function chainOf({ results, report }: RunSummary): readonly CommittedResu
     return found.find(({ result }) => result.result === version) ?? found[0];
   };
   const chain: CommittedResult[] = [];
-  const newest = report?.round ?? Math.max(0, ...byRound.keys());
+  const newest = report?.round ?? newestRound(results);
   let version = report?.parameters ?? undefined;
   for (let round = newest; round > 0; round--) {
     const one = best(round, version);
@@ -77,7 +78,7 @@ export function runView(
   },
 ): RunView {
   const { run, plan, report, state } = summary;
-  const known = Math.max(0, ...summary.results.map(({ result }) => result.round));
+  const known = newestRound(summary.results);
   const isOver = state === "finished" || state === "stopped";
   return {
     run,

@@ -16,6 +16,7 @@ import { tellChild, tellMembership } from "./joined.ts";
 import { partSetting } from "./kept_parts.ts";
 import { forgetUpdate } from "./kept_update.ts";
 import { JOINED_PREFIX, take } from "./reading.ts";
+import { newestRound } from "./results_in_mind.ts";
 import { RUNS_MAX } from "./runs_in_mind.ts";
 import { wholeSetting } from "./restored.ts";
 import type { RoundsDependencies } from "./rounds.ts";
@@ -71,7 +72,8 @@ function begin(
       why: run.problem,
     });
   }
-  const key = `run.${run.run.slice(0, 16)}`;
+  // Two plans whose ids begin alike can be made; the whole id is of one only.
+  const key = `run.${run.run}`;
   const given = {
     ...deps,
     opened,
@@ -371,8 +373,7 @@ export function summaries(state: RoundsState): readonly RunSummary[] {
 function stateOf(run: KnownRun): RunSummary["state"] {
   if (run.stopped) return "stopped";
   // Where this device has joined, what it has made itself counts; elsewhere nobody has checked what the results say.
-  const round = run.report?.round ??
-    Math.max(run.round, ...run.results.map(({ result }) => result.round), 0);
+  const round = run.report?.round ?? Math.max(run.round, newestRound(run.results));
   if (round >= run.plan.rounds) return "finished";
   return run.joined ? "running" : "open";
 }

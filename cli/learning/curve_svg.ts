@@ -106,9 +106,10 @@ export function drawCurves(curves: Curves): string {
 function drawPanel(curves: Curves, panel: Panel, top: number): readonly string[] {
   const { rounds, language, words } = curves;
   const values = panel.lines.flatMap(({ points }) => points.map(({ value }) => value));
-  const scale = panel.isShare
-    ? shareScale(values)
-    : scaleOf(Math.min(0, ...values), Math.max(...values));
+  const scale = panel.isShare ? shareScale(values) : scaleOf(
+    values.reduce((least, value) => Math.min(least, value), 0),
+    values.reduce((most, value) => Math.max(most, value), -Infinity),
+  );
   const [first, last] = [rounds[0]!.round, rounds.at(-1)!.round];
   const x = (round: number) =>
     LEFT + (last === first ? 0.5 : (round - first) / (last - first)) * (WIDTH - LEFT - RIGHT);
@@ -196,7 +197,7 @@ interface Scale {
 
 /** Shares end at 1; the lower end is where the curve leaves room for it to be read, and never more than half is cut off. */
 function shareScale(values: readonly number[]): Scale {
-  const least = Math.min(...values) >= 0.5 ? 0.5 : 0;
+  const least = values.every((value) => value >= 0.5) ? 0.5 : 0;
   const step = least === 0 ? 0.2 : 0.1;
   const ticks = Array.from(
     { length: Math.round((1 - least) / step) + 1 },

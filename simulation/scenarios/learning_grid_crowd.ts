@@ -31,7 +31,7 @@ const LIE_EVERY_MS = 500;
 /** The actor of the only run of a node; undefined while the node is down or starts. */
 export function gridStateOf(node: SimulatedNode, run: RunId): GridState | undefined {
   if (!node.isUp) return undefined;
-  return node.running.system.inspect(`node/rounds/run.${run.slice(0, 16)}`) as
+  return node.running.system.inspect(`node/rounds/run.${run}`) as
     | GridState
     | undefined;
 }

@@ -8,7 +8,7 @@ import type { RoundsState } from "../../../actors/rounds/state.ts";
 import { seededRandom } from "../../../platform/seeded_random.ts";
 import { dependencies, planBlock, privatePlan, run } from "./support.ts";
 
-const CHILD = `test/run.${run.slice(0, 16)}`;
+const CHILD = `test/run.${run}`;
 type Actor = TestActor<RoundsCommand, RoundsState>;
 
 function start(): { readonly actor: Actor; readonly deps: RoundsDependencies } {

@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { TestActor, testActor, testRef } from "../../../actors/kernel/testkit.ts";
 import type { Outcome } from "../../../actors/handle.ts";
-import type { LoadedRuns, RoundsCommand } from "../../../actors/rounds/commands.ts";
+import type {
+  CommittedResult,
+  LoadedRuns,
+  RoundsCommand,
+  RunSummary,
+} from "../../../actors/rounds/commands.ts";
+import { runView } from "../../../actors/learning_views.ts";
 import { rounds } from "../../../actors/rounds/rounds.ts";
 import { EARLY_MAX, keepEarly, RUNS_MAX } from "../../../actors/rounds/runs_in_mind.ts";
 import type { RoundsState } from "../../../actors/rounds/state.ts";
@@ -104,4 +110,29 @@ Deno.test("results whose plans never come fill no memory", () => {
   const all = [...state.early.values()].flat();
   assert.equal(all.length, EARLY_MAX);
   assert.equal(all.at(-1)?.block, idOf(3 * EARLY_MAX - 1), "the newest is there");
+});
+
+Deno.test("two runs whose ids begin alike are joined both, also by a device that starts again", () => {
+  const [one, two] = ["1", "2"].map((end) => `${"ab".repeat(31)}a${end}` as RunId) as [
+    RunId,
+    RunId,
+  ];
+  const actor = start([one, two].map((id) => ({ ...plain, id })), [one, two]);
+  for (const id of [one, two]) assert.ok(actor.state.runs.get(id)?.child != null, id);
+});
+
+Deno.test("a run is shown with as many results as anybody may publish", () => {
+  const actor = start([planBy(other, 1)]);
+  const run = actor.state.runs.get(idOf(1))!;
+  const committed = { block: idOf(2), author: other, atMs: 1, result: { round: 3 } };
+  for (let i = 0; i < 200_000; i++) run.results.push(committed as unknown as CommittedResult);
+  const shown = testRef<readonly RunSummary[]>("shown");
+  const [[summary] = []] = TestActor.sentTo(
+    actor.tell({ type: "listRuns", replyTo: shown }),
+    shown,
+  );
+  assert.equal(summary?.state, "finished");
+  const given = { version: null, metrics: null, budget: { runs: [] } };
+  const view = runView(summary, given as unknown as Parameters<typeof runView>[1]);
+  assert.equal(view.round, 3);
 });
