@@ -9,6 +9,7 @@ import type { RunPeer } from "./commands.ts";
 import { companySize, keepCompany, onRunCompany, sayCompanySoon, tellCompany } from "./company.ts";
 import { isTrusted } from "./faults.ts";
 import { passOnToFetches } from "./fetching.ts";
+import { declinesCall } from "./opted_out.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import type { KnownRun, Of, RoundsContext, RoundsState } from "./state.ts";
 
@@ -88,6 +89,7 @@ export function onPeerMessage(
     return;
   }
   passOnToFetches(context, state, from, message);
+  if (declinesCall(context, state, deps, from, message)) return;
   const child = state.runs.get(message.run)?.child;
   if (child != null) context.send(child, { type: "peerMessage", from, message });
 }

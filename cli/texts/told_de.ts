@@ -132,6 +132,11 @@ const COMBINING: Sentences = [
 const DECLINING: Sentences = [
   [/still starting/, "es fährt noch hoch"],
   [/this device has round (\d+)/, "es ist bei Runde $1"],
+  [
+    /this device has left the run, or never joined it/,
+    "es hat den Lauf verlassen oder nie mitgemacht",
+  ],
+  [/this device may not take part in learning/, "es darf beim Lernen nicht mitmachen"],
   [/its attempt is out of order/, "der Versuch kommt außer der Reihe"],
   [/attempt (\d+) may still come to its sum/, "Versuch $1 kann noch zu seiner Summe kommen"],
   [

@@ -41,7 +41,9 @@ const TOLD_IN: readonly (readonly [files: readonly string[], before: readonly st
   ],
   [["actors/rounds/waiting.ts"], [String.raw`\? `, ": "]],
   [["actors/rounds/participant.ts"], [String.raw`decline\(\s*"\w+",\s*`, "return "]],
-  [["actors/rounds/small_part.ts", "actors/rounds/restored.ts"], ["return "]],
+  [["actors/rounds/small_part.ts", "actors/rounds/restored.ts", "actors/rounds/opted_out.ts"], [
+    "return ",
+  ]],
   [
     ["actors/rounds/grid/resting.ts", "actors/rounds/grid/meeting.ts"],
     [
