@@ -6,6 +6,7 @@ import { path } from "@optique/run/valueparser";
 import { type Action, clientOf, type CommandContext, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
 import { drawCurves } from "../learning/curve_svg.ts";
+import { shownMetrics } from "../learning/figures.ts";
 import { describePlan } from "../learning/plan_text.ts";
 import { idArgument } from "../learning/short_id.ts";
 import { refuseExisting, writeOut } from "../learning/write_file.ts";
@@ -56,6 +57,7 @@ async function runPlot(
     subtitle: describePlan(run.plan, context),
     rounds,
     words: texts.plot,
+    own: shownMetrics(rounds, texts),
     language: context.language,
   });
   const bytes = await writeOut(context, out, new Blob([svg]).stream());

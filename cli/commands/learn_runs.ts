@@ -7,7 +7,7 @@ import type { BudgetView, RoundMetrics, TaskView } from "../../actors/learning_h
 import type { RunJson } from "../client_learning.ts";
 import { type Action, clientOf, type CommandContext, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
-import { figure, NONE, percent, SHORT_ID } from "../learning/figures.ts";
+import { figure, metricSaid, NONE, percent, SHORT_ID, shownMetrics } from "../learning/figures.ts";
 import { livePicture } from "../learning/live_picture.ts";
 import { numberOption } from "../learning/number_option.ts";
 import { describePlan } from "../learning/plan_text.ts";
@@ -219,14 +219,11 @@ function formatRun(
       run.epsilonSpent === null ? texts.noPrivacy : figure(run.epsilonSpent, context),
     ],
   ];
-  if (run.opened !== undefined) {
-    const { round, attempt, coordinator, signature } = run.opened;
-    const told = texts.openedFor(
-      formatCount(round, language),
-      formatCount(attempt, language),
-      coordinator.slice(0, 8),
-    );
-    pairs.push([texts.opened, `${told}, ${signature.slice(0, SHORT_ID)}…`]);
+  const { metrics } = run;
+  if (metrics !== null) {
+    for (const metric of shownMetrics([metrics], texts)) {
+      pairs.push([printableLine(metric.label), metricSaid(metric, metrics, context)]);
+    }
   }
   const picture = livePicture(context, { run, rounds, progress: null, training: null });
   return [...inLines(output.terminal, picture), formatPairs(output.terminal, pairs)].join("\n");
@@ -236,13 +233,22 @@ function formatRounds(context: CommandContext, rounds: readonly RoundMetrics[]):
   const { language, output } = context;
   const texts = context.texts.learnRuns;
   if (rounds.length === 0) return texts.noRounds;
-  const head = [texts.round, texts.accuracy, texts.loss, texts.trainingLoss, texts.counted];
+  const own = shownMetrics(rounds, texts);
+  const head = [
+    texts.round,
+    texts.accuracy,
+    ...own.map(({ label }) => printableLine(label)),
+    texts.loss,
+    texts.trainingLoss,
+    texts.counted,
+  ];
   return formatTable(
     output.terminal,
     [...head, texts.dropped, texts.refused, texts.time, texts.update, "ε", texts.coordinator],
     rounds.map((one) => [
       formatCount(one.round, language),
       percent(one.accuracy, context),
+      ...own.map((metric) => metricSaid(metric, one, context)),
       figure(one.loss, context),
       figure(one.trainingLoss, context),
       `${one.counted}/${one.called}`,

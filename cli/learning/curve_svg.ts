@@ -1,6 +1,7 @@
 /** Accuracy and loss over the rounds as a standalone SVG: readable without this program, in print too, with every point's numbers on hovering. */
 import type { RoundMetrics } from "../../actors/learning_handle.ts";
 import type { Language } from "../texts.ts";
+import type { ShownMetric } from "./figures.ts";
 
 export interface Curves {
   readonly title: string;
@@ -15,6 +16,8 @@ export interface Curves {
     readonly ownLoss: string;
     readonly heldLoss: string;
   };
+  /** The task's own metrics; shares of examples are drawn beside the accuracy. */
+  readonly own: readonly ShownMetric[];
   readonly language: Language;
 }
 
@@ -47,6 +50,7 @@ const FOOT = 56;
 const BLUE = "#0072b2";
 const ORANGE = "#d55e00";
 const GREY = "#666666";
+const SHARE_COLORS = ["#009e73", "#cc79a7", "#e69f00"] as const;
 const SUBTITLE_MAX = 130;
 /** What lies beyond is no figure to be drawn beside others. */
 const VALUE_MAX = 1e9;
@@ -55,7 +59,7 @@ const SPAN_MIN = 1e-9;
 
 /** The picture as text. */
 export function drawCurves(curves: Curves): string {
-  const { rounds, words, title, subtitle } = curves;
+  const { rounds, words, title, subtitle, own } = curves;
   const of = (pick: (metrics: RoundMetrics) => number | null): readonly Point[] =>
     rounds.flatMap((metrics) => {
       const value = pick(metrics);
@@ -63,6 +67,13 @@ export function drawCurves(curves: Curves): string {
         ? []
         : [{ round: metrics.round, value }];
     });
+  const sharesOf = (pick: (metrics: RoundMetrics) => number | null): readonly Point[] =>
+    of(pick).filter(({ value }) => value >= 0 && value <= 1);
+  const shares = own.filter(({ isShare }) => isShare).map(({ name, label }, i): Line => ({
+    label,
+    color: SHARE_COLORS[i % SHARE_COLORS.length]!,
+    points: sharesOf(({ measured }) => measured?.[name] ?? null),
+  }));
   const panels: readonly Panel[] = [
     {
       title: words.accuracy,
@@ -70,8 +81,8 @@ export function drawCurves(curves: Curves): string {
       lines: [{
         label: words.held,
         color: BLUE,
-        points: of(({ accuracy }) => accuracy).filter(({ value }) => value >= 0 && value <= 1),
-      }],
+        points: sharesOf(({ accuracy }) => accuracy),
+      }, ...shares],
     },
     {
       title: words.loss,

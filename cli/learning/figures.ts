@@ -2,6 +2,9 @@
 import type { RoundMetrics } from "../../actors/learning_handle.ts";
 import type { CommandContext } from "../command.ts";
 
+/** What the commands of runs say, of which figures have their names. */
+type LearningTexts = CommandContext["texts"]["learnRuns"];
+
 /** First digits of a run's or a version's id, enough to name it. */
 export const SHORT_ID = 10;
 
@@ -22,6 +25,37 @@ export function percent(share: number | null, { language }: CommandContext): str
 export function figure(value: number | null, { language }: CommandContext): string {
   if (value === null) return NONE;
   return new Intl.NumberFormat(language, { maximumSignificantDigits: 4 }).format(value);
+}
+
+/** A task's own metric as it is shown: a share of examples, or a figure in the unit of the task. */
+export interface ShownMetric {
+  readonly name: string;
+  readonly label: string;
+  readonly isShare: boolean;
+}
+
+/** The own metrics of a run's task: those that any of its rounds has. A name that this program does not know stands for itself. */
+export function shownMetrics(
+  rounds: readonly Pick<RoundMetrics, "measured">[],
+  { metrics }: LearningTexts,
+): readonly ShownMetric[] {
+  const names = new Set(rounds.flatMap(({ measured = {} }) => Object.keys(measured)));
+  return [...names].map((name) => {
+    const k = /^top(\d{1,9})Accuracy$/.exec(name)?.[1];
+    if (k !== undefined) return { name, label: metrics.topAccuracy(k), isShare: true };
+    const label = name === "meanAbsoluteError" ? metrics.meanAbsoluteError : name;
+    return { name, label, isShare: false };
+  });
+}
+
+/** The value of a task's own metric in a round. */
+export function metricSaid(
+  { name, isShare }: ShownMetric,
+  { measured }: Pick<RoundMetrics, "measured">,
+  context: CommandContext,
+): string {
+  const value = measured?.[name] ?? null;
+  return isShare ? percent(value, context) : figure(value, context);
 }
 
 /** The mean duration of the newest rounds, ms; null without any. */

@@ -4,7 +4,15 @@ import type { RunJson } from "../client_learning.ts";
 import type { CommandContext } from "../command.ts";
 import { printable, printableLine } from "../output/table.ts";
 import { formatDuration } from "../output/units.ts";
-import { curveOf, figure, percent, roundTimeMs, SHORT_ID } from "./figures.ts";
+import {
+  curveOf,
+  figure,
+  metricSaid,
+  percent,
+  roundTimeMs,
+  SHORT_ID,
+  shownMetrics,
+} from "./figures.ts";
 import { sparkline } from "./sparkline.ts";
 
 type Progress = Extract<LearningEvent, { type: "roundProgress" }>;
@@ -107,6 +115,9 @@ export function roundLine(context: CommandContext, metrics: RoundMetrics): strin
   const { yellow, red, green } = context.output.terminal.colors;
   const parts = [texts.roundLine(round, counted, formatDuration(durationMs, context.language))];
   if (accuracy !== null) parts.push(green(`${texts.accuracy} ${percent(accuracy, context)}`));
+  for (const metric of shownMetrics([metrics], texts)) {
+    parts.push(`${printableLine(metric.label)} ${metricSaid(metric, metrics, context)}`);
+  }
   if (loss !== null) parts.push(`${texts.loss} ${figure(loss, context)}`);
   if (metrics.epsilon !== null) parts.push(`ε ${figure(metrics.epsilon, context)}`);
   if (dropped > 0) parts.push(yellow(texts.droppedOut(dropped)));

@@ -99,6 +99,10 @@ export const deLearnRuns: typeof enLearnRuns = {
     accuracy: "Genauigkeit",
     loss: "Fehler",
     trainingLoss: "Eigener Fehler",
+    metrics: {
+      topAccuracy: (k) => `Top-${k}-Genauigkeit`,
+      meanAbsoluteError: "Mittlerer absoluter Fehler",
+    },
     devices: "Geräte",
     deviceCount: (count) => `${count} ${count === 1 ? "Gerät" : "Geräte"}`,
     waiting: "Wartet",

@@ -105,6 +105,10 @@ export const enLearnRuns = {
     accuracy: "Accuracy",
     loss: "Loss",
     trainingLoss: "Own loss",
+    metrics: {
+      topAccuracy: (k: string) => `Top-${k} accuracy`,
+      meanAbsoluteError: "Mean absolute error",
+    },
     devices: "Devices",
     deviceCount: (count: number) => `${count} ${count === 1 ? "device" : "devices"}`,
     waiting: "Waits",

@@ -49,7 +49,14 @@ Deno.test("a plot has a point for each round, its axes and their words, and the 
   const rounds = [1, 2, 3, 4, 5].map((round) =>
     metrics(round, { accuracy: round / 10, loss: 3 / round, trainingLoss: 2 / round })
   );
-  const svg = drawCurves({ title: "Digits", subtitle: "fedAvg", rounds, words, language: "en" });
+  const svg = drawCurves({
+    title: "Digits",
+    subtitle: "fedAvg",
+    rounds,
+    words,
+    own: [],
+    language: "en",
+  });
   assert.equal(svg.match(/<circle /g)?.length, 15);
   for (
     const said of [">Round<", ">Accuracy<", ">Loss<", ">100%<", "training loss of this device"]
@@ -68,7 +75,7 @@ Deno.test("a plot holds whatever title there is, and rounds without figures", ()
     fc.array(fc.record({ accuracy: value, loss: value, trainingLoss: value }), { minLength: 1 }),
     (title, list) => {
       const rounds = list.map((values, index) => metrics(index + 1, values));
-      const svg = drawCurves({ title, subtitle: title, rounds, words, language: "de" });
+      const svg = drawCurves({ title, subtitle: title, rounds, words, own: [], language: "de" });
       assert.doesNotMatch(svg, /NaN|Infinity/);
       assert.equal(svg.match(/<(?!\/)/g)?.length, svg.match(/<\/|\/>/g)?.length);
     },

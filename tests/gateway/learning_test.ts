@@ -32,6 +32,7 @@ Deno.test("a run is started with defaults, is listed, left, joined again and sto
     }
     const { rounds } = await (await request(`${ROOT}/runs/${short}/rounds`)).json();
     assert.equal(rounds[0].accuracy, 0.91);
+    assert.deepEqual(rounds[0].measured, { top3Accuracy: 0.97 });
   }));
 
 Deno.test("the same idempotency key is the same run", () =>
