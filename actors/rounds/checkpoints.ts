@@ -264,7 +264,9 @@ export function onHereIAm(
   const { lead } = state;
   if (lead?.phase !== "recovering" || round !== (state.head?.round ?? 0) + 1) return;
   // Each once, and only who has joined.
-  if (!state.peers.has(from) || lead.heard.has(from) || !noteAttempt(state, attempt)) return;
+  if (!state.peers.has(from) || lead.heard.has(from) || !noteAttempt(context, state, attempt)) {
+    return;
+  }
   lead.heard.set(from, { attempt, phase, checkpoint, bound });
   if (lead.heard.size >= reachable(state).length) onRecovered(context, state, deps);
 }

@@ -49,9 +49,6 @@ export function onLoaded(
   }
 }
 
-const TOO_MANY =
-  `this device has joined ${RUNS_MAX} runs, and keeps no more in mind; leave some that are over`;
-
 /** Starts the actor of a joined run. */
 function begin(
   context: RoundsContext,
@@ -256,7 +253,8 @@ export function onPublished(
     return context.send(request.replyTo, {
       type: "refused",
       reason: "unavailable",
-      message: `Cannot start a run: ${TOO_MANY}`,
+      message:
+        `Cannot start a run: this device has joined ${RUNS_MAX} runs, and keeps no more in mind; leave some that are over`,
     });
   }
   join(context, state, deps, {

@@ -83,7 +83,9 @@ export function onRoundStart(
   if (call.round !== head.round + 1 || call.model.hash !== head.parameters || head.model === null) {
     return decline("staleModel", `this device has round ${head.round}`);
   }
-  if (!noteAttempt(state, call.attempt)) return decline("cannot", "its attempt is out of order");
+  if (!noteAttempt(context, state, call.attempt)) {
+    return decline("cannot", "its attempt is out of order");
+  }
   // Why the attempt before came to nothing is no news any more.
   state.waitingFor = outAfterRestore(state);
   if (state.waitingFor !== null) return decline("busy", state.waitingFor);

@@ -45,7 +45,7 @@ import { onPrimesDrawn, onTotalMade } from "./second_party.ts";
 import { onWordKept } from "./small_part.ts";
 import { isReachable, reachable, tellAll } from "./talking.ts";
 import { tellMore } from "./telling.ts";
-import { beat, BEAT_MS, hasSeat, nextTerm, untilOurTurnMs } from "./terms.ts";
+import { attemptsAhead, beat, BEAT_MS, hasSeat, nextTerm, untilOurTurnMs } from "./terms.ts";
 import { onCharged, onPartKept, onPrepared, onTrained } from "./training.ts";
 import { elsewhere, tendTransfers } from "./transfers.ts";
 
@@ -156,6 +156,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     heardAtMs: context.monotonicMs(),
     phase: "waiting",
     attempt: 0,
+    attemptsAhead: attemptsAhead(context.monotonicMs()),
     waiting: new Map(deps.results.map((committed) => [committed.block, committed])),
     adopting: null,
     wanted: null,

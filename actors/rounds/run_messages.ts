@@ -117,7 +117,9 @@ export function onPeerMessage(
     case "coordinatorBeat":
       if (from !== deps.self) {
         state.phase = message.phase;
-        if (message.round === (state.head?.round ?? 0) + 1) noteAttempt(state, message.attempt);
+        if (message.round === (state.head?.round ?? 0) + 1) {
+          noteAttempt(context, state, message.attempt);
+        }
         showProgress(context, deps, message);
         onBeat(context, state, deps, message);
       }

@@ -34,6 +34,7 @@ import type { BufferedState } from "./buffered_state.ts";
 import type { Restored } from "./restored.ts";
 import type { SpilledUpdates } from "./spilled_updates.ts";
 import type { Telling } from "./telling.ts";
+import type { AttemptsAhead } from "./terms.ts";
 import type { SecondParty, SmallLead, SmallPart } from "./small_state.ts";
 import type { SessionsCommand } from "../sessions/commands.ts";
 import type {
@@ -101,6 +102,8 @@ export interface RunActorState {
   phase: RoundPhase;
   /** Highest attempt seen for the round under way. */
   attempt: number;
+  /** How far others may still move it. */
+  readonly attemptsAhead: AttemptsAhead;
   /** Committed and not adopted, by block. */
   readonly waiting: Map<string, CommittedResult>;
   /** What is being made the head. */

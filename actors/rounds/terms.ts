@@ -15,8 +15,12 @@ export const BEAT_MS = 1_000;
 export const SILENCE_MS = 3_000;
 /** The second in the order waits this much longer than the first, and so on, ms. */
 const STAGGER_MS = 500;
-/** Attempts at one round that one message may be ahead of what this device knows. */
+/**
+ * Attempts at one round by which others may move this device ahead: at once after a silence, and a second in the long run. Nobody honest begins one more often than
+ * once a second, and all numbers last four years at this rate, whatever others say.
+ */
 const ATTEMPTS_AHEAD_MAX = 1_024;
+const ATTEMPTS_AHEAD_PER_SECOND = 32;
 const TERMS = 2 ** 32;
 
 /** Those who could coordinate now, this device among them, in the order of a term. */
@@ -100,11 +104,34 @@ export function isEarlier(term: number, known: number): boolean {
   return ahead === TERMS / 2 ? term < known : ahead > TERMS / 2;
 }
 
-/** Takes notice of an attempt at the round under way; false for one that is too far ahead to be honest. */
-export function noteAttempt(state: RunActorState, attempt: number): boolean {
-  if (attempt > state.attempt + ATTEMPTS_AHEAD_MAX) return false;
-  state.attempt = Math.max(state.attempt, attempt);
-  return true;
+/** By how many attempts others may move a device ahead, and since when, ms of the monotonic clock. */
+export interface AttemptsAhead {
+  room: number;
+  sinceMs: number;
+}
+
+export function attemptsAhead(nowMs: number): AttemptsAhead {
+  return { room: ATTEMPTS_AHEAD_MAX, sinceMs: nowMs };
+}
+
+/**
+ * Takes notice of an attempt at the round under way. False for one that is further ahead than others may move this device now: then it goes as far as it may, so
+ * that it comes after a coordinator that was moved further, and no jump uses the numbers up.
+ */
+export function noteAttempt(
+  context: Pick<RunContext, "monotonicMs">,
+  state: Pick<RunActorState, "attempt" | "attemptsAhead">,
+  attempt: number,
+): boolean {
+  const { attemptsAhead: ahead } = state;
+  const nowMs = context.monotonicMs();
+  const earned = ATTEMPTS_AHEAD_PER_SECOND * (nowMs - ahead.sinceMs) / 1_000;
+  ahead.room = Math.min(ATTEMPTS_AHEAD_MAX, ahead.room + earned);
+  ahead.sinceMs = nowMs;
+  const by = Math.min(Math.max(0, attempt - state.attempt), Math.floor(ahead.room));
+  ahead.room -= by;
+  state.attempt += by;
+  return attempt <= state.attempt;
 }
 
 /** The term after the one that is known; the first when nobody was ever heard. */

@@ -4,6 +4,10 @@ import type { Sentences } from "./sentences.ts";
 /** In the order in which they are replaced, before all others. */
 export const LIMITS: Sentences = [
   [
+    /this device has joined (\d+) runs, and keeps no more in mind; leave some that are over/,
+    "Dieses Gerät macht bei $1 Läufen mit und merkt sich nicht mehr; einige verlassen, die vorbei sind",
+  ],
+  [
     /a masked update has (\d+) bytes, expected at most (\d+); fewer bits or a smaller model would fit/,
     "Ein verdeckter Beitrag hat $1 Bytes, erwartet werden höchstens $2; passen würden weniger Bits oder ein kleineres Modell",
   ],

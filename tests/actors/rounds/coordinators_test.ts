@@ -4,7 +4,15 @@ import fc from "fast-check";
 import { isEarlier, SILENCE_MS } from "../../../actors/rounds/terms.ts";
 import type { BlockId, ContentHash, DeviceId } from "../../../protocols/ids.ts";
 import { published } from "../members_support.ts";
-import { openedRun, peerOf, type RunActor, signedResult } from "./run_actor.ts";
+import {
+  callTo,
+  openedRun,
+  peerOf,
+  type RunActor,
+  signedResult,
+  told,
+  zeroExamples,
+} from "./run_actor.ts";
 import { other, privatePlan, registryOf, run, said, self } from "./support.ts";
 
 /** A device that listens, beside one other that may coordinate. */
@@ -77,13 +85,36 @@ Deno.test("a coordinator that falls silent is followed within 3 s of its last wo
   assert.ok(said(actor.advance(20)).some(({ type }) => type === "whereAreYou"));
 });
 
-Deno.test("an attempt far ahead, or of another round, moves nothing", () => {
+Deno.test("an attempt of another round moves nothing, and one far ahead no further than the numbers last", () => {
   const actor = start();
-  beat(actor, { attempt: 2 ** 32 - 1 });
   beat(actor, { attempt: 500, round: 9 });
   assert.equal(actor.state.attempt, 0);
   beat(actor, { attempt: 3 });
   assert.equal(actor.state.attempt, 3);
+  beat(actor, { attempt: 2 ** 32 - 1 });
+  assert.equal(actor.state.attempt, 1_024);
+  for (let i = 0; i < 5_000; i++) beat(actor, { attempt: actor.state.attempt + 1_024 });
+  assert.equal(actor.state.attempt, 1_024, "however often it is said");
+  for (let second = 0; second < 60; second++) {
+    actor.advance(1_000);
+    for (let i = 0; i < 100; i++) beat(actor, { attempt: 2 ** 32 - 1 });
+  }
+  assert.ok(actor.state.attempt <= 1_024 + 60 * 32, `${actor.state.attempt}`);
+});
+
+Deno.test("a device comes after a coordinator that somebody has moved far ahead, and takes part in its rounds", () => {
+  const plan = privatePlan();
+  const examples = () => zeroExamples(4);
+  const actor = openedRun(plan, { registry: registryOf([self, other]), examples });
+  peers(actor, [self, other]);
+  const ready: number[] = [];
+  for (let second = 0; second < 120 && ready.length === 0; second++) {
+    beat(actor, { attempt: 4_000 });
+    const answers = said(told(actor, callTo(plan, [self, other], { attempt: 4_000 + second })));
+    ready.push(...answers.flatMap((one) => one.type === "peerReady" ? [one.attempt] : []));
+    actor.advance(1_000);
+  }
+  assert.equal(ready.length, 1);
 });
 
 Deno.test("a device that may no longer coordinate is not followed, and stops doing so itself", () => {
