@@ -202,7 +202,8 @@ export class LearnStory {
   /** The device whose view is shown: it stays to the end. */
   get #observer(): ChildNode {
     const node = this.nodes.at(-1);
-    if (node === undefined) throw new DemoError(this.#texts.events.start);
+    const { failedHint } = this.#context.texts.demo;
+    if (node === undefined) throw new DemoError(this.#texts.events.start, failedHint);
     return node;
   }
 

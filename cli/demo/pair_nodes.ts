@@ -38,7 +38,7 @@ export async function pairNodes(
     inviter.client.confirmPairing(here.pairingId, match),
     joiner.client.confirmPairing(there.pairingId, match),
   ]);
-  if (!match) throw new DemoError(texts.wordsDiffer);
+  if (!match) throw new DemoError(texts.wordsDiffer, texts.failedHint);
   await Promise.all([
     completed(context, inviter, here.pairingId),
     completed(context, joiner, there.pairingId),
@@ -67,6 +67,7 @@ function completed(context: CommandContext, node: ChildNode, pairingId: string):
 
 function failWhenOver(context: CommandContext, view: PairingView | undefined): void {
   if (view?.phase === "failed" || view?.phase === "refused") {
-    throw new DemoError(context.texts.pair.failed(view.problem ?? view.phase));
+    const { pair, demo } = context.texts;
+    throw new DemoError(pair.failed(view.problem ?? view.phase), demo.failedHint);
   }
 }

@@ -76,7 +76,7 @@ export class Story {
     const { multicast, discovered_ms } = await this.#discover();
     const [first, second, third] = this.#nodes;
     if (first === undefined || second === undefined || third === undefined) {
-      throw new DemoError(texts.events.start);
+      throw new DemoError(texts.events.start, texts.failedHint);
     }
     const connected_ms = await this.#pairAll(first, [second, third]);
     const { blocks, converged_ms } = await this.#addDocs(first);
@@ -192,7 +192,7 @@ export class Story {
       // Not awaited first: the others receive while we still add, and the view shows it.
       await Promise.all([added, this.#converge(texts.events.convergence, added)]);
     });
-    if (blocks === 0) throw new DemoError(this.#context.texts.add.nothing);
+    if (blocks === 0) throw new DemoError(this.#context.texts.add.nothing, "--docs");
     const text = texts.converged(
       this.#teller.count(blocks),
       this.#teller.time(converged_ms),

@@ -4,9 +4,9 @@ import { CliError, EXIT } from "../exit_codes.ts";
 import { formatDuration } from "../output/units.ts";
 import { poll } from "../wait.ts";
 
-/** A story that did not go as it should. */
+/** A story that did not go as it should; `hint` is what a person can do. */
 export class DemoError extends CliError {
-  constructor(message: string, hint = "") {
+  constructor(message: string, hint: string) {
     super(message, { code: "demo", exitCode: EXIT.failed, hint });
   }
 }
@@ -29,5 +29,6 @@ export async function waitFor<T>(
   if (found !== null) return found;
   throwIfInterrupted(context);
   const time = formatDuration(options.timeoutMs, context.language);
-  throw new DemoError(context.texts.demo.waited(options.what, time));
+  const { waited, failedHint } = context.texts.demo;
+  throw new DemoError(waited(options.what, time), failedHint);
 }

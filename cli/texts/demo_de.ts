@@ -5,6 +5,8 @@ export const deDemo: typeof enDemo = {
   title: "submind demo: drei echte Knoten auf diesem Rechner",
   starting: "Drei Knoten starten …",
   waited: (what, time) => `${time} vergeblich gewartet auf: ${what}.`,
+  failedHint:
+    "Schließen, was diesen Rechner sonst beschäftigt, und die Vorführung noch einmal starten. Endet sie wieder so, in den Protokollen, die übrig sind, nach Fehlern und Warnungen suchen.",
   waitedHint: (folder) => `Die Protokolle der Knoten liegen in ${folder}.`,
   up: (name, url) => `${name} antwortet unter ${url}`,
   noMulticast: "Kein Multicast hier: die Knoten bekommen ihre Adressen gesagt (feste Adressen).",

@@ -3,6 +3,8 @@ export const enDemo = {
   title: "submind demo: three real nodes on this machine",
   starting: "Starting three nodes…",
   waited: (what: string, time: string) => `Waited ${time} for ${what} in vain.`,
+  failedHint:
+    "Close what else keeps this machine busy, and start the demo again. If it ends the same way once more, look for errors and warnings in the logs that are left.",
   waitedHint: (folder: string) => `The logs of the nodes are in ${folder}.`,
   up: (name: string, url: string) => `${name} answers at ${url}`,
   noMulticast: "No multicast here: the nodes are told each other's addresses (static peers).",
