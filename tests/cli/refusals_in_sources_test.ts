@@ -16,7 +16,7 @@ const REFUSED = [
   String.raw`\w*Error\(\s*`,
   String.raw`\brefused?\(\s*"\w+",\s*`,
   String.raw`\bimpossible\(\s*`,
-  String.raw`\bmessage: \s*`,
+  String.raw`\bmessage:\s+`,
 ];
 /** In these folders functions give a problem back. */
 const GIVEN_BACK = /^learning\/runs\//;
