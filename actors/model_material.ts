@@ -139,11 +139,11 @@ async function nowhere(
     ? "; it did not hold when this device last looked"
     : "";
   const search = asked.length === 0
-    ? "no other device of the run can be reached"
+    ? "no other device that may learn can be reached"
     : `none of those asked has sent it: ${asked.map(answerOf).join(", ")}`;
   return refused(
     "unavailable",
-    `Cannot verify round ${committed.result.round}: ${part} is not on this device, and ${search}${then}. Devices keep what the last ${ROUNDS_KEPT} rounds are verified with: try again when others of the run are connected, or verify a newer version. Version ${version}`,
+    `Cannot verify round ${committed.result.round}: ${part} is not on this device, and ${search}${then}. Devices keep what the last ${ROUNDS_KEPT} rounds are verified with: try again when devices that took part are connected, or verify a newer version. Version ${version}`,
   );
 }
 

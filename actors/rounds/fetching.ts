@@ -55,9 +55,15 @@ export interface AskedDevice {
   readonly why: "missing" | "wrong" | "late";
 }
 
-/** What an actor that fetches has under way. */
+/** Vectors on their way between this device and members that verify. */
 export interface Fetches {
+  /** To this device. */
   readonly running: Map<number, { readonly run: RunId; readonly ref: Ref<FetchCommand> }>;
+  /** From it, of runs that it takes no part in (any more). */
+  readonly handing: Map<
+    RunId,
+    { readonly number: number; readonly ref: Ref<PeerMessage<RoundsMessage>> }
+  >;
   next: number;
 }
 
@@ -115,6 +121,12 @@ export function onFetchVector(
   context.watch(ref, () => ({ type: "fetchEnded", fetch }));
 }
 
+/** One that fetched or handed out is done. */
+export function onFetchEnded({ fetches: { running, handing } }: RoundsState, fetch: number): void {
+  running.delete(fetch);
+  for (const [run, { number }] of handing) if (number === fetch) handing.delete(run);
+}
+
 /** A part of a vector may be for somebody who verifies. */
 export function passOnToFetches(
   context: RoundsContext,
@@ -128,20 +140,20 @@ export function passOnToFetches(
   }
 }
 
-/** Whoever takes part and can be reached: the author, then those who have done the round, then the others. */
+/** Whoever can be reached and may learn: the author, those who have done the round, the others of the run, and then whoever may have left it. */
 function sourcesOf(
   { registry, up, reputation }: RoundsState,
   { devices }: KnownRun,
   { author, round }: FetchVector,
 ): readonly RunPeer[] {
   const rank = ({ deviceId, round: done, trusted }: RunPeer) =>
-    !trusted ? 3 : deviceId === author ? 0 : done >= round ? 1 : 2;
-  return [...devices].filter(([device]) => up.has(device) && may(registry, device, "learn.join"))
-    .map(([deviceId, done]): RunPeer => ({
+    !trusted ? 4 : deviceId === author ? 0 : done >= round ? 1 : devices.has(deviceId) ? 2 : 3;
+  return [...up].filter((device) => may(registry, device, "learn.join"))
+    .map((deviceId): RunPeer => ({
       deviceId,
       up: true,
       coordinates: may(registry, deviceId, "learn.coordinate"),
-      round: done,
+      round: devices.get(deviceId) ?? 0,
       trusted: isTrusted({ reputation }, deviceId),
     }))
     .sort((a, b) => rank(a) - rank(b) || (a.deviceId < b.deviceId ? -1 : 1))

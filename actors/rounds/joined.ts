@@ -10,6 +10,7 @@ import { companySize, keepCompany, onRunCompany, sayCompanySoon, tellCompany } f
 import { isTrusted } from "./faults.ts";
 import { passOnToFetches } from "./fetching.ts";
 import { declinesCall } from "./opted_out.ts";
+import { handOut } from "./handing_out.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import type { KnownRun, Of, RoundsContext, RoundsState } from "./state.ts";
 
@@ -91,7 +92,8 @@ export function onPeerMessage(
   passOnToFetches(context, state, from, message);
   if (declinesCall(context, state, deps, from, message)) return;
   const child = state.runs.get(message.run)?.child;
-  if (child != null) context.send(child, { type: "peerMessage", from, message });
+  if (child != null) return context.send(child, { type: "peerMessage", from, message });
+  if (message.type === "requestParts") handOut(context, state, deps, from, message);
 }
 
 /** Tells everybody connected which of these runs this device has joined, and how far it is. */

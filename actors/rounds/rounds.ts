@@ -21,7 +21,7 @@ import { peerSessions, type SessionsCommand } from "../sessions/commands.ts";
 import { blocksCommitted } from "../storage/commands.ts";
 import { budgetOf, forgetSecrets, onCharge, onSaved, onSetBudget } from "./accounting.ts";
 import { onRoundFaults } from "./faults.ts";
-import { onFetchVector } from "./fetching.ts";
+import { onFetchEnded, onFetchVector } from "./fetching.ts";
 import type { RoundsCommand } from "./commands.ts";
 import {
   onJoinRun,
@@ -101,7 +101,7 @@ export function rounds(deps: RoundsDependencies): Behaviour<RoundsCommand, Round
         case "fetchVector":
           return onFetchVector(context, state, deps, command);
         case "fetchEnded":
-          return void state.fetches.running.delete(command.fetch);
+          return onFetchEnded(state, command.fetch);
         case "peerMessage":
           return onPeerMessage(context, state, deps, command);
         case "loaded":

@@ -93,7 +93,7 @@ export interface RoundsState {
   /** Requests to the publisher and the disk under way. */
   readonly requests: Map<number, Request>;
   nextRequest: number;
-  /** Vectors on their way to somebody who verifies. */
+  /** Vectors on their way for whoever verifies. */
   readonly fetches: Fetches;
 }
 
@@ -147,6 +147,6 @@ export function emptyState(self: Ref<RoundsCommand>): RoundsState {
     reputation: new Map(),
     requests: new Map(),
     nextRequest: 1,
-    fetches: { running: new Map(), next: 1 },
+    fetches: { running: new Map(), handing: new Map(), next: 1 },
   };
 }

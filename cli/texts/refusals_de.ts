@@ -31,8 +31,8 @@ const BEGINNINGS: Sentences = [
     "Die Fassung $1 ist bekannt, aber ihre Zahlen sind nicht auf diesem Gerät: Es behält die neuesten, und die, zu denen jemand zurückging",
   ],
   [
-    /^Cannot verify round (\d+): (.+) is not on this device, and (.+)\. Devices keep what the last (\d+) rounds are verified with: try again when others of the run are connected, or verify a newer version\. Version (\w+)$/,
-    "Die Runde $1 lässt sich nicht prüfen: $2 ist nicht auf diesem Gerät, und $3. Geräte behalten, womit sich die letzten $4 Runden prüfen lassen: noch einmal versuchen, wenn andere des Laufs verbunden sind, oder eine neuere Fassung prüfen. Fassung $5",
+    /^Cannot verify round (\d+): (.+) is not on this device, and (.+)\. Devices keep what the last (\d+) rounds are verified with: try again when devices that took part are connected, or verify a newer version\. Version (\w+)$/,
+    "Die Runde $1 lässt sich nicht prüfen: $2 ist nicht auf diesem Gerät, und $3. Geräte behalten, womit sich die letzten $4 Runden prüfen lassen: noch einmal versuchen, wenn Geräte verbunden sind, die mitgemacht haben, oder eine neuere Fassung prüfen. Fassung $5",
   ],
   [
     /^Cannot verify round (\d+): the result of the round before has not come to this device; try again when it has been connected to others of the mesh for a while\. Version (\w+)$/,

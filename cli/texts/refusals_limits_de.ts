@@ -113,8 +113,8 @@ export const MISSING: Sentences = [
   [/the optimiser's state of its parent ist/, "der Zustand des Optimierers davor ist"],
   [/what the round released ist/, "was die Runde freigegeben hat, ist"],
   [
-    /no other device of the run can be reached/,
-    "kein anderes Gerät des Laufs ist zu erreichen",
+    /no other device that may learn can be reached/,
+    "kein anderes Gerät, das lernen darf, ist zu erreichen",
   ],
   [/none of those asked has sent it: /, "keines der gefragten hat es geschickt: "],
   [/(\w+) has not kept it/g, "$1 hat es nicht behalten"],

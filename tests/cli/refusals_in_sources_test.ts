@@ -41,7 +41,7 @@ const UNSEEN: readonly (readonly [paths: RegExp, why: string])[] = [
 const TOGETHER: Readonly<Record<string, readonly string[]>> = {
   "Cannot plan the run: 7": [],
   "Cannot 7 the run: 7": ["Cannot join the run: 7", "Cannot leave the run: 7"],
-  "Cannot verify round 7: 7 is not on this device, and 77. Devices keep what the last 7 rounds are verified with: try again when others of the run are connected, or verify a newer version. Version 7":
+  "Cannot verify round 7: 7 is not on this device, and 77. Devices keep what the last 7 rounds are verified with: try again when devices that took part are connected, or verify a newer version. Version 7":
     ["its parent 7", "the optimiser's state of its parent", "what the round released"].flatMap((
       part,
     ) =>
@@ -51,10 +51,10 @@ const TOGETHER: Readonly<Record<string, readonly string[]>> = {
         "; it did not hold when this device last looked",
       ].flatMap((then) =>
         [
-          "no other device of the run can be reached",
+          "no other device that may learn can be reached",
           "none of those asked has sent it: 7 has not kept it, 7 sent something else, 7 did not send it in time, 7 has not kept it",
         ].map((search) =>
-          `Cannot verify round 7: ${part} is not on this device, and ${search}${then}. Devices keep what the last 7 rounds are verified with: try again when others of the run are connected, or verify a newer version. Version 7`
+          `Cannot verify round 7: ${part} is not on this device, and ${search}${then}. Devices keep what the last 7 rounds are verified with: try again when devices that took part are connected, or verify a newer version. Version 7`
         )
       )
     ),

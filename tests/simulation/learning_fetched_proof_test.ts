@@ -105,7 +105,10 @@ Deno.test("with nobody of the run connected it is said what is missing", async (
   await all.cluster.world.advance(60_000);
   const refused = await all.ask(3, (learning) => learning.verify(newest.version));
   assert.ok(refused.type === "refused");
-  assert.match(refused.message, /its parent \w+ is not on this device, and no other device/);
+  assert.match(
+    refused.message,
+    /its parent \w+ is not on this device, and no other device that may learn/,
+  );
 });
 
 Deno.test("a device that joined late, one that has left and one that never took part verify every version whose vectors others keep", async () => {
@@ -129,4 +132,26 @@ Deno.test("a device that joined late, one that has left and one that never took 
     assert.ok(seen.slice(0, -1).every(({ verified }) => verified === "valid"), who);
   }
   assert.deepEqual(heldBy(all, 4), []);
+});
+
+Deno.test("of a run that was stopped, and of one that has been left by all, versions still verify on whoever never took part", async () => {
+  for (const end of ["stopped", "left"] as const) {
+    const all = await mesh(4);
+    const { cluster, ask } = all;
+    const run = await begun(all, [1, 2]);
+    await untilRound(all, run, 4);
+    if (end === "stopped") valueOf(await ask(0, (learning) => learning.stop(run.run)));
+    else {
+      for (const node of [0, 1, 2]) valueOf(await ask(node, (learning) => learning.leave(run.run)));
+    }
+    await cluster.world.advance(10_000);
+    const [newest] = valueOf(await ask(3, (learning) => learning.models(run.run)));
+    assert.ok(newest!.round >= 4);
+    const found = valueOf(await ask(3, (learning) => learning.verify(newest!.version)));
+    assert.ok(found.valid, end);
+    assert.deepEqual(heldBy(all, 3), []);
+    // Who handed it out gives its memory back, and begins again when it is asked again.
+    await cluster.world.advance(60_000);
+    assert.ok(valueOf(await ask(3, (learning) => learning.verify(newest!.version))).valid, end);
+  }
 });
