@@ -56,6 +56,8 @@ export interface RunView {
   readonly metrics: RoundMetrics | null;
   /** Of this device in this run; null when the plan asks for no privacy. */
   readonly epsilonSpent: number | null;
+  /** Of all rounds that were measured here, errors by their mean; absent before the first, and where the plan compresses nothing. */
+  readonly compression?: CompressionCost;
   /** Absent where this device has opened no sum as a second party. */
   readonly opened?: OpenedTotal;
 }
@@ -101,7 +103,20 @@ export interface RoundMetrics {
   /** Bytes of one update on the wire, and of the parameters. */
   readonly updateBytes: number;
   readonly parameterBytes: number;
+  /** Absent where the plan compresses nothing. */
+  readonly compression?: CompressionCost;
   readonly epsilon: number | null;
+}
+
+/** What compressing brings and costs. */
+export interface CompressionCost {
+  /** Bytes of the parameters over those of an update on the wire. */
+  readonly ratio: number;
+  /**
+   * Squared error of this device's own update over its square; null where it has sent none. Where what is left out is sent later, the share of the square that is. No other
+   * device is told.
+   */
+  readonly error: number | null;
 }
 
 /** One version of a model. */

@@ -22,7 +22,13 @@ import type {
 } from "./learning_handle.ts";
 import { idempotencyKeyOf } from "./publisher/prepare.ts";
 import { modelsOfNode, type ModelsOfNodeOptions } from "./learning_models.ts";
-import { chainOf, findByPrefix, metricsOfResult, runView } from "./learning_views.ts";
+import {
+  chainOf,
+  compressionOfRun,
+  findByPrefix,
+  metricsOfResult,
+  runView,
+} from "./learning_views.ts";
 import type { BudgetSummary, RoundsCommand, RunSummary } from "./rounds/commands.ts";
 import { keptSetting } from "./rounds/old_vectors.ts";
 import { metricsSetting } from "./rounds/reporting.ts";
@@ -95,7 +101,10 @@ export function learningOfNode(options: LearningOfNodeOptions): LearningHandle {
       ? undefined
       : await settings.get(openedSetting(summary.run)) as OpenedTotal | undefined;
     const metrics = await newestMetrics(summary);
-    return runView(summary, { version, metrics, budget: spent, opened });
+    const compression = summary.plan.compression === null
+      ? undefined
+      : compressionOfRun(await models.rounds(summary));
+    return runView(summary, { version, metrics, budget: spent, compression, opened });
   }
 
   async function newestMetrics(summary: RunSummary): Promise<RoundMetrics | null> {

@@ -1,7 +1,7 @@
 /** Runs and versions as views want them, from what the rounds actor and the store know. Pure. */
 import type { RunPlan } from "../learning/runs/plan.ts";
 import type { ContentHash } from "../protocols/ids.ts";
-import type { OpenedTotal, RoundMetrics, RunView } from "./learning_handle.ts";
+import type { CompressionCost, OpenedTotal, RoundMetrics, RunView } from "./learning_handle.ts";
 import { newestRound } from "./rounds/results_in_mind.ts";
 import { moreDevices } from "./rounds/waiting.ts";
 import type { BudgetSummary, CommittedResult, RunSummary } from "./rounds/commands.ts";
@@ -70,10 +70,11 @@ export function metricsOfResult(
 /** A run as it stands. */
 export function runView(
   summary: RunSummary,
-  { version, metrics, budget, opened }: {
+  { version, metrics, budget, compression, opened }: {
     readonly version: ContentHash | null;
     readonly metrics: RoundMetrics | null;
     readonly budget: BudgetSummary;
+    readonly compression?: CompressionCost | undefined;
     readonly opened: OpenedTotal | undefined;
   },
 ): RunView {
@@ -101,7 +102,21 @@ export function runView(
     version,
     metrics,
     epsilonSpent: epsilonOf(plan, run, budget),
+    ...(compression !== undefined && { compression }),
     ...(opened !== undefined && { opened }),
+  };
+}
+
+/** What compressing has brought and cost over these rounds; undefined where nothing was compressed. */
+export function compressionOfRun(rounds: readonly RoundMetrics[]): CompressionCost | undefined {
+  const compressed = rounds.filter(({ compression }) => compression !== undefined);
+  if (compressed.length === 0) return undefined;
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const errors = compressed.flatMap(({ compression }) => compression!.error ?? []);
+  return {
+    ratio: sum(compressed.map(({ parameterBytes }) => parameterBytes)) /
+      Math.max(1, sum(compressed.map(({ updateBytes }) => updateBytes))),
+    error: errors.length === 0 ? null : sum(errors) / errors.length,
   };
 }
 

@@ -42,6 +42,14 @@ const measuredSchema = z.record(nameSchema, z.number()).openapi({
   example: { top3Accuracy: 0.61 },
 });
 
+const compressionCostSchema = z.strictObject({
+  ratio: z.number(),
+  error: z.number().min(0).nullable(),
+}).openapi("CompressionCost", {
+  description:
+    "Bytes of the parameters over those of an update on the wire, and the squared error of this device's own updates over their square: of a round, or of all rounds.",
+});
+
 export const roundMetricsSchema = z.strictObject({
   round: z.int().min(1),
   atMs: z.number(),
@@ -58,6 +66,7 @@ export const roundMetricsSchema = z.strictObject({
   trainingLoss: z.number().nullable(),
   updateBytes: count(),
   parameterBytes: count(),
+  compression: mayBeMissing(compressionCostSchema),
   epsilon: z.number().nullable(),
 }).openapi("RoundMetrics");
 
@@ -254,6 +263,7 @@ export const runSchema = z.strictObject({
   version: hashSchema.nullable(),
   metrics: roundMetricsSchema.nullable(),
   epsilonSpent: z.number().nullable(),
+  compression: mayBeMissing(compressionCostSchema),
   opened: mayBeMissing(openedTotalSchema),
 }).openapi("Run");
 export const runsSchema = z.strictObject({ runs: z.array(runSchema) });

@@ -24,6 +24,7 @@ import type { RoundMetrics, RunState } from "../learning_handle.ts";
 import type { Registry } from "../../protocols/registry/registry.ts";
 import type { MembershipChanged } from "../members/commands.ts";
 import type { FetchVector } from "./fetching.ts";
+import type { OwnTraining } from "./local_training.ts";
 import type { Restored } from "./restored.ts";
 import type { PeerMessage, PeerSessionEvent } from "../sessions/commands.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
@@ -356,9 +357,7 @@ export interface KeptCheckpoint {
 }
 
 /** An update that may leave: fixed for the round. */
-export interface TrainedUpdate {
-  /** Null when it is not known any more. */
-  readonly loss: number | null;
+export interface TrainedUpdate extends OwnTraining {
   readonly examples: number;
   readonly update: LocalUpdate;
 }

@@ -13,6 +13,7 @@ import { smallAggregationOf } from "../../learning/runs/aggregation_choice.ts";
 import type { LocalUpdate } from "../../learning/runs/update.ts";
 import type { ContentHash } from "../../protocols/ids.ts";
 import { ONCE_PREFIX } from "../../store/store.ts";
+import type { OwnTraining } from "./local_training.ts";
 import type { Part, RunActorState, RunDependencies } from "./run_state.ts";
 
 const KEY_BYTES = 32;
@@ -36,6 +37,8 @@ const schema = z.strictObject({
   key: z.base64().transform((text) => Uint8Array.fromBase64(text)),
   /** Of the training that it came from; null when it is not known any more. */
   loss: z.number().nullable(),
+  /** Absent in what was kept before it was measured. */
+  compressionError: z.number().nullable().default(null),
 });
 type Stored = z.infer<typeof schema>;
 
@@ -52,22 +55,22 @@ async function stored({ store }: Disk, run: string): Promise<Stored | undefined>
 /** Our update of a part, to be kept by `keepUpdate`; null where nobody does a round again with the same updates. */
 export function updateToKeep(
   { update, vector, release, key: { round } }: Part,
-  { trainingLosses }: Pick<RunActorState, "trainingLosses">,
+  { trainings }: Pick<RunActorState, "trainings">,
   { opened: { plan } }: Pick<RunDependencies, "opened">,
 ): KeptUpdate | null {
   const isForSets = smallAggregationOf(plan) !== null ||
     (plan.aggregation.type === "secure" && plan.privacy === null);
   if (!isForSets || update?.type !== "secure" || vector === null) return null;
-  return { round, release, values: update.values, vector, loss: trainingLosses.get(round) ?? null };
+  const { loss = null, compressionError = null } = trainings.get(round) ?? {};
+  return { round, release, values: update.values, vector, loss, compressionError };
 }
 
 /** Which update is kept, and what of. */
-export interface KeptUpdate {
+export interface KeptUpdate extends OwnTraining {
   readonly round: number;
   readonly release: number;
   readonly values: Uint32Array<ArrayBuffer>;
   readonly vector: string;
-  readonly loss: number | null;
 }
 
 /** Durable when it resolves, or given up: a disk that has no room for it keeps no device from its round. `key` is used for nothing else. */
@@ -103,7 +106,7 @@ export async function keepUpdate(
 export async function readUpdate(
   deps: Disk & Pick<RunDependencies, "run" | "crypto">,
   { round, release }: Pick<KeptUpdate, "round" | "release">,
-): Promise<{ readonly update: LocalUpdate; readonly loss: number | null } | undefined> {
+): Promise<OwnTraining & { readonly update: LocalUpdate } | undefined> {
   const known = await stored(deps, deps.run);
   if (known?.round !== round || known.release !== release || known.key.length !== KEY_BYTES) {
     return undefined;
@@ -117,7 +120,8 @@ export async function readUpdate(
   }
   const values = new Uint32Array(plaintext.slice().buffer);
   // What compression left out is not kept: a device that restarts has none.
-  return { update: { type: "secure", values, residual: null }, loss: known.loss };
+  const { loss, compressionError } = known;
+  return { update: { type: "secure", values, residual: null }, loss, compressionError };
 }
 
 /** Removes what is kept of rounds up to `round`. */

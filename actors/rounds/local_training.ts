@@ -47,6 +47,13 @@ export function localTraining(
     );
 }
 
+/** What a device notes of its own training for a round, for itself; null where it is not known any more. */
+export interface OwnTraining {
+  readonly loss: number | null;
+  /** What compressing the update cost, `compressionError`; null, too, where nothing is compressed. */
+  readonly compressionError: number | null;
+}
+
 /** Somebody may have brought examples since: with them this device takes part in the next attempt, buffer or round. */
 export function lookAgain(
   context: Context<Of<"examplesRead">>,

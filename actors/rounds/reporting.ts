@@ -3,6 +3,7 @@ import type { Parameters } from "../../learning/parameters.ts";
 import type { Evaluation } from "../../learning/trainer.ts";
 import type { RoundMetrics } from "../learning_handle.ts";
 import type { CommittedResult } from "./commands.ts";
+import type { OwnTraining } from "./local_training.ts";
 import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { reachable } from "./talking.ts";
 
@@ -90,6 +91,8 @@ export function onEvaluated(
   }
   const evaluation = outcome.ok ? outcome.value : null;
   const { result, author, atMs } = committed;
+  const { loss, compressionError } = trainingOf(state, deps, result.round);
+  const parameterBytes = 4 * deps.opened.layout.count;
   const metrics: RoundMetrics = {
     round: result.round,
     atMs,
@@ -101,27 +104,33 @@ export function onEvaluated(
     dropped: result.counts.dropped,
     refused: result.counts.refused,
     ...figuresOf(evaluation),
-    trainingLoss: lossOf(state, deps, result.round),
+    trainingLoss: loss,
     updateBytes: result.updateBytes,
-    parameterBytes: 4 * deps.opened.layout.count,
+    parameterBytes,
+    ...(deps.opened.plan.compression !== null && {
+      compression: {
+        ratio: parameterBytes / Math.max(1, result.updateBytes),
+        error: compressionError,
+      },
+    }),
     epsilon: null,
   };
   context.send(deps.rounds, { type: "roundMeasured", run: deps.run, metrics });
 }
 
-/** The loss of our own training for a round, null where we did not train for it; forgotten when it was asked for. */
-function lossOf(
-  { trainingLosses }: RunActorState,
+/** Of our own training for a round, nulls where we did not train for it; forgotten when it was asked for. */
+function trainingOf(
+  { trainings }: RunActorState,
   { opened }: RunDependencies,
   round: number,
-): number | null {
+): OwnTraining {
   // Where updates gather in a buffer, what is handed in may have been begun some versions ago.
   const isBuffered = opened.strategy.buffer !== null;
-  let loss: number | null = null;
-  for (const [begun, value] of trainingLosses) {
+  let training: OwnTraining = { loss: null, compressionError: null };
+  for (const [begun, value] of trainings) {
     if (begun > round) continue;
-    if (begun === round || isBuffered) loss = value;
-    trainingLosses.delete(begun);
+    if (begun === round || isBuffered) training = value;
+    trainings.delete(begun);
   }
-  return loss;
+  return training;
 }

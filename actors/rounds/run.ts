@@ -184,7 +184,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     waitingFor: null,
     residual: null,
     buffered: noBuffer(),
-    trainingLosses: new Map(),
+    trainings: new Map(),
   };
 }
 

@@ -32,6 +32,7 @@ import type { Context, Ref } from "../kernel/actor.ts";
 import type { Confirming } from "./confirming.ts";
 import type { BufferedState } from "./buffered_state.ts";
 import type { Restored } from "./restored.ts";
+import type { OwnTraining } from "./local_training.ts";
 import type { SpilledUpdates } from "./spilled_updates.ts";
 import type { Telling } from "./telling.ts";
 import type { AttemptsAhead } from "./terms.ts";
@@ -157,8 +158,8 @@ export interface RunActorState {
   residual: Parameters | null;
   /** For runs whose updates gather in a buffer. */
   readonly buffered: BufferedState;
-  /** Loss of our training by the round it was for, until that is measured. */
-  readonly trainingLosses: Map<number, number>;
+  /** Of our training by the round it was for, until that is measured. */
+  readonly trainings: Map<number, OwnTraining>;
 }
 
 /** A vector on its way, and what it is for. */

@@ -6,6 +6,7 @@
  *   masked vector leaves.
  * - One update per release: every attempt gets the same one, under other masks.
  */
+import { compressionError } from "../../learning/runs/compression_cost.ts";
 import { localUpdate } from "../../learning/runs/update.ts";
 import { submissionStatement } from "../../learning/models/proof.ts";
 import { prepareMasks } from "../../learning/secure/client.ts";
@@ -93,7 +94,7 @@ export function onCharged(
       const kept = await readUpdate(deps, { round, release });
       if (kept !== undefined) return { ...kept, examples: training.count };
       const trained = await train();
-      const update = localUpdate(forRound, {
+      const made = {
         subject: { run: deps.run, round, device: deps.self },
         before: model.parameters,
         after: trained.parameters,
@@ -102,8 +103,12 @@ export function onCharged(
         secret: answer.secret,
         residual,
         crypto: deps.crypto,
-      });
-      return { loss: trained.loss, examples: training.count, update };
+      };
+      const update = localUpdate(forRound, made);
+      // Reading takes as long as compressing: between the two everything else has its turn.
+      if (deps.opened.plan.compression !== null) await deps.maskWork.pause();
+      const error = compressionError(forRound, update, made);
+      return { loss: trained.loss, compressionError: error, examples: training.count, update };
     },
     (outcome) => ({ type: "trained", round, release, outcome }),
   );
@@ -123,11 +128,13 @@ export function onTrained(
     context.log.write("warning", "this device could not train", { round, reason });
     return refuse(context, deps, part, reason);
   }
-  const { loss } = outcome.value;
-  if (loss !== null) state.trainingLosses.set(round, loss);
-  part.update = outcome.value.update;
+  const { loss, compressionError, update } = outcome.value;
+  if (loss !== null || compressionError !== null) {
+    state.trainings.set(round, { loss, compressionError });
+  }
+  part.update = update;
   // Where another attempt has begun meanwhile, it trains no second time: it takes this update when it comes to that.
-  if (part.phase === "training") submit(context, state, deps, outcome.value.update);
+  if (part.phase === "training") submit(context, state, deps, update);
 }
 
 /** Masks the update, proves the work and signs: expensive, so outside the actor. */

@@ -40,27 +40,25 @@ export interface UpdateSubject {
   readonly device: DeviceId;
 }
 
+/** What an update is made of. */
+export interface LocalUpdateOptions {
+  readonly subject: UpdateSubject;
+  readonly before: Parameters;
+  readonly after: Parameters;
+  readonly examples: number;
+  /** Devices that were called: the sum has room for as many. */
+  readonly devices: number;
+  /** 32 bytes, of this device and round alone. */
+  readonly secret: Uint8Array;
+  /** Left out of the last update that was counted; null for none. */
+  readonly residual: Parameters | null;
+  readonly crypto: Pick<Crypto, "sha256">;
+}
+
 /** Throws a `RangeError` when training has left the finite numbers: such an update is not sent. */
-export function localUpdate(
-  opened: OpenedPlan,
-  options: {
-    readonly subject: UpdateSubject;
-    readonly before: Parameters;
-    readonly after: Parameters;
-    readonly examples: number;
-    /** Devices that were called: the sum has room for as many. */
-    readonly devices: number;
-    /** 32 bytes, of this device and round alone. */
-    readonly secret: Uint8Array;
-    /** Left out of the last update that was counted; null for none. */
-    readonly residual: Parameters | null;
-    readonly crypto: Pick<Crypto, "sha256">;
-  },
-): LocalUpdate {
-  const { before, after, examples, devices, secret, residual, subject, crypto } = options;
-  const update: Parameters = new Float32Array(before.length);
-  for (let i = 0; i < update.length; i++) update[i] = after[i]! - before[i]!;
-  if (!isFinite(update)) throw new RangeError("Cannot send an update that holds NaN or infinities");
+export function localUpdate(opened: OpenedPlan, options: LocalUpdateOptions): LocalUpdate {
+  const { examples, devices, secret, residual, subject, crypto } = options;
+  const update = exactUpdate(opened, options);
   const random = seededStream(secret);
   const { privacy, compression } = opened.plan;
   const form = sumFormOf(opened, devices);
@@ -80,8 +78,6 @@ export function localUpdate(
     const { values } = encodeUpdate(update, { encoding: form.encoding, weight, random });
     return { type: "secure", values, residual: null };
   }
-  // With adaptive clipping whoever adds the noise has to see which updates are longer, and clips them itself.
-  if (privacy !== null && privacy.adaptive === undefined) clipFlat(update, privacy.clip);
   // With privacy everybody counts the same: a weight would tell how much somebody has, and change what noise is needed.
   // In a buffer only its age tells what an update counts.
   const isEqual = privacy !== null || opened.strategy.buffer !== null;
@@ -98,6 +94,20 @@ export function localUpdate(
   }
   const bytes = compressor.encode(update, { seed, random });
   return { type: "clear", bytes, weight, residual: null };
+}
+
+/** What was trained, as it is before anything is encoded. Throws as `localUpdate` does. */
+export function exactUpdate(
+  { plan: { aggregation, privacy } }: OpenedPlan,
+  { before, after }: Pick<LocalUpdateOptions, "before" | "after">,
+): Parameters {
+  const update: Parameters = new Float32Array(before.length);
+  for (let i = 0; i < update.length; i++) update[i] = after[i]! - before[i]!;
+  if (!isFinite(update)) throw new RangeError("Cannot send an update that holds NaN or infinities");
+  // A secure sum's own encoding clips. With adaptive clipping whoever adds the noise has to see which updates are longer, and clips them itself.
+  const isOurs = aggregation.type === "clear" && privacy !== null && privacy.adaptive === undefined;
+  if (isOurs) clipFlat(update, privacy.clip);
+  return update;
 }
 
 /** What so many examples weigh in a secure sum, at least 1: the sum takes no more than it has room for. */

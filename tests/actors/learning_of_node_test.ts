@@ -288,3 +288,52 @@ for (
     }
   });
 }
+
+for (
+  const [name, wish] of [
+    ["in the clear", {
+      aggregation: "clear",
+      compression: { name: "eden", numbers: { bits: 2 } },
+    }],
+    ["by error feedback", {
+      aggregation: "clear",
+      compression: { name: "topK", numbers: { share: 0.5 } },
+    }],
+    ["in a secure sum", { compression: { name: "stochastic", numbers: { bits: 4 } } }],
+  ] as const
+) {
+  Deno.test(`each device has, round by round, what compressing its own update brought and cost, ${name}`, async () => {
+    const one = await mesh(3);
+    const run = await started(one, { ...wish, rounds: 4 });
+    assert.equal(run.compression, undefined);
+    await finished(one, run);
+    const told = [];
+    for (const device of [0, 1, 2]) {
+      const rounds = valueOf(await one.ask(device, (learning) => learning.rounds(run.run)));
+      assert.equal(rounds.length, 4);
+      // Not every device was there in time for the first round.
+      const errors = rounds.flatMap(
+        ({ compression, parameterBytes, updateBytes, trainingLoss }) => {
+          assert.equal(compression!.ratio, parameterBytes / updateBytes);
+          assert.equal(compression!.error === null, trainingLoss === null);
+          return compression!.error ?? [];
+        },
+      );
+      assert.ok(errors.length >= 3 && errors.every((error) => error > 0 && error < 5), `${errors}`);
+      const whole = valueOf(await one.ask(device, (learning) => learning.run(run.run))).compression;
+      assert.ok(whole!.ratio > 0);
+      const mean = errors.reduce((sum, error) => sum + error / errors.length, 0);
+      assert.ok(Math.abs(whole!.error! - mean) < 1e-9);
+      told.push(whole!.error);
+    }
+    // It is this device's own: nobody has heard of another's.
+    assert.equal(new Set(told).size, 3);
+  });
+}
+
+Deno.test("a run that compresses nothing says nothing of it", async () => {
+  const { mesh: { ask }, run } = await finishedRun();
+  assert.equal(valueOf(await ask(0, (learning) => learning.run(run.run))).compression, undefined);
+  const rounds = valueOf(await ask(0, (learning) => learning.rounds(run.run)));
+  assert.ok(rounds.every(({ compression }) => compression === undefined));
+});

@@ -12,7 +12,10 @@ const { result } = secureRound(network, 4);
 
 Deno.test("a round that this device has not trained for has no loss of its own", () => {
   const actor = openedRun(opened(network), { registry: registryOf([self]), fresh: false });
-  actor.state.trainingLosses.set(5, 0.5).set(7, 0.7);
+  const trainings = actor.state.trainings;
+  for (const [round, loss] of [[5, 0.5], [7, 0.7]] as const) {
+    trainings.set(round, { loss, compressionError: null });
+  }
   const lossOf = (round: number) => {
     const committed = { block: "", author: self, atMs: 0, result: { ...result, round } };
     const effects = actor.tell({
@@ -25,5 +28,5 @@ Deno.test("a round that this device has not trained for has no loss of its own",
     return measured?.metrics.trainingLoss;
   };
   assert.deepEqual([5, 6, 7, 8].map(lossOf), [0.5, null, 0.7, null]);
-  assert.equal(actor.state.trainingLosses.size, 0);
+  assert.equal(trainings.size, 0);
 });
