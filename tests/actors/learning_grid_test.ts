@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { Outcome } from "../../actors/handle.ts";
 import type { LearningHandle } from "../../actors/learning_handle.ts";
+import type { LearningTask } from "../../learning/task.ts";
 import { Cluster } from "../../simulation/cluster.ts";
 import { CLOUDS } from "../../simulation/scenarios/learning.ts";
 
@@ -16,7 +17,8 @@ function valueOf<T>(outcome: Outcome<T>): T {
 Deno.test("a run on a grid shows each device its own rounds and versions, and in the end what all have published", async () => {
   const cluster = new Cluster({ seed: "grid views" });
   const { world, nodes } = cluster;
-  for (let i = 0; i < NODES; i++) await cluster.addNode({ learning: { tasks: [CLOUDS] } });
+  const task: LearningTask = { ...CLOUDS, metrics: [{ type: "topAccuracy", k: 1 }] };
+  for (let i = 0; i < NODES; i++) await cluster.addNode({ learning: { tasks: [task] } });
   await cluster.formMesh("owner");
   await world.advance(10_000);
   const ask = <T>(node: number, question: (learning: LearningHandle) => Promise<T>) =>
@@ -70,7 +72,9 @@ Deno.test("a run on a grid shows each device its own rounds and versions, and in
   const models = valueOf(await ask(1, (learning) => learning.models(run)));
   assert.deepEqual(models.map(({ round }) => round), [ROUNDS, 0], "all have come to one version");
   assert.equal(models[0]!.here && models[0]!.current, true);
-  assert.ok(models[0]!.metrics.accuracy! > 0.9);
+  const { accuracy, measured } = models[0]!.metrics;
+  assert.ok(accuracy! > 0.9);
+  assert.deepEqual(measured, { top1Accuracy: accuracy });
   const verified = valueOf(await ask(1, (learning) => learning.verify(models[0]!.version)));
   assert.equal(verified.valid, true);
   assert.deepEqual(verified.checks.map(({ check }) => check), ["participants", "signatures"]);
