@@ -30,7 +30,7 @@ export interface Material {
 export interface MaterialOptions extends ResultCheckDependencies {
   readonly vectors: VectorStore;
   readonly settings: SettingsRepository;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "monotonicMs">;
   /** Asks the rounds actor. */
   readonly fetch: (wanted: Omit<FetchVector, "type" | "replyTo">) => Promise<
     Outcome<FetchedVector>

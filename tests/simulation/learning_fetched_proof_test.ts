@@ -1,6 +1,6 @@
 /** Whoever was away, came late or never took part verifies a version all the same: what is missing comes from others, and nothing of it stays. */
 import assert from "node:assert/strict";
-import type { RunView } from "../../actors/learning_handle.ts";
+import type { NewRun, RunView } from "../../actors/learning_handle.ts";
 import type { ContentHash } from "../../protocols/ids.ts";
 import type { SimulatedNode } from "../../simulation/simulated_node.ts";
 import { type Mesh, mesh, valueOf } from "../actors/learning_mesh.ts";
@@ -8,11 +8,16 @@ import { type Mesh, mesh, valueOf } from "../actors/learning_mesh.ts";
 const ROUNDS = 8;
 
 /** A run among the first of the nodes; the others have not joined it. */
-async function begun(all: Mesh, joining: readonly number[]): Promise<RunView> {
+async function begun(
+  all: Mesh,
+  joining: readonly number[],
+  wish: Partial<NewRun> = {},
+): Promise<RunView> {
   const run = valueOf(
     await all.ask(
       0,
-      (learning) => learning.start({ task: "clouds", rounds: ROUNDS, participants: { least: 3 } }),
+      (learning) =>
+        learning.start({ task: "clouds", rounds: ROUNDS, participants: { least: 3 }, ...wish }),
     ),
   );
   await all.cluster.world.advance(3_000);
@@ -30,10 +35,10 @@ async function untilRound({ cluster, ask }: Mesh, run: RunView, round: number): 
 }
 
 /** A mesh of four, of which the last was off from round 3 to the end and has come back since. */
-async function backAgain() {
+async function backAgain(wish: Partial<NewRun> = {}) {
   const all = await mesh(4);
   const { cluster, ask, nodes } = all;
-  const run = await begun(all, [1, 2, 3]);
+  const run = await begun(all, [1, 2, 3], wish);
   await untilRound(all, run, 3);
   nodes[3]!.crash(false);
   await untilRound(all, run, ROUNDS);
@@ -154,4 +159,33 @@ Deno.test("of a run that was stopped, and of one that has been left by all, vers
     await cluster.world.advance(60_000);
     assert.ok(valueOf(await ask(3, (learning) => learning.verify(newest!.version))).valid, end);
   }
+});
+
+Deno.test("what an optimiser remembers is fetched, too, in the clear as well as in sums", async () => {
+  const strategy = { name: "fedAvgM", numbers: { serverRate: 0.5, momentum: 0.8 } } as const;
+  for (const aggregation of ["clear", "secure"] as const) {
+    const { all, newest } = await backAgain({ strategy, aggregation });
+    // It took over the newest one's, and needs that of the one before.
+    const before = heldBy(all, 3);
+    const found = valueOf(await all.ask(3, (learning) => learning.verify(newest.version)));
+    assert.ok(found.valid, aggregation);
+    assert.deepEqual(heldBy(all, 3), before);
+  }
+});
+
+Deno.test("a member without the permission to learn is told that it gets nothing of a model", async () => {
+  const { all, newest } = await backAgain();
+  const { cluster, nodes } = all;
+  const { deviceId } = nodes[3]!;
+  const { permissions } = (await cluster.world.wait(nodes[0]!.handle.members()))
+    .find((member) => member.deviceId === deviceId)!;
+  const left = permissions.filter((one) => one !== "learn.join");
+  valueOf(
+    await cluster.world.wait(nodes[0]!.handle.updateMember(deviceId, { permissions: left })),
+  );
+  await cluster.world.advance(10_000);
+  const refused = await all.ask(3, (learning) => learning.verify(newest.version));
+  assert.ok(refused.type === "refused");
+  assert.equal(refused.reason, "notPermitted");
+  assert.match(refused.message, /learn\.join/);
 });
