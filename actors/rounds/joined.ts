@@ -11,6 +11,7 @@ import { isTrusted } from "./faults.ts";
 import { passOnToFetches } from "./fetching.ts";
 import { declinesCall } from "./opted_out.ts";
 import { handOut } from "./handing_out.ts";
+import { isTooMuch } from "./rate_limit.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import type { KnownRun, Of, RoundsContext, RoundsState } from "./state.ts";
 
@@ -60,6 +61,7 @@ export function onPeerMessage(
   deps: RoundsDependencies,
   { from, message }: Of<"peerMessage">,
 ): void {
+  if (isTooMuch(context, state, deps, from, message)) return;
   if (message.type === "runMembership") {
     const run = state.runs.get(message.run);
     // Its plan is on its way by sync; the peer says it again at the next change.

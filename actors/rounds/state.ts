@@ -16,6 +16,7 @@ import type {
   RunReport,
 } from "./commands.ts";
 import type { Fetches } from "./fetching.ts";
+import { type MessageLimit, messageLimit } from "./rate_limit.ts";
 
 export type RoundsContext = Context<RoundsCommand>;
 export type Of<Type extends RoundsCommand["type"]> = Extract<RoundsCommand, { type: Type }>;
@@ -74,6 +75,8 @@ export interface RoundsState {
   awaited: ReadonlySet<DeviceId>;
   /** Devices with which sessions shall be kept, as it was said last. */
   kept: ReadonlySet<DeviceId>;
+  /** How much each device may say about rounds. */
+  readonly messages: MessageLimit;
   /** How often each device is told who has joined. */
   readonly asking: SourceBudget;
   /** How often each device is listened to when it names others. */
@@ -136,6 +139,7 @@ export function emptyState(self: Ref<RoundsCommand>): RoundsState {
     gone: new Set(),
     awaited: new Set(),
     kept: new Set(),
+    messages: messageLimit(),
     asking: new SourceBudget(COMPANY_RATE),
     naming: new SourceBudget(COMPANY_RATE),
     runs: new Map(),

@@ -9,6 +9,10 @@ const LEARNING: Sentences = [
     "$1 hat in Runde $2 etwas geschickt, das einen Fehler beweist; es hat noch $3 von $4 Punkten",
   ],
   [
+    /^(\w+) sends more messages about rounds than it may; (\d+) were not read so far$/,
+    "$1 schickt mehr über Runden, als es darf; $2 Nachrichten wurden bisher nicht gelesen",
+  ],
+  [
     /^A version by (\w+) does not follow from its round: /,
     "Eine Fassung von $1 folgt nicht aus ihrer Runde: ",
   ],

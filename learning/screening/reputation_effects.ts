@@ -18,13 +18,9 @@ export type RoundFault =
   | "wrongModel"
   /** A signed submission larger than the plan allows. */
   | "tooLarge"
-  /** Did not answer in time, left, or was cut off. */
-  | "absent"
   /** Screened out by norm or direction. */
   | "outlier"
-  /** Bytes that do not end or do not parse before a signature was seen: anyone on the way can do this. */
-  | "damaged"
-  /** Faster than its rate. */
+  /** More messages than its rate allows. */
   | "rateLimited";
 
 /** Points of reputation, of 100. Equal kinds of harm cost alike; what only malice explains costs most. */
@@ -35,9 +31,7 @@ const DELTAS: Readonly<Record<RoundFault, number>> = {
   misshapen: -10,
   wrongModel: -10,
   tooLarge: -5,
-  absent: 0,
   outlier: 0,
-  damaged: 0,
   rateLimited: 0,
 };
 

@@ -13,6 +13,7 @@ import type { BudgetSummary, RoundsCommand, RunSummary } from "../../actors/roun
 import { partSetting } from "../../actors/rounds/kept_parts.ts";
 import { updateSetting } from "../../actors/rounds/kept_update.ts";
 import { metricsSetting } from "../../actors/rounds/reporting.ts";
+import type { RoundsState } from "../../actors/rounds/state.ts";
 import type { Outcome } from "../../actors/handle.ts";
 import type { Ref } from "../../actors/kernel/actor.ts";
 import { nodeCrypto } from "../../platform/node_crypto.ts";
@@ -190,7 +191,17 @@ export async function playLearning(
       }
     }
   }
-  return problems;
+  return [...problems, ...sentTooMuch(cluster.nodes)];
+}
+
+/** Honest devices stay far below what they may say about rounds. */
+function sentTooMuch(nodes: readonly SimulatedNode[]): readonly string[] {
+  return nodes.filter(({ isUp }) => isUp).flatMap(({ name, running }) => {
+    const { messages } = running.system.inspect("node/rounds") as RoundsState;
+    return [...messages.excess].map(([device, { dropped }]) =>
+      `${name} dropped ${dropped} messages of ${device}, which is honest`
+    );
+  });
 }
 
 /** Nothing that could be signed or revealed is left on a disk when its round is over. */

@@ -71,9 +71,7 @@ Deno.test("only faults that a signature proves cost reputation, each kind once a
     fault("liar", "twoSubmissions"),
     fault("liar", "notFinite"),
     fault("liar", "notFinite"),
-    fault("slow", "absent"),
     fault("odd", "outlier"),
-    fault("behind a bad line", "damaged"),
     fault("eager", "rateLimited"),
     fault("careless", "misshapen"),
   ]);

@@ -31,7 +31,7 @@ for (
       async faults([starter, ...others]) {
         const seen = new Set<RoundPhase>();
         let fromRound = ALL_IN_ROUND;
-        // Whoever coordinates says nothing of it to itself, so that all others are asked.
+        // Whoever coordinates is to die, so that the others are asked.
         for (const witness of others) {
           witness.running.system.subscribe(nodeEvents, (event) => {
             if (event.type !== "roundProgress" || event.round < fromRound) return;

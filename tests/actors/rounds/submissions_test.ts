@@ -253,7 +253,7 @@ Deno.test("points fall for what is proved, are on the disk, and whoever has none
     ).flatMap((one) => one.type === "peersChanged" ? one.peers : []);
   const lost = reputationDeltas([{ device: liar.id, fault: "twoSubmissions" }]).get(liar.id)!;
 
-  for (const fault of ["absent", "outlier", "damaged", "rateLimited"] as const) {
+  for (const fault of ["outlier", "rateLimited"] as const) {
     assert.deepEqual(blame(1, fault), []);
   }
   assert.equal(actor.pendingTasks().length, 0, "nothing has changed");
