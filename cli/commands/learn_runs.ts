@@ -7,7 +7,16 @@ import type { BudgetView, RoundMetrics, TaskView } from "../../actors/learning_h
 import type { RunJson } from "../client_learning.ts";
 import { type Action, clientOf, type CommandContext, plain } from "../command.ts";
 import { CliError, EXIT } from "../exit_codes.ts";
-import { figure, metricSaid, NONE, percent, SHORT_ID, shownMetrics } from "../learning/figures.ts";
+import {
+  figure,
+  fine,
+  metricSaid,
+  NONE,
+  percent,
+  ratioText,
+  SHORT_ID,
+  shownMetrics,
+} from "../learning/figures.ts";
 import { livePicture } from "../learning/live_picture.ts";
 import { numberOption } from "../learning/number_option.ts";
 import { describePlan } from "../learning/plan_text.ts";
@@ -219,6 +228,23 @@ function formatRun(
       run.epsilonSpent === null ? texts.noPrivacy : figure(run.epsilonSpent, context),
     ],
   ];
+  if (run.compression !== undefined) {
+    const { ratio, error } = run.compression;
+    const told = texts.compressed(
+      ratioText(ratio, context),
+      error === null ? null : fine(error, context),
+    );
+    pairs.push([texts.compression, told]);
+  }
+  if (run.opened !== undefined) {
+    const { round, attempt, coordinator, signature } = run.opened;
+    const told = texts.openedFor(
+      formatCount(round, language),
+      formatCount(attempt, language),
+      coordinator.slice(0, 8),
+    );
+    pairs.push([texts.opened, `${told}, ${signature.slice(0, SHORT_ID)}…`]);
+  }
   const { metrics } = run;
   if (metrics !== null) {
     for (const metric of shownMetrics([metrics], texts)) {
@@ -241,10 +267,16 @@ function formatRounds(context: CommandContext, rounds: readonly RoundMetrics[]):
     texts.loss,
     texts.trainingLoss,
     texts.counted,
+    texts.dropped,
+    texts.refused,
+    texts.time,
+    texts.update,
   ];
+  const compressed = rounds.some(({ compression }) => compression !== undefined);
+  const cost = compressed ? [texts.compression, texts.compressionError] : [];
   return formatTable(
     output.terminal,
-    [...head, texts.dropped, texts.refused, texts.time, texts.update, "ε", texts.coordinator],
+    [...head, ...cost, "ε", texts.coordinator],
     rounds.map((one) => [
       formatCount(one.round, language),
       percent(one.accuracy, context),
@@ -256,10 +288,17 @@ function formatRounds(context: CommandContext, rounds: readonly RoundMetrics[]):
       String(one.refused),
       formatDuration(one.durationMs, language),
       formatBytes(one.updateBytes, language),
+      ...(compressed ? costSaid(one, context) : []),
       figure(one.epsilon, context),
       one.coordinator.slice(0, 8),
     ]),
   );
+}
+
+/** What compressing brought in a round, and what it cost. */
+function costSaid({ compression }: RoundMetrics, context: CommandContext): readonly string[] {
+  if (compression === undefined) return [NONE, NONE];
+  return [ratioText(compression.ratio, context), fine(compression.error, context)];
 }
 
 function formatBudget(context: CommandContext, budget: BudgetView): string {

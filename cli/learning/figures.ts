@@ -58,6 +58,18 @@ export function metricSaid(
   return isShare ? percent(value, context) : figure(value, context);
 }
 
+/** "13.3 %", or "0.00959 %": three digits that count. */
+export function fine(share: number | null, { language }: CommandContext): string {
+  if (share === null) return NONE;
+  return new Intl.NumberFormat(language, { style: "percent", maximumSignificantDigits: 3 })
+    .format(share);
+}
+
+/** "32 : 1". */
+export function ratioText(value: number, { language }: CommandContext): string {
+  return `${new Intl.NumberFormat(language, { maximumSignificantDigits: 3 }).format(value)} : 1`;
+}
+
 /** The mean duration of the newest rounds, ms; null without any. */
 export function roundTimeMs(rounds: readonly RoundMetrics[]): number | null {
   const newest = rounds.slice(-5);

@@ -115,6 +115,12 @@ export const deLearnRuns: typeof enLearnRuns = {
     version: "Fassung",
     epsilon: "ε verbraucht",
     noPrivacy: "kein Rauschen verlangt",
+    compression: "Verkleinerung",
+    compressed: (ratio, error) =>
+      error === null
+        ? `${ratio}; dieses Gerät hat noch keinen Beitrag geschickt`
+        : `${ratio}; Abweichung der Beiträge dieses Geräts im Mittel ${error}`,
+    compressionError: "Abweichung",
     opened: "Hier geöffnet",
     openedFor: (round: string, attempt: string, coordinator: string) =>
       `Runde ${round}, Versuch ${attempt}; unterschrieben von ${coordinator}`,

@@ -121,6 +121,12 @@ export const enLearnRuns = {
     version: "Version",
     epsilon: "ε spent",
     noPrivacy: "no noise was asked for",
+    compression: "Compression",
+    compressed: (ratio: string, error: string | null) =>
+      error === null
+        ? `${ratio}; this device has sent no update yet`
+        : `${ratio}; error of this device's updates ${error} on average`,
+    compressionError: "Compression error",
     opened: "Opened here",
     openedFor: (round: string, attempt: string, coordinator: string) =>
       `round ${round}, attempt ${attempt}; signed for by ${coordinator}`,
