@@ -26,6 +26,7 @@ import { refused } from "./outcomes.ts";
 import type { RunSummary } from "./rounds/commands.ts";
 import { figuresOf, metricsSetting } from "./rounds/reporting.ts";
 import { keptSetting, verifiedSetting } from "./rounds/old_vectors.ts";
+import { countedIn, wholeResults } from "./rounds/results_in_mind.ts";
 
 /** Setting: the version of a task that a person has gone back to. */
 const CURRENT_PREFIX = "learning/current/";
@@ -145,7 +146,7 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
         round: roundOf(one),
         createdAtMs: committed?.atMs ?? summary.startedAtMs,
         coordinator: committed?.author ?? summary.startedBy,
-        participants: committed?.result.submissions.length ?? 0,
+        participants: committed === null ? 0 : countedIn(committed),
         bytes: 4 * opened.layout.count,
         here: here.has(version) || (roundOf(one) === 0 && plan.startFrom === null),
         current: current.get(plan.task) === version,
@@ -290,6 +291,12 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
         await settings.set({ [verifiedSetting(committed.block)]: checks.every(({ ok }) => ok) });
         return done(checks);
       }
+      if (committed.counted !== undefined) {
+        return refused(
+          "unavailable",
+          `Cannot verify round ${committed.result.round}: of results that are so old this device keeps no signatures in mind; verify a newer version`,
+        );
+      }
       const material = await materialOf({ ...found, committed }, { ...options, parametersOf });
       if (material.type === "refused") return material;
       if (material.type === "unsigned") {
@@ -301,7 +308,7 @@ export function modelsOfNode(options: ModelsOfNodeOptions) {
       const verification = await verifyModel(result, held, {
         opened,
         expected: { run: summary.run, round: result.round },
-        known: summary.results.map((one) => one.result),
+        known: wholeResults(summary.results).map((one) => one.result),
         // Whoever was a member then; somebody may have been revoked since.
         isParticipant: isMember,
         own: null,

@@ -2,7 +2,7 @@
 import type { RunPlan } from "../learning/runs/plan.ts";
 import type { ContentHash } from "../protocols/ids.ts";
 import type { CompressionCost, OpenedTotal, RoundMetrics, RunView } from "./learning_handle.ts";
-import { newestRound } from "./rounds/results_in_mind.ts";
+import { countedIn, newestRound } from "./rounds/results_in_mind.ts";
 import { moreDevices } from "./rounds/waiting.ts";
 import type { BudgetSummary, CommittedResult, RunSummary } from "./rounds/commands.ts";
 
@@ -45,9 +45,10 @@ export function lastOfGrid({ results, report }: RunSummary): readonly CommittedR
 
 /** The numbers that everybody can read in a result; nothing in them was measured here. */
 export function metricsOfResult(
-  { result, author, atMs }: CommittedResult,
+  committed: CommittedResult,
   parameterBytes: number,
 ): RoundMetrics {
+  const { result, author, atMs } = committed;
   return {
     round: result.round,
     atMs,
@@ -55,7 +56,7 @@ export function metricsOfResult(
     coordinator: author,
     called: result.counts.called,
     ready: result.counts.ready,
-    counted: result.submissions.length,
+    counted: countedIn(committed),
     dropped: result.counts.dropped,
     refused: result.counts.refused,
     accuracy: null,

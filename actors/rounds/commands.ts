@@ -26,6 +26,7 @@ import type { MembershipChanged } from "../members/commands.ts";
 import type { FetchVector } from "./fetching.ts";
 import type { OwnTraining } from "./local_training.ts";
 import type { Restored } from "./restored.ts";
+import type { CommittedResult } from "./results_in_mind.ts";
 import type { PeerMessage, PeerSessionEvent } from "../sessions/commands.ts";
 import type { BlocksCommitted } from "../storage/commands.ts";
 
@@ -87,6 +88,8 @@ export type RoundsPrivateCommand =
   | { readonly type: "publishResult"; readonly run: RunId; readonly body: Uint8Array }
   /** A child has made this round's version its own: others may fetch it here. */
   | { readonly type: "runAdvanced"; readonly run: RunId; readonly round: number }
+  /** A child has found that a result does not hold. */
+  | { readonly type: "resultInvalid"; readonly run: RunId; readonly block: BlockId }
   /** A child that coordinates found devices to be at fault. */
   | {
     readonly type: "roundFaults";
@@ -162,13 +165,7 @@ export interface RunSummary {
   readonly results: readonly CommittedResult[];
 }
 
-/** A result that is durable here. Nothing is proven by that. */
-export interface CommittedResult {
-  readonly block: BlockId;
-  readonly author: DeviceId;
-  readonly atMs: number;
-  readonly result: RoundResult;
-}
+export type { CommittedResult };
 
 export interface BudgetSummary {
   readonly epsilonMax: number;

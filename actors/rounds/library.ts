@@ -16,7 +16,7 @@ import { tellChild, tellMembership } from "./joined.ts";
 import { partSetting } from "./kept_parts.ts";
 import { forgetUpdate } from "./kept_update.ts";
 import { JOINED_PREFIX, take } from "./reading.ts";
-import { newestRound } from "./results_in_mind.ts";
+import { newestRound, wholeResults } from "./results_in_mind.ts";
 import { RUNS_MAX } from "./runs_in_mind.ts";
 import { wholeSetting } from "./restored.ts";
 import type { RoundsDependencies } from "./rounds.ts";
@@ -71,18 +71,19 @@ function begin(
   }
   // Two plans whose ids begin alike can be made; the whole id is of one only.
   const key = `run.${run.run}`;
+  const { aggregation } = run.plan;
   const given = {
     ...deps,
     opened,
     run: run.run,
     startedBy: run.startedBy,
-    results: [...run.results],
+    // Only the newest lead on from where it is.
+    results: aggregation.type === "grid" ? [...run.results] : wholeResults(run.results),
     registry: state.registry,
     fresh,
     rounds: context.self,
     examples: () => deps.examplesOf(run.plan),
   };
-  const { aggregation } = run.plan;
   run.child = aggregation.type === "grid"
     ? context.spawn(key, gridRun({ ...given, grid: aggregation }), { restart: "permanent" })
     : context.spawn(key, runBehaviour(given), { restart: "permanent" });

@@ -13,6 +13,7 @@ import { forgetParts, forgetSecrets } from "./accounting.ts";
 import { REPUTATION_PREFIX } from "./faults.ts";
 import { LEDGER_KEY, SECRET_PREFIX } from "./ledger_setting.ts";
 import { endRun } from "./library.ts";
+import { keepResult } from "./results_in_mind.ts";
 import type { RoundsDependencies } from "./rounds.ts";
 import { keepEarly, makeRoomForRun } from "./runs_in_mind.ts";
 import type { KnownRun, Of, RoundsContext, RoundsState } from "./state.ts";
@@ -174,9 +175,8 @@ export function take(
       round: 0,
       finishedAtMs: null,
       roomUpTo: 1,
-      results: (state.early.get(block.id) ?? []).filter(({ result }) =>
-        result.round <= decoded.message.rounds
-      ),
+      results: [],
+      held: new Map(),
       report: null,
       child: null,
       devices: new Map(),
@@ -190,6 +190,9 @@ export function take(
       isSettled: false,
       companyPending: false,
     };
+    for (const early of state.early.get(block.id) ?? []) {
+      if (early.result.round <= decoded.message.rounds) keepResult(known, early);
+    }
     state.early.delete(block.id);
     state.runs.set(block.id, known);
     return context.publish(nodeEvents, { type: "runChanged", run: block.id, state: "open" });
@@ -218,8 +221,6 @@ function takeResult(
   const committed: CommittedResult = { block: block.id, author, atMs: timeMs, result };
   const run = state.runs.get(result.run);
   if (run === undefined) return keepEarly(state, committed);
-  const isBeyond = result.round > run.plan.rounds;
-  if (isBeyond || run.results.some(({ block }) => block === committed.block)) return;
-  run.results.push(committed);
+  if (result.round > run.plan.rounds || !keepResult(run, committed)) return;
   if (run.child !== null) context.send(run.child, { type: "resultCommitted", committed });
 }

@@ -45,6 +45,7 @@ import {
   tellMembership,
 } from "./joined.ts";
 import { vectorsInUse } from "./vectors_in_use.ts";
+import { dropResult } from "./results_in_mind.ts";
 import { emptyState, type KnownRun, type RoundsContext, type RoundsState } from "./state.ts";
 import { nodeEvents } from "../events.ts";
 
@@ -138,6 +139,10 @@ export function rounds(deps: RoundsDependencies): Behaviour<RoundsCommand, Round
           return onCharge(context, state, deps, command.charge);
         case "publishResult":
           return onPublishResult(context, state, deps, command);
+        case "resultInvalid": {
+          const run = state.runs.get(command.run);
+          return run && dropResult(run, command.block);
+        }
         case "runAdvanced": {
           const run = state.runs.get(command.run);
           if (run === undefined) return;

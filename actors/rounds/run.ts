@@ -38,6 +38,7 @@ import { answerHeldCall, onSignedKept } from "./participant.ts";
 import { listen } from "./restored.ts";
 import { evaluateHead, onEvaluated, report } from "./reporting.ts";
 import { RETURN_RATE } from "./other_version.ts";
+import { keepWaiting } from "./results_in_mind.ts";
 import { onPeerMessage, stepDown } from "./run_messages.ts";
 import type { Of, RunActorState, RunContext, RunDependencies } from "./run_state.ts";
 import { onRead, transferEnds } from "./run_vectors.ts";
@@ -67,7 +68,7 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
         case "resultCommitted": {
           const { committed } = command;
           if (state.invalid.has(committed.block)) return;
-          state.waiting.set(committed.block, committed);
+          keepWaiting(state.waiting, committed);
           return considerAdopting(context, state, deps);
         }
         case "charged":
@@ -143,6 +144,8 @@ export function run(deps: RunDependencies): Behaviour<RunCommand, RunActorState>
 function start(context: RunContext, deps: RunDependencies): RunActorState {
   open(context, deps);
   context.startTimer("tick", BEAT_MS, { type: "tick" });
+  const waiting: RunActorState["waiting"] = new Map();
+  for (const committed of deps.results) keepWaiting(waiting, committed);
   return {
     head: undefined,
     examples: undefined,
@@ -157,7 +160,7 @@ function start(context: RunContext, deps: RunDependencies): RunActorState {
     phase: "waiting",
     attempt: 0,
     attemptsAhead: attemptsAhead(context.monotonicMs()),
-    waiting: new Map(deps.results.map((committed) => [committed.block, committed])),
+    waiting,
     adopting: null,
     wanted: null,
     fetchedParameters: null,
@@ -328,6 +331,7 @@ function onAdopted(
     state.invalid.add(block);
     state.waiting.delete(block);
     state.wanted = null;
+    context.send(deps.rounds, { type: "resultInvalid", run: deps.run, block });
     context.log.write("error", "a version does not hold", { block, author, reason });
     context.publish(nodeEvents, {
       type: "warning",

@@ -17,6 +17,7 @@ import type {
 } from "./commands.ts";
 import type { Fetches } from "./fetching.ts";
 import { type MessageLimit, messageLimit } from "./rate_limit.ts";
+import type { HeldResults } from "./results_in_mind.ts";
 
 export type RoundsContext = Context<RoundsCommand>;
 export type Of<Type extends RoundsCommand["type"]> = Extract<RoundsCommand, { type: Type }>;
@@ -37,6 +38,8 @@ export interface KnownRun {
   /** No vectors of rounds before this one are kept any more. */
   roomUpTo: number;
   readonly results: CommittedResult[];
+  /** What of them is in mind, by author. */
+  readonly held: HeldResults;
   report: RunReport | null;
   /** Null while it is not joined. */
   child: Ref<AnyRunCommand> | null;

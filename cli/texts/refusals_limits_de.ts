@@ -4,6 +4,10 @@ import type { Sentences } from "./sentences.ts";
 /** In the order in which they are replaced, before all others. */
 export const LIMITS: Sentences = [
   [
+    /Cannot verify round (\d+): of results that are so old this device keeps no signatures in mind; verify a newer version/,
+    "Runde $1 lässt sich nicht prüfen: Von so alten Ergebnissen hat dieses Gerät keine Unterschriften im Speicher; prüfen lässt sich eine neuere Fassung",
+  ],
+  [
     /this device has joined (\d+) runs, and keeps no more in mind; leave some that are over/,
     "Dieses Gerät macht bei $1 Läufen mit und merkt sich nicht mehr; einige verlassen, die vorbei sind",
   ],

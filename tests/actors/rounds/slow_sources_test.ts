@@ -1,5 +1,6 @@
 /** Whoever gives a vector in dribbles: others who have it are asked, and those who wait for a place go first. */
 import assert from "node:assert/strict";
+import { TestActor } from "../../../actors/kernel/testkit.ts";
 import { softmaxRegression } from "../../../learning/engine/networks.ts";
 import { parameterBytes } from "../../../learning/parameters.ts";
 import type { RoundResult } from "../../../learning/runs/result.ts";
@@ -13,7 +14,7 @@ import {
 import { PART_BYTES, type VectorPart } from "../../../protocols/rounds/messages.ts";
 import { opened, updateOf } from "../../learning/proof_support.ts";
 import { clearRound, type Coordinator, type Device } from "./clear_round.ts";
-import { openedRun, peerOf, type RunActor, signedResult } from "./run_actor.ts";
+import { openedRun, parent, peerOf, type RunActor, signedResult } from "./run_actor.ts";
 import { other, registryOf, run, said, self } from "./support.ts";
 
 /** Vectors of 10 MiB. */
@@ -101,7 +102,9 @@ Deno.test("results that nobody has signed are found out before anything of them 
   while (actor.pendingTasks().length > 0) effects.push(...await actor.runTask());
   const wanted = said(effects).flatMap((one) => one.type === "requestParts" ? [one.hash] : []);
   assert.deepEqual(wanted, [hash], "only what was signed is asked for");
-  assert.equal(actor.state.invalid.size, 3);
+  const dropped = TestActor.sentTo(effects, parent)
+    .filter(({ type }) => type === "resultInvalid");
+  assert.equal(dropped.length, 3, "and nobody keeps them in mind");
   assert.equal(actor.state.waiting.size, 1);
 });
 
